@@ -1,0 +1,262 @@
+"""Every knob of the workflow: type, default, bound, unit, meaning.
+
+This module imports no torch, because the Snakefile validates config.yaml with it on every parse.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class SynthesizeConfig(Section):
+    """The embedded data set: generated scenes with exact masks in ImageNet-S layout."""
+
+    train: Positive = 1000
+    validation: Positive = 160
+    test: Positive = 240
+    min_side: int = Field(64, ge=32)
+    """Shortest side of a scene in pixels; sides are drawn from [min_side, max_side]."""
+    max_side: int = Field(96, ge=32)
+    seed: int = Field(0, ge=0)
+
+
+class PrepareConfig(Section):
+    """Which files become images, and how large they are kept."""
+
+    short_side: int = Field(72, ge=8)
+    """Images whose shorter side is longer are reduced to it (pixels); smaller ones are kept as they are."""
+    masks: str | None = None
+    """Folder of ground-truth masks for a plain folder of images; an ImageNet-S layout brings its own."""
+    max_megapixels: float = Field(64, gt=0)
+    """Larger files are set aside: they are mistakes or attacks more often than photographs."""
+    max_rejected_fraction: Fraction = 0.1
+    """Stop when more than this share of the files cannot be used."""
+
+
+class BackboneConfig(Section):
+    """ResNet, He et al. 2016, arXiv:1512.03385."""
+
+    arch: Literal["resnet18", "resnet50"] = "resnet18"
+    width: Positive = 16
+    """Channels of the first stage; 64 is the published network."""
+    stem: Literal["imagenet", "small"] = "small"
+    """imagenet: 7x7 stride 2 and max-pooling, overall stride 32; small: 3x3 stride 1, overall stride 8."""
+
+
+class SwAVConfig(Section):
+    """SwAV, Caron et al. 2020, arXiv:2006.09882."""
+
+    name: Literal["swav"] = "swav"
+    prototypes: int = Field(80, gt=1)
+    """K; about ten times the number of categories."""
+    hidden: Positive = 256
+    """Width of the hidden layer of the projection head."""
+    dim: Positive = 64
+    """D, width of the projection."""
+    temperature: float = Field(0.1, gt=0)
+    epsilon: float = Field(0.05, gt=0)
+    """Entropy of the Sinkhorn assignment; smaller is harder, 0.03 helps against collapse."""
+    sinkhorn_iterations: Positive = 3
+    freeze_prototypes_steps: int = Field(30, ge=0)
+    """Optimiser steps during which the prototypes stay as they are."""
+    queue: int = Field(0, ge=0)
+    """Past projections that take part in the assignment, for each of the two large crops; 0 for none."""
+    queue_start_epoch: int = Field(15, ge=0)
+    final_batchnorm: bool = True
+    """BatchNorm without affine after the projection, as in the code of the LUSS authors; not in the SwAV paper."""
+
+
+MethodConfig = SwAVConfig
+
+
+class CropConfig(Section):
+    """One kind of view."""
+
+    count: Positive
+    size: int = Field(ge=8)
+    """Side of the square view in pixels."""
+    scale: tuple[Fraction, Fraction]
+    """Range of the area of the crop as a fraction of the image."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale {list(self.scale)} must be two rising fractions above 0")
+        return self
+
+
+class ViewsConfig(Section):
+    """Random views of an image. Defaults of the colour part: Sec. 5.1 of arXiv:2006.09882."""
+
+    crops: Annotated[tuple[CropConfig, ...], Field(min_length=1)] = (
+        CropConfig(count=2, size=48, scale=(0.25, 1)),
+        CropConfig(count=2, size=24, scale=(0.08, 0.25)),
+    )
+    """Large crops first; the first two views give the codes."""
+    flip: Fraction = 0.5
+    jitter: Fraction = 0.8
+    """Probability of the colour jitter."""
+    brightness: float = Field(0.8, ge=0)
+    contrast: float = Field(0.8, ge=0)
+    saturation: float = Field(0.8, ge=0)
+    hue: float = Field(0.2, ge=0, le=0.5)
+    gray: Fraction = 0.2
+    blur: Fraction = 0.5
+    """Probability of the Gaussian blur."""
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    """Range of the standard deviation at 224 pixels; it shrinks in proportion to the size of the view."""
+
+
+class TrainConfig(Section):
+    """One run of the training loop."""
+
+    epochs: int = Field(60, ge=0)
+    """0 keeps the initial weights: the control without learning."""
+    batch_size: Positive = 64
+    """Images per optimiser step over all processes."""
+    optimizer: Literal["sgd", "larc", "adamw"] = "adamw"
+    """larc: SGD with layer-wise adaptive rates, arXiv:1708.03888, as the official recipes use."""
+    lr: float = Field(2e-3, gt=0)
+    """Peak learning rate."""
+    final_lr: float = Field(1e-6, ge=0)
+    """Learning rate at the end of the cosine."""
+    warmup_epochs: float = Field(2, ge=0)
+    momentum: Fraction = 0.9
+    """SGD only."""
+    weight_decay: float = Field(1e-4, ge=0)
+    larc_trust: float = Field(0.001, gt=0)
+    """Trust coefficient; larc only."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 autocast where the processor or GPU computes in it, float32 elsewhere."""
+    checkpoint_epochs: Positive = 5
+    """Epochs between checkpoints."""
+
+
+class PretrainConfig(Section):
+    """Step 1: self-supervised representation learning from random weights."""
+
+    backbone: BackboneConfig = BackboneConfig()
+    method: MethodConfig = SwAVConfig()
+    views: ViewsConfig = ViewsConfig()
+    train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _two_large_views(self) -> Self:
+        if self.views.crops[0].count < 2:
+            raise ValueError("views.crops must begin with an entry of count >= 2: two large views give the codes")
+        return self
+
+
+class ExtractConfig(Section):
+    """Step 2a: one vector an image."""
+
+    features: Literal["backbone", "colour_histogram"] = "backbone"
+    """colour_histogram is a control that looks at no shape: 8x8x8 RGB bins."""
+    size: int = Field(72, ge=8)
+    """Shorter side in pixels; the centre square is taken."""
+    batch_size: Positive = 64
+
+
+class ClusterConfig(Section):
+    """Step 2b: k-means with K = number of categories."""
+
+    assign: Literal["kmeans", "single"] = "kmeans"
+    """single gives every image the same label: the control without categories."""
+    restarts: Positive = 30
+    iterations: Positive = 20
+    normalize: bool = True
+    """L2-normalise the features first."""
+
+
+class FinetuneConfig(Section):
+    """Step 3: encoder, 1x1 convolution, global average pooling, cross-entropy on the pseudo labels."""
+
+    views: ViewsConfig = ViewsConfig(crops=(CropConfig(count=1, size=64, scale=(0.25, 1)),), jitter=0, gray=0, blur=0)
+    train: TrainConfig = TrainConfig(epochs=10, lr=1e-3, warmup_epochs=0)
+
+
+class InferConfig(Section):
+    """Step 4: class activation maps to masks."""
+
+    size: int = Field(72, ge=8)
+    """Shorter side of the network input in pixels (256 in the papers)."""
+    splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")
+    """What is segmented; a data set that has none of them is segmented whole."""
+    threshold: Literal["otsu"] | Fraction = "otsu"
+    """Foreground where the score, as a fraction of its maximum, reaches this. otsu: Otsu's threshold of the scores of
+    the training images, which needs no ground truth."""
+
+
+class EvaluateConfig(Section):
+    """How masks are scored: the ImageNet-S protocol."""
+
+    match: Literal["auto", "identity"] = "auto"
+    """auto: Hungarian matching of clusters and classes on the validation images, reused for the test images."""
+    absent: Literal["skip", "zero"] = "skip"
+    """Classes absent from a size range are left out (the released tool) or count 0 (the tables of the first paper)."""
+    unknown: Literal["error", "drop"] = "error"
+    """What to do with a predicted id that the matching does not know."""
+
+
+class ReportConfig(Section):
+    """What the page shows."""
+
+    panels: Positive = 12
+    """Images shown with truth and prediction."""
+    gallery: Positive = 8
+    """Images shown nearest each centroid."""
+
+
+STAGES = ("synthesize", "prepare", "pretrain", "extract", "cluster", "finetune", "infer", "evaluate", "report")
+"""In order; the names of the rule files, the scripts, the sections and the functions."""
+
+RUN_STAGES = STAGES[2:]
+"""Stages that belong to one method and seed; the others belong to the data set."""
+
+
+class Stages(Section):
+    """One section a stage."""
+
+    synthesize: SynthesizeConfig = SynthesizeConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    extract: ExtractConfig = ExtractConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    infer: InferConfig = InferConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+
+
+class Config(Stages):
+    """config.yaml."""
+
+    dataset: Name = "embedded"
+    """Names the results folder."""
+    data_root: str | None = None
+    """Folder of images; null generates the embedded data set."""
+    classes: int = Field(8, gt=1)
+    """C: how many categories to find."""
+    run: tuple[Name, ...] = ("swav",)
+    """Which of `methods` to run."""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    """One run each."""
+    track_code: bool = True
+    """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
+    methods: dict[Name, dict[str, Any]] = {
+        "swav": {},
+        "random": {"pretrain": {"train": {"epochs": 0}}},
+        "colour": {"pretrain": {"train": {"epochs": 0}}, "extract": {"features": "colour_histogram"}},
+        "single": {"pretrain": {"train": {"epochs": 0}}, "cluster": {"assign": "single"}},
+    }
+    """Named settings: what each changes in the sections of this file."""

@@ -1,0 +1,1 @@
+"""Images, masks, views and stores."""

@@ -1,0 +1,79 @@
+"""Files written whole or not at all, and what each of them was made with."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from luss_core import __version__
+from luss_core.errors import UserError
+
+LIBRARIES = ("torch", "torchvision", "faiss-cpu", "faiss-gpu", "numpy", "h5py")
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that becomes ``path`` if the block succeeds and vanishes if it does not.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; free the disk or check the rights") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        UserError: missing, or cut short.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the stage that writes it") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not whole JSON ({error}); delete it and run its stage again") from error
+
+
+def provenance(settings: dict[str, Any]) -> dict[str, Any]:
+    """What an output was made with: settings, version of this package, commit and libraries. No time, no host."""
+    return {"luss": __version__, "commit": _commit(), "libraries": _versions(), "settings": settings}
+
+
+def _commit() -> str:
+    """Commit of this checkout, with + where files differ from it; empty outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
