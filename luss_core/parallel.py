@@ -1,0 +1,83 @@
+"""One function over many items in several processes: in order, with flat memory and visible progress."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from luss_core.errors import UserError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+LOG_SECONDS = 10.0
+"""Between progress lines where there is no terminal for a bar."""
+PENDING = 4
+"""Batches in flight for each process: enough to keep it busy, few enough for flat memory."""
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of ``size``; the last may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def ordered_map(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """``function`` of every item, in order. With one thread everything stays in this process.
+
+    Args:
+        function: picklable when ``threads`` > 1.
+
+    Raises:
+        UserError: a process was killed, as the system does when memory runs out.
+    """
+    if threads <= 1:
+        yield from map(function, items)
+        return
+    iterator = iter(items)
+    with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in islice(iterator, PENDING * threads):
+                waiting.append(pool.submit(function, item))
+            while waiting:
+                result = waiting.popleft().result()
+                for item in islice(iterator, 1):
+                    waiting.append(pool.submit(function, item))
+                yield result
+        except BrokenProcessPool as error:
+            raise UserError("a worker process was killed; give fewer --threads if memory ran out") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def progress(results: Iterable[R], total: int, what: str, count: Callable[[R], int] | None = None) -> Iterator[R]:
+    """The same results, with a bar on a terminal and a log line every ten seconds elsewhere.
+
+    Args:
+        total: in units of ``what``.
+        count: how many units a result stands for; 1 each if not given.
+    """
+    start = last = time.monotonic()
+    with tqdm(total=total, unit=f" {what}", disable=None) as bar:
+        done = 0
+        for result in results:
+            yield result
+            step = count(result) if count else 1
+            done += step
+            bar.update(step)
+            now = time.monotonic()
+            if bar.disable and now - last >= LOG_SECONDS:
+                last = now
+                log.info("%d of %d %s, %.0f a second", done, total, what, done / (now - start))
+    log.info("%d %s in %.1f s", done, what, time.monotonic() - start)
