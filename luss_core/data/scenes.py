@@ -14,8 +14,8 @@ from luss_core.data.shapes import CATEGORIES, Array, Rng, Texture, rippled
 
 NAMES = tuple(CATEGORIES)
 SPLITS = ("train", "validation", "test")
-REGIONS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
-"""Columns of the photographs that a split may show, as fractions of the width: backgrounds are never shared."""
+REGIONS = {"train": (0.0, 0.0, 0.6, 1.0), "validation": (0.6, 0.0, 1.0, 0.5), "test": (0.6, 0.5, 1.0, 1.0)}
+"""Part of the photographs that a split may show: left, top, right, bottom as fractions. Backgrounds are not shared."""
 
 AREA_RANGES = ((0.02, 0.045), (0.06, 0.24), (0.27, 0.48), (0.53, 0.7))
 AREA_WEIGHTS = (0.12, 0.44, 0.32, 0.12)
@@ -29,6 +29,8 @@ ASPECT = 0.15
 """Standard deviation of the logarithm of the aspect ratio."""
 OVERHANG = 0.15
 """Share of the object's width and height that may lie outside the image."""
+LARGEST = 1.2
+"""An object never grows beyond this multiple of the image along its freer side: its outline stays in view."""
 PERIOD = (0.16, 0.26)
 """Period of the texture as a fraction of the object's size."""
 MIN_PERIOD = 5.0
@@ -110,13 +112,12 @@ def photographs() -> tuple[Image.Image, ...]:
     return tuple(Image.fromarray(array).convert("RGB") for array in arrays)
 
 
-def _background(height: int, width: int, region: tuple[float, float], rng: Rng) -> Array:
+def _background(height: int, width: int, region: tuple[float, ...], rng: Rng) -> Array:
     """(H, W, 3) in 0..1: a random part of a photograph, blurred and recoloured."""
     photograph = photographs()[rng.integers(len(photographs()))]
-    left, right = (round(edge * photograph.width) for edge in region)
-    zoom = rng.uniform(0.5, 1) * min((right - left) / width, photograph.height / height)
-    x = rng.uniform(left, right - zoom * width)
-    y = rng.uniform(0, photograph.height - zoom * height)
+    left, top, right, bottom = np.multiply(region, photograph.size * 2)
+    zoom = rng.uniform(0.5, 1) * min((right - left) / width, (bottom - top) / height)
+    x, y = rng.uniform(left, right - zoom * width), rng.uniform(top, bottom - zoom * height)
     crop = photograph.resize((width, height), Image.Resampling.BICUBIC, box=(x, y, x + zoom * width, y + zoom * height))
     crop = crop.filter(ImageFilter.GaussianBlur(rng.uniform(*BACKGROUND_BLUR)))
     return _recoloured(np.asarray(crop, np.float64) / 255, rng)
@@ -162,6 +163,7 @@ def _placed(polygons: list[Array], shape: tuple[int, int], area: float, rng: Rng
     low, high = polygons[0].min(0), polygons[0].max(0)
     size = np.array(shape[::-1], float)
     where, off_centre = rng.uniform(0, 1, 2), rng.uniform(-0.05, 0.05, 2)
+    largest = LARGEST * (size / (high - low)).max()
     scale = np.sqrt(area * size.prod() / (high - low).prod())
     for _ in range(6):
         slack = OVERHANG * scale * (high - low)
@@ -169,7 +171,7 @@ def _placed(polygons: list[Array], shape: tuple[int, int], area: float, rng: Rng
         middle = size * (0.5 + off_centre) - scale * (low + high) / 2
         centre = np.where(first < last, first + where * (last - first), middle)
         covered = _coverage([polygon * scale + centre for polygon in polygons], shape, 1).mean()
-        scale *= np.clip(np.sqrt(area / max(covered, 1e-3)), 0.6, 1.5)
+        scale = min(scale * np.clip(np.sqrt(area / max(covered, 1e-3)), 0.6, 1.5), largest)
     return float(scale), centre
 
 
