@@ -1,25 +1,44 @@
 """What the nine stage scripts share: arguments, settings, logging, and errors shown as one message."""
 
 import argparse
+import difflib
 import json
 import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
 
-from luss_core.config import Section, Stages
+from luss_core.config import Section
 from luss_core.errors import UserError
 
+if TYPE_CHECKING:
+    from luss_core.train.loop import Resources
+
 S = TypeVar("S", bound=Section)
+
+INPUTS: dict[str, tuple[type, str]] = {
+    "images": (Path, "images.csv of prepare"),
+    "store": (Path, "images.h5 of prepare"),
+    "backbone": (Path, "backbone.safetensors of pretrain"),
+    "features": (Path, "features.h5 of extract"),
+    "clusters": (Path, "clusters.h5 of cluster"),
+    "segmenter": (Path, "segmenter.safetensors of finetune"),
+    "classes": (int, "number of categories C"),
+    "seed": (int, "seed of everything random"),
+}
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults and keeps the lines of the description."""
 
 
 def parser(description: str | None, stage: str) -> argparse.ArgumentParser:
     """Arguments every stage has; the script adds its inputs and outputs."""
-    result = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    result = argparse.ArgumentParser(description=description, formatter_class=_Help)
     result.add_argument(
         "--settings",
         default="{}",
@@ -29,6 +48,37 @@ def parser(description: str | None, stage: str) -> argparse.ArgumentParser:
     )
     result.add_argument("--threads", type=int, default=2, help="processor cores to use")
     return result
+
+
+def add_inputs(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the inputs of a stage by name; see INPUTS."""
+    for name in names:
+        kind, text = INPUTS[name]
+        parser.add_argument(f"--{name}", type=kind, required=True, help=text)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what to compute on."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add what the two training stages share."""
+    add_inputs(parser, "seed")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="folder for checkpoints; a killed run goes on from it"
+    )
+    parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
+    add_device(parser)
+
+
+def resources(args: argparse.Namespace) -> "Resources":
+    """Device and loader processes. On a CPU the network needs all cores, so the loader has no processes of its own."""
+    from luss_core.runtime import make_device
+    from luss_core.train.loop import Resources
+
+    device = make_device(args.device, args.threads)
+    return Resources(device, 0 if device.type == "cpu" else max(1, args.threads - 1))
 
 
 def section(kind: type[S], stage: str, settings: str) -> S:
@@ -48,20 +98,27 @@ def section(kind: type[S], stage: str, settings: str) -> S:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise UserError(explain(error, origin, stage)) from error
+        raise UserError(explain(error, origin, kind, stage)) from error
 
 
-def explain(error: ValidationError, origin: str, prefix: str = "") -> str:
-    """A validation error as one line a key: where, what was found, what is allowed."""
+def explain(error: ValidationError, origin: str, kind: type[Section], prefix: str = "") -> str:
+    """A validation error as one line a key: where, what was found, what is allowed.
+
+    Args:
+        error: what validating a ``kind`` raised.
+        origin: the file or argument that the values came from.
+        prefix: dotted place of the ``kind`` in the whole configuration.
+    """
     lines = [f"{origin}: {error.error_count()} setting(s) cannot be used"]
     for item in error.errors():
         place = ".".join(str(part) for part in ((prefix,) if prefix else ()) + item["loc"])
-        hint = (
-            _hint(item["loc"], prefix)
-            if item["type"] == "extra_forbidden"
-            else f"{item['msg']}, found {item['input']!r}"
-        )
-        lines.append(f"  {place}: {hint}")
+        if item["type"] == "extra_forbidden":
+            hint = _hint(item["loc"], kind)
+        elif item["type"] == "value_error":  # our own validators name what they found
+            hint = item["msg"].removeprefix("Value error, ")
+        else:
+            hint = f"{item['msg']}, found {item['input']!r}"
+        lines.append(f"  {place}: {hint}" if place else f"  {hint}")
     return "\n".join(lines)
 
 
@@ -82,15 +139,14 @@ def _parse(read: Callable[[str], Any], text: str, origin: str) -> Any:
         raise UserError(f"{origin}: cannot be read: {error}") from error
 
 
-def _hint(place: tuple[int | str, ...], prefix: str) -> str:
+def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:
     """Names the keys allowed where an unknown one was found, the nearest first."""
-    import difflib
-
-    kind: Any = Stages if not prefix else Stages.model_fields[prefix].annotation
+    kind: Any = section
     for part in place[:-1]:
-        fields = getattr(kind, "model_fields", {})
-        if part in fields:
-            kind = fields[part].annotation
+        if isinstance(part, str) and part in getattr(kind, "model_fields", {}):
+            kind = kind.model_fields[part].annotation
+        elif isinstance(part, int) and get_args(kind):  # an entry of a tuple
+            kind = get_args(kind)[0]
     allowed = sorted(getattr(kind, "model_fields", {}))
     near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
     guess = f"did you mean {near[0]}? " if near else ""

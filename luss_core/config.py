@@ -29,6 +29,12 @@ class SynthesizeConfig(Section):
     max_side: int = Field(96, ge=32)
     seed: int = Field(0, ge=0)
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_side > self.max_side:
+            raise ValueError(f"min_side {self.min_side} is above max_side {self.max_side}")
+        return self
+
 
 class PrepareConfig(Section):
     """Which files become images, and how large they are kept."""
@@ -156,6 +162,13 @@ class PretrainConfig(Section):
             raise ValueError("views.crops must begin with an entry of count >= 2: two large views give the codes")
         return self
 
+    @model_validator(mode="after")
+    def _queue_of_whole_batches(self) -> Self:
+        queue, batch = self.method.queue, self.train.batch_size
+        if queue % batch:
+            raise ValueError(f"method.queue {queue} is not a multiple of train.batch_size {batch}")
+        return self
+
 
 class ExtractConfig(Section):
     """Step 2a: one vector an image."""
@@ -163,8 +176,16 @@ class ExtractConfig(Section):
     features: Literal["backbone", "colour_histogram"] = "backbone"
     """colour_histogram is a control that looks at no shape: 8x8x8 RGB bins."""
     size: int = Field(72, ge=8)
-    """Shorter side in pixels; the centre square is taken."""
+    """Shorter side of the image in pixels (256 in the papers)."""
+    crop: int = Field(72, ge=8)
+    """Side of the centre square that is looked at, in pixels (224 in the papers)."""
     batch_size: Positive = 64
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.crop > self.size:
+            raise ValueError(f"crop {self.crop} is larger than size {self.size}")
+        return self
 
 
 class ClusterConfig(Section):
@@ -247,12 +268,16 @@ class Config(Stages):
     """Folder of images; null generates the embedded data set."""
     classes: int = Field(8, gt=1)
     """C: how many categories to find."""
-    run: tuple[Name, ...] = ("swav",)
+    run: Annotated[tuple[Name, ...], Field(min_length=1)] = ("swav",)
     """Which of `methods` to run."""
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
-    """One run each."""
+    controls: tuple[Name, ...] = ("random", "colour", "single")
+    """Which of `methods` `snakemake controls` runs as well, and sets beside `run` on one page."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    """One run of each method for every seed."""
     track_code: bool = True
     """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
+    environment: Literal["luss", "luss-gpu"] = "luss"
+    """Which file of envs/ `snakemake --use-conda` installs."""
     methods: dict[Name, dict[str, Any]] = {
         "swav": {},
         "random": {"pretrain": {"train": {"epochs": 0}}},
@@ -260,3 +285,10 @@ class Config(Stages):
         "single": {"pretrain": {"train": {"epochs": 0}}, "cluster": {"assign": "single"}},
     }
     """Named settings: what each changes in the sections of this file."""
+
+    @model_validator(mode="after")
+    def _each_run_once(self) -> Self:
+        for key, values in (("run", self.run), ("controls", self.controls), ("seeds", self.seeds)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} {list(values)} names something twice")
+        return self

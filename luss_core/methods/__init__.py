@@ -1,0 +1,22 @@
+"""The self-supervised methods by the name in their config, each loaded only when it is asked for.
+
+Naming modules instead of importing them keeps the source of one method out of what another method depends on.
+"""
+
+from importlib import import_module
+
+from luss_core.config import MethodConfig
+from luss_core.methods.base import Method, Output, Progress
+from luss_core.models.backbone import ResNet
+
+__all__ = ["METHODS", "Method", "Output", "Progress", "build_method"]
+
+METHODS = {
+    "swav": "luss_core.methods.swav:SwAV",
+}
+
+
+def build_method(cfg: MethodConfig, backbone: ResNet) -> Method:
+    module, _, name = METHODS[cfg.name].partition(":")
+    method: Method = getattr(import_module(module), name)(cfg, backbone)
+    return method

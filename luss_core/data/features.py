@@ -1,0 +1,110 @@
+"""The HDF5 files between extraction and clustering, written once and read many times."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from luss_core.errors import UserError
+from luss_core.io import atomic
+
+CHUNK_BYTES = 1 << 20
+"""Size of an HDF5 chunk: large enough to read at disk speed, small enough to stay flat in memory."""
+
+
+class FeatureWriter:
+    """Appends rows to a feature file; opened by ``write_features``."""
+
+    def __init__(self, file: h5py.File, count: int, dim: int):
+        rows = max(1, min(count, CHUNK_BYTES // (4 * dim)))
+        self.features = file.create_dataset("features", (count, dim), "f4", chunks=(rows, dim))
+        self.row = file.create_dataset("row", (count,), "i8")
+        self.filled = 0
+
+    def append(self, features: np.ndarray, row: np.ndarray) -> None:
+        """Add (b, D) features of the images ``row`` (b,)."""
+        stop = self.filled + len(row)
+        self.features[self.filled : stop], self.row[self.filled : stop] = features, row
+        self.filled = stop
+
+
+@contextmanager
+def write_features(path: Path, count: int, dim: int, about: dict[str, Any]) -> Iterator[FeatureWriter]:
+    """A writer of ``count`` rows of ``dim`` numbers; the file appears when all are there."""
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs["provenance"] = json.dumps(about)
+        writer = FeatureWriter(file, count, dim)
+        yield writer
+        assert writer.filled == count
+
+
+def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(n, D) float32 features and (n,) rows of the image list.
+
+    Raises:
+        UserError: missing, cut short, or holding numbers that are not finite.
+    """
+    with open_hdf5(path, "extract") as file:
+        features, row = file["features"][:], file["row"][:]
+    if not np.isfinite(features).all():
+        raise UserError(f"{path} holds numbers that are not finite; the backbone is broken, run pretrain again")
+    return features, row
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What clustering found."""
+
+    centroids: np.ndarray
+    """(C, D) float32."""
+    row: np.ndarray
+    """(n,) rows of the image list."""
+    label: np.ndarray
+    """(n,) int32, 0-based cluster of each image."""
+    distance: np.ndarray
+    """(n,) float32, squared distance to its centroid."""
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.row.tobytes() + self.label.tobytes()).hexdigest()
+
+
+def write_clusters(path: Path, clusters: Clusters, about: dict[str, Any]) -> None:
+    with atomic(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs["provenance"] = json.dumps(about)
+        for name in ("centroids", "row", "label", "distance"):
+            file.create_dataset(name, data=getattr(clusters, name))
+
+
+def read_clusters(path: Path) -> Clusters:
+    """The content of clusters.h5.
+
+    Raises:
+        UserError: missing or cut short.
+    """
+    with open_hdf5(path, "cluster") as file:
+        return Clusters(**{name: file[name][:] for name in ("centroids", "row", "label", "distance")})
+
+
+@contextmanager
+def open_hdf5(path: Path, stage: str) -> Iterator[h5py.File]:
+    """An HDF5 file that ``stage`` wrote, for reading.
+
+    Raises:
+        UserError: missing, cut short or without the data sets that are read.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the stage {stage}, which writes it") from error
+    except (OSError, KeyError) as error:
+        raise UserError(
+            f"{path} is damaged or cut short ({error}); delete it and run the stage {stage} again"
+        ) from error

@@ -1,0 +1,42 @@
+"""Whole images for inference: resized, not augmented."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from luss_core.data.loader import Images
+from luss_core.data.views import normalize
+
+
+def resize_short(image: np.ndarray, size: int) -> Tensor:
+    """(3, h, w) uint8 with the shorter side at ``size``; the longer one is truncated to whole pixels as in torchvision."""
+    height, width = image.shape[:2]
+    if height <= width:
+        shape = (size, max(size, int(size * width / height)))
+    else:
+        shape = (max(size, int(size * height / width)), size)
+    x = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    return x[0] if shape == (height, width) else F.interpolate(x, shape, mode="bilinear", antialias=True)[0]
+
+
+def centre_square(image: Tensor, side: int) -> Tensor:
+    """The square of ``side`` pixels in the middle of (3, H, W)."""
+    top, left = (image.shape[-2] - side) // 2, (image.shape[-1] - side) // 2
+    return image[:, top : top + side, left : left + side]
+
+
+def squares(
+    store: Images, rows: np.ndarray, size: int, crop: int, batch_size: int
+) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """Batches (B, 3, crop, crop) uint8 of centre squares and the rows they come from."""
+    for start in range(0, len(rows), batch_size):
+        part = rows[start : start + batch_size]
+        yield torch.stack([centre_square(resize_short(store.read(int(r)), size), crop) for r in part]), part
+
+
+def to_network(images: Tensor, device: torch.device) -> Tensor:
+    """uint8 images -> normalised float32 on the device."""
+    return normalize(images.to(device, non_blocking=True).float() / 255)

@@ -1,0 +1,34 @@
+"""Losses that compare assignments to prototypes."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@torch.no_grad()
+def sinkhorn(scores: Float[Tensor, "B K"], epsilon: float, iterations: int) -> Float[Tensor, "B K"]:
+    """Balanced assignment of samples to prototypes, Sec. 3.1 of arXiv:2006.09882. Rows sum to 1.
+
+    After many iterations every column sums to B / K. The greatest score is subtracted before the exponential, which
+    changes nothing but keeps it finite; the work is done in float32 at least.
+
+    Args:
+        scores: cosines of samples and prototypes.
+        epsilon: strength of the entropy; small is hard.
+    """
+    scores = scores if scores.dtype == torch.float64 else scores.float()
+    q = torch.exp((scores - scores.max()) / epsilon)
+    for _ in range(iterations):
+        q = q / q.sum(dim=0, keepdim=True).clamp_min(torch.finfo(q.dtype).tiny)
+        q = q / q.sum(dim=1, keepdim=True).clamp_min(torch.finfo(q.dtype).tiny)
+    return q
+
+
+def soft_cross_entropy(logits: Float[Tensor, "B K"], target: Float[Tensor, "B K"]) -> Float[Tensor, ""]:
+    """Cross-entropy of logits against target distributions, mean over the batch (Eq. 2 of arXiv:2006.09882)."""
+    return -(target * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+
+def normalized_entropy(rows: Float[Tensor, "B K"]) -> Float[Tensor, ""]:
+    """Mean entropy of distributions as a fraction of the greatest possible: 0 one-hot, 1 uniform."""
+    return torch.special.entr(rows).sum(dim=1).mean() / torch.log(torch.tensor(float(rows.shape[1])))

@@ -1,0 +1,104 @@
+"""ResNet as a module that returns the maps of its four stages, made of torchvision's blocks."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from luss_core.config import BackboneConfig
+from luss_core.errors import UserError
+from luss_core.io import atomic
+
+ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+}
+
+
+class ResNet(nn.Module):
+    """ResNet, arXiv:1512.03385. With width 64 and the imagenet stem its weights carry the names of torchvision's.
+
+    Attributes:
+        widths: channels of the four stage maps.
+    """
+
+    def __init__(self, cfg: BackboneConfig):
+        super().__init__()
+        self.cfg = cfg
+        block, depths = ARCHITECTURES[cfg.arch]
+        imagenet = cfg.stem == "imagenet"
+        self.conv1 = nn.Conv2d(
+            3, cfg.width, 7 if imagenet else 3, 2 if imagenet else 1, 3 if imagenet else 1, bias=False
+        )
+        self.bn1 = nn.BatchNorm2d(cfg.width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if imagenet else nn.Identity()
+        planes = [cfg.width * 2**i for i in range(4)]
+        self.widths = tuple(p * block.expansion for p in planes)
+        inputs = (cfg.width, *self.widths[:3])
+        self.layer1 = _stage(block, inputs[0], planes[0], depths[0], stride=1)
+        self.layer2 = _stage(block, inputs[1], planes[1], depths[1], stride=2)
+        self.layer3 = _stage(block, inputs[2], planes[2], depths[2], stride=2)
+        self.layer4 = _stage(block, inputs[3], planes[3], depths[3], stride=2)
+        self.apply(_initialize)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) normalised images -> the maps of stages 1 to 4."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        first = self.layer1(x)
+        second = self.layer2(first)
+        third = self.layer3(second)
+        return first, second, third, self.layer4(third)
+
+
+def _stage(block: Any, inputs: int, planes: int, depth: int, stride: int) -> nn.Sequential:
+    outputs = planes * block.expansion
+    shortcut = None
+    if stride != 1 or inputs != outputs:
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(block(inputs, planes, stride, shortcut), *(block(outputs, planes) for _ in range(depth - 1)))
+
+
+def _initialize(module: nn.Module) -> None:
+    """He initialisation, arXiv:1502.01852, as torchvision's ResNet."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def save_weights(path: Path, module: nn.Module, about: Mapping[str, Any]) -> None:
+    """Write weights as safetensors, whole or not at all; ``about`` (JSON) says what they are."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    with atomic(path) as partial:
+        save_file(tensors, partial, {"luss": json.dumps(about)})
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and what was said about them.
+
+    Raises:
+        UserError: missing, cut short, or not written by this package.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {})["luss"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the stage that writes it") from error
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole weight file of this package ({error}); delete it and run its stage"
+        ) from error
+
+
+def load_backbone(path: Path) -> ResNet:
+    """The backbone that ``pretrain`` exported, in evaluation mode."""
+    weights, about = read_weights(path)
+    backbone = ResNet(BackboneConfig.model_validate(about["backbone"]))
+    backbone.load_state_dict(weights)
+    return backbone.eval().to(memory_format=torch.channels_last)

@@ -1,0 +1,164 @@
+"""Step 4: images and segmenter -> masks, scored maps and threshold.json."""
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from luss_core.config import BackboneConfig, InferConfig
+from luss_core.data.images import ImageList, read_images
+from luss_core.data.masks import write_mask, write_scored
+from luss_core.data.store import Store
+from luss_core.data.whole import resize_short, to_network
+from luss_core.io import atomic_folder, provenance, write_json
+from luss_core.methods.segmenter import Segmenter
+from luss_core.metrics.threshold import LEVELS, otsu
+from luss_core.models.backbone import ResNet, read_weights
+from luss_core.runtime import autocast
+
+logger = logging.getLogger(__name__)
+
+SAMPLE = 2000
+"""Training images whose scores decide the threshold; more do not move it."""
+MAX_SIDE = 1000
+"""Images of more than MAX_SIDE squared pixels are labelled at this longer side and enlarged by nearest neighbour."""
+CLASS_CHUNK = 64
+"""Maps enlarged at a time: memory stays flat in the number of categories."""
+WAITING = 4
+"""Images a thread that wait to be written, at the most."""
+
+
+class Scale(NamedTuple):
+    """How scores become levels 0..80."""
+
+    greatest: float
+    """The largest score of the training images: level 100."""
+    histogram: np.ndarray
+    """(81,) pixels of the training images at each level."""
+
+
+def infer(
+    cfg: InferConfig,
+    *,
+    images: Path,
+    store: Path,
+    segmenter: Path,
+    masks: Path,
+    scored: Path,
+    threshold: Path,
+    device: torch.device,
+    threads: int,
+) -> None:
+    """Segment the images of cfg.splits: label = arg-max of the activation maps where their maximum reaches the threshold.
+
+    ``scored`` keeps the label and the score of every pixel, so that any other threshold can be evaluated later;
+    ``masks`` are final. The threshold comes from the scores of the training images: no ground truth is used.
+    """
+    network, listing, pixels = load_segmenter(segmenter).to(device), read_images(images), Store(store)
+    splits = [split for split in listing.splits if split in cfg.splits] or list(listing.splits)
+    rows = np.concatenate([listing.rows(split) for split in splits])
+    with torch.inference_mode(), autocast("auto", device):
+        scale = score_scale(network, pixels, listing.rows("train"), cfg.size, device)
+        level = otsu(scale.histogram) if cfg.threshold == "otsu" else min(round(cfg.threshold * 100), LEVELS - 1)
+        logger.info(
+            "infer: %d images of %s, threshold %.2f (%s)", len(rows), "+".join(splits), level / 100, cfg.threshold
+        )
+        with atomic_folder(masks) as mask_folder, atomic_folder(scored) as scored_folder:
+            found = segment(network, pixels, listing, rows, cfg.size, scale.greatest, device)
+            pending: deque[Future[None]] = deque()
+            with ThreadPoolExecutor(threads) as pool:
+                for name, label, bins in tqdm(found, total=len(rows), unit="image", disable=None):
+                    pending.append(pool.submit(_write, mask_folder / name, scored_folder / name, label, bins, level))
+                    if len(pending) > WAITING * threads:
+                        pending.popleft().result()
+                for job in pending:
+                    job.result()
+    write_json(
+        threshold,
+        {
+            "automatic": level,
+            "rule": str(cfg.threshold),
+            "histogram": scale.histogram.tolist(),
+            "score_max": scale.greatest,
+            "provenance": provenance({"infer": cfg.model_dump(mode="json")}),
+        },
+    )
+
+
+def load_segmenter(path: Path) -> Segmenter:
+    """The network that ``finetune`` exported, in evaluation mode."""
+    weights, about = read_weights(path)
+    network = Segmenter(ResNet(BackboneConfig.model_validate(about["backbone"])), about["classes"])
+    network.load_state_dict(weights)
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, size: int, device: torch.device) -> Scale:
+    """The range and the histogram of the scores over an even sample of the training images, at map resolution."""
+    sample = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int)]
+    scores = []
+    for row in sample:
+        x = to_network(resize_short(pixels.read(int(row)), size)[None], device)
+        scores.append(network.activation_map(x).float().amax(dim=1).flatten().cpu().numpy())
+    flat = np.concatenate(scores)
+    greatest = max(float(flat.max()), 1e-6)
+    return Scale(greatest, np.bincount(to_levels(flat / greatest), minlength=LEVELS))
+
+
+def to_levels(score: np.ndarray) -> np.ndarray:
+    """Scores as a fraction of the greatest -> levels 0..80, the hundredths at which the official sweep cuts."""
+    return np.clip(np.floor(score * 100), 0, LEVELS - 1).astype(np.uint8)
+
+
+def segment(
+    network: Segmenter,
+    pixels: Store,
+    listing: ImageList,
+    rows: np.ndarray,
+    size: int,
+    greatest: float,
+    device: torch.device,
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """For each image its file name, its labels (H, W) in 1..C and its levels (H, W), at original size."""
+    for row in rows:
+        x = to_network(resize_short(pixels.read(int(row)), size)[None], device)
+        label, score = labels_and_scores(network.activation_map(x), int(listing.height[row]), int(listing.width[row]))
+        name = f"{listing.split[row]}/{listing.id[row]}.png"
+        yield name, label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
+
+
+def labels_and_scores(maps: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """(1, C, h, w) maps -> (H, W) arg-max + 1 and maximum of the maps enlarged bilinearly to H x W.
+
+    Images above a megapixel are handled as the official code does: longer side 1000, then nearest neighbour.
+    """
+    shape = (height, width)
+    if height * width > MAX_SIDE**2:
+        shrink = MAX_SIDE / max(height, width)
+        shape = (int(height * shrink), int(width * shrink))
+    score = maps.new_full(shape, -torch.inf, dtype=torch.float32)
+    label = torch.zeros(shape, dtype=torch.int32, device=maps.device)
+    for start in range(0, maps.shape[1], CLASS_CHUNK):
+        part = F.interpolate(maps[:, start : start + CLASS_CHUNK].float(), shape, mode="bilinear", align_corners=False)
+        top, index = part[0].max(dim=0)
+        better = top > score
+        score, label = torch.where(better, top, score), torch.where(better, index.int() + start + 1, label)
+    if shape != (height, width):
+        score = F.interpolate(score[None, None], (height, width), mode="nearest")[0, 0]
+        label = F.interpolate(label[None, None].float(), (height, width), mode="nearest")[0, 0].int()
+    return label, score
+
+
+def _write(mask: Path, scored: Path, label: np.ndarray, bins: np.ndarray, level: int) -> None:
+    for path in (mask, scored):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_mask(mask, np.where(bins >= level, label, 0))
+    write_scored(scored, label, bins)

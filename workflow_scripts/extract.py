@@ -1,0 +1,27 @@
+"""Pool the features of every training image: images.csv, images.h5 and backbone -> features.h5."""
+
+from pathlib import Path
+
+from luss_core import cli
+from luss_core.config import ExtractConfig
+from luss_core.stages.extract import extract
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__, "extract")
+    cli.add_inputs(parser, "images", "store", "backbone")
+    cli.add_device(parser)
+    parser.add_argument("--out", type=Path, required=True, help="features.h5, to be written")
+    args = parser.parse_args(argv)
+    extract(
+        cli.section(ExtractConfig, "extract", args.settings),
+        images=args.images,
+        store=args.store,
+        backbone=args.backbone,
+        out=args.out,
+        device=cli.resources(args).device,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

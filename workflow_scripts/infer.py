@@ -1,0 +1,32 @@
+"""Segment images: images.csv, images.h5 and segmenter -> folder of masks, folder of scored maps, threshold.json."""
+
+from pathlib import Path
+
+from luss_core import cli
+from luss_core.config import InferConfig
+from luss_core.stages.infer import infer
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__, "infer")
+    cli.add_inputs(parser, "images", "store", "segmenter")
+    cli.add_device(parser)
+    parser.add_argument("--masks", type=Path, required=True, help="folder of masks, to be written")
+    parser.add_argument("--scored", type=Path, required=True, help="folder of labels with scores, to be written")
+    parser.add_argument("--threshold", type=Path, required=True, help="threshold.json, to be written")
+    args = parser.parse_args(argv)
+    infer(
+        cli.section(InferConfig, "infer", args.settings),
+        images=args.images,
+        store=args.store,
+        segmenter=args.segmenter,
+        masks=args.masks,
+        scored=args.scored,
+        threshold=args.threshold,
+        device=cli.resources(args).device,
+        threads=args.threads,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,34 @@
+"""Learn a representation without labels: images.csv and images.h5 -> backbone.safetensors and log.jsonl.
+
+Example:
+  python workflow_scripts/pretrain.py --settings config.yaml --images results/embedded/prepare/images.csv
+      --store results/embedded/prepare/images.h5 --state /tmp/state --out backbone.safetensors --log log.jsonl
+"""
+
+from pathlib import Path
+
+from luss_core import cli
+from luss_core.config import PretrainConfig
+from luss_core.stages.pretrain import pretrain
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__, "pretrain")
+    cli.add_inputs(parser, "images", "store")
+    cli.add_training(parser)
+    parser.add_argument("--out", type=Path, required=True, help="weights of the backbone, to be written")
+    args = parser.parse_args(argv)
+    pretrain(
+        cli.section(PretrainConfig, "pretrain", args.settings),
+        images=args.images,
+        store=args.store,
+        seed=args.seed,
+        state=args.state,
+        out=args.out,
+        log=args.log,
+        resources=cli.resources(args),
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
