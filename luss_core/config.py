@@ -9,13 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Stride = Annotated[int, Field(ge=1, le=2)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change after loading."""
+    """Base of all sections: unknown keys are errors, values never change after loading.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Defaults are validated too: 2 becomes 2.0 whether it was written or left out, so settings compare as text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True)
 
 
 class SynthesizeConfig(Section):
@@ -56,7 +60,9 @@ class BackboneConfig(Section):
     width: Positive = 16
     """Channels of the first stage; 64 is the published network."""
     stem: Literal["imagenet", "small"] = "small"
-    """imagenet: 7x7 stride 2 and max-pooling, overall stride 32; small: 3x3 stride 1, overall stride 8."""
+    """imagenet: 7x7 with stride 2, then max-pooling; small: 3x3 with stride 2, for images below 100 pixels."""
+    strides: tuple[Stride, Stride, Stride, Stride] = (1, 2, 2, 1)
+    """Of the four stages; 1, 2, 2, 2 is the published network. The default has an overall stride of 8."""
 
 
 class SwAVConfig(Section):

@@ -1,0 +1,130 @@
+"""config.yaml, rendered from the defaults and the docstrings of config.py: `python -m luss_core.defaults`.
+
+Imports no torch.
+"""
+
+import inspect
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from luss_core.config import STAGES, Config
+
+WIDTH = 120
+COLUMN = 44
+"""Where the comments begin."""
+
+HEADER = """\
+Every setting of the workflow with its default. `make config` renders this file from luss_core/config.py.
+
+Change a value here, or better keep this file and lay your own over it, with only the keys that differ:
+  snakemake --cores all --configfile mine.yaml
+Keys of the first level can also be given in the command: --config data_root=/path/to/images classes=20
+A change runs again what depends on it and nothing else; `snakemake -n` shows what that is.
+"""
+
+
+def render() -> str:
+    """The text of config.yaml."""
+    config = Config()
+    general = [name for name in Config.model_fields if name not in STAGES]
+    lines = [f"# {line}".rstrip() for line in HEADER.splitlines()]
+    lines.append("")
+    for name in general:
+        lines += _entry(name, getattr(config, name), Config.model_fields[name], 0)
+    explained: dict[type[BaseModel], str] = {}
+    for stage in STAGES:
+        section = getattr(config, stage)
+        lines += ["", *_comment(_summary(section), 0), f"{stage}:", *_section(section, stage, 1, explained)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(
+    section: BaseModel, place: str, depth: int, explained: dict[type[BaseModel], str], comments: bool = True
+) -> Iterator[str]:
+    """The lines of a section; what the keys of a kind of section mean is said where it comes first."""
+    for name, info in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            first = explained.setdefault(type(value), f"{place}.{name}")
+            new = first == f"{place}.{name}"
+            yield from _beside(f"{'  ' * depth}{name}:", _summary(value) if new else f"As in {first}.", depth)
+            yield from _section(value, f"{place}.{name}", depth + 1, explained, new)
+        else:
+            yield from _entry(name, value, info if comments else FieldInfo(), depth)
+
+
+def _entry(name: str, value: Any, info: FieldInfo, depth: int) -> Iterator[str]:
+    """The lines of one key, with its meaning beside it."""
+    indent, meaning = "  " * depth, _meaning(info)
+    if isinstance(value, dict):
+        yield from _beside(f"{indent}{name}:", meaning, depth)
+        for key, item in value.items():
+            yield f"{indent}  {key}: {_flow(item)}"
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        yield from _beside(f"{indent}{name}:", meaning, depth)
+        for item in value:
+            yield f"{indent}  - {_flow(item.model_dump())}"
+    else:
+        yield from _beside(f"{indent}{name}: {_flow(value)}", meaning, depth)
+
+
+def _beside(text: str, meaning: str, depth: int) -> Iterator[str]:
+    """``text`` with a comment to its right, or above it where there is no room."""
+    if not meaning:
+        yield text
+    elif len(text) > COLUMN - 2:
+        yield from _comment(meaning, depth)
+        yield text
+    else:
+        first, *rest = textwrap.wrap(meaning, WIDTH - COLUMN - 2, break_on_hyphens=False)
+        yield f"{text:{COLUMN}}# {first}"
+        for line in rest:
+            yield f"{'':{COLUMN}}# {line}"
+
+
+def _comment(text: str, depth: int) -> Iterator[str]:
+    indent = "  " * depth
+    for line in textwrap.wrap(text, WIDTH - len(indent) - 2, break_on_hyphens=False):
+        yield f"{indent}# {line}"
+
+
+def _summary(section: BaseModel) -> str:
+    return (inspect.getdoc(type(section)) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _meaning(info: FieldInfo) -> str:
+    """Choices and description of a field."""
+    choices = " | ".join(_choices(info.annotation))
+    text = " ".join((info.description or "").split())
+    return f"{choices}. {text}".rstrip(". ") + ("." if text.endswith(".") else "") if choices else text
+
+
+def _choices(annotation: Any) -> list[str]:
+    """The texts that a field may be, if there are several."""
+    if get_origin(annotation) is not Literal or len(get_args(annotation)) < 2:
+        return []
+    return [str(choice) for choice in get_args(annotation)]
+
+
+def _flow(value: Any) -> str:
+    """A value in YAML flow style; floats so that PyYAML, which reads 1e-6 as text, reads floats."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_flow(item) for item in value) + "]"
+    if isinstance(value, float):
+        return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w/-]*", value) and value not in ("null", "true", "false"):
+        return value
+    return json.dumps(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

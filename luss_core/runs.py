@@ -1,0 +1,91 @@
+"""Which runs a configuration asks for, and the settings of each: what the Snakefile knows. Imports no torch."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from luss_core.cli import explain
+from luss_core.config import RUN_STAGES, STAGES, Config, Section, Stages
+from luss_core.errors import UserError
+
+
+def load(values: Mapping[str, Any]) -> Config:
+    """The validated configuration; every method is resolved once, so that a mistake shows before any work.
+
+    Raises:
+        UserError: unknown key, value out of range, unknown method, a method that cannot be used.
+    """
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(explain(error, "config", Config)) from error
+    for method in config.methods:
+        resolve(config, method)
+    for key in ("run", "controls"):
+        for method in getattr(config, key):
+            if method not in config.methods:
+                raise UserError(f"{key}: unknown method {method!r}; {_known(method, list(config.methods))}")
+    return config
+
+
+def resolve(config: Config, method: str) -> Stages:
+    """The sections of the stages as one of the methods changes them.
+
+    Raises:
+        UserError: unknown section or key, value out of range; named as methods.<method>.<section>.<key>.
+    """
+    changes, place = config.methods[method], f"methods.{method}"
+    for section in changes:
+        if section not in RUN_STAGES:
+            known = _known(section, RUN_STAGES)
+            reason = "belongs to the data set, not to a method" if section in STAGES else "unknown section"
+            raise UserError(f"config: {place}.{section}: {reason}; {known}")
+    try:
+        return Stages.model_validate(merge(config.model_dump(include=set(STAGES)), changes))
+    except ValidationError as error:
+        raise UserError(explain(error, "config", Stages, place)) from error
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it, mapping by mapping.
+
+    A mapping whose `name` changes is replaced, since another method has other keys.
+    """
+    if changes.get("name", base.get("name")) != base.get("name"):
+        return dict(changes)
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        merged[key] = merge(base[key], value) if both else value
+    return merged
+
+
+def settings(section: Section) -> str:
+    """A section as JSON text, the same text for the same settings: what a rule compares with its last run."""
+    return json.dumps(section.model_dump(mode="json"), sort_keys=True)
+
+
+def photographs(config: Config) -> Path | None:
+    """The user's folder of images; None where the data set is generated.
+
+    Raises:
+        UserError: no such folder, or nothing in it.
+    """
+    if config.data_root is None:
+        return None
+    folder = Path(config.data_root).expanduser()
+    advice = "name the folder of images, for instance with --config data_root=/path/to/images"
+    if not folder.is_dir():
+        raise UserError(f"config: data_root: {folder} is not a folder (seen from {Path.cwd()}); {advice}")
+    if not any(folder.iterdir()):
+        raise UserError(f"config: data_root: {folder} is empty; {advice}")
+    return folder
+
+
+def _known(found: str, allowed: list[str] | tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(found, allowed, n=1)
+    return (f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(allowed)}"

@@ -1,0 +1,171 @@
+"""Which source files a stage is made of, and a digest of each that comments and docstrings do not change.
+
+Snakemake does not see edits inside a package. The Snakefile therefore writes, for each stage, a small file of these
+digests, and the rule of the stage has it as an input: an edit runs that stage and what follows again, and no other.
+Imports no torch, since it runs each time the Snakefile is read.
+"""
+
+import ast
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from luss_core import io
+from luss_core.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = "luss_core"
+
+UNTRACKED = {
+    "luss_core": "the version number",
+    "luss_core.config": "the values that reach a stage are parameters of its rule already",
+    "luss_core.cli": "reads arguments and shows errors",
+    "luss_core.errors": "one exception",
+    "luss_core.methods": "names the methods; the module of the chosen one counts",
+}
+"""Modules that do not count, nor what they import, and why."""
+
+PAGES = (".html", ".css", ".js")
+"""Files of the package that are no modules; they count where a module of the same folder does."""
+
+LOCKS = Path(".snakemake") / "locks"
+"""Where Snakemake marks, in the working folder, that a run is going on."""
+
+
+def imports(script: Path, root: Path, extra: Iterable[str] = ()) -> list[Path]:
+    """Files that a script is made of: itself, the modules of luss_core it imports, directly or not, and their pages.
+
+    Args:
+        script: a Python file outside the package.
+        root: folder that holds the package.
+        extra: dotted names of modules that are imported by name only while running.
+
+    Returns:
+        Sorted paths.
+    """
+    seen: set[Path] = {script}
+    waiting = [*_imported(script, root), *(_file(name, root) for name in extra)]
+    while waiting:
+        file = waiting.pop()
+        if file is not None and file not in seen:
+            seen.add(file)
+            waiting += _imported(file, root)
+    pages = {page for file in seen - {script} for page in file.parent.iterdir() if page.suffix in PAGES}
+    return sorted(seen | pages)
+
+
+@cache
+def digest(file: Path) -> str:
+    """SHA-256 of what a file does: layout, comments and docstrings of Python source do not count."""
+    content = file.read_bytes()
+    if file.suffix == ".py":
+        content = repr(_plain(_parse(file))).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def method_module(method: str, root: Path) -> str:
+    """Module of a self-supervised method, read from the registry METHODS without importing it.
+
+    Raises:
+        KeyError: no such method.
+    """
+    for node in _parse(root / PACKAGE / "methods" / "__init__.py").body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "METHODS" for target in targets):
+                module: str = ast.literal_eval(node.value)[method].partition(":")[0]
+                return module
+    raise KeyError(method)
+
+
+def record(path: Path, files: Iterable[Path], root: Path, tracked: bool = True) -> None:
+    """Write the digests of ``files`` to ``path`` if they differ from what is there.
+
+    Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
+    taken for one made from the edited source.
+
+    Args:
+        tracked: False leaves an existing file as it is.
+
+    Raises:
+        UserError: the file is missing and cannot be written.
+    """
+    if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
+        return
+    text = json.dumps({str(file.relative_to(root)): digest(file) for file in files}, indent=1) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    try:
+        io.write_text(path, text)
+    except UserError as error:
+        if not path.exists():
+            raise
+        logger.warning("%s; changes of the source since then are not noticed", error)
+
+
+@cache
+def _parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes(), filename=str(file))
+
+
+@cache
+def _imported(file: Path, root: Path) -> frozenset[Path]:
+    """Files of the package that one file imports, with the packages around them."""
+    package = ".".join(file.relative_to(root).parts[:-1])
+    names = {name for node in _statements(_parse(file)) for name in _names(node, package)}
+    names |= {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}  # packages run as well
+    return frozenset(found for name in names if (found := _file(name, root)) is not None)
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`, which never run."""
+    yield tree
+    children: Iterable[ast.AST] = ast.iter_child_nodes(tree)
+    if isinstance(tree, ast.If) and isinstance(tree.test, ast.Name) and tree.test.id == "TYPE_CHECKING":
+        children = tree.orelse
+    for child in children:
+        yield from _statements(child)
+
+
+def _names(node: ast.AST, package: str) -> Iterator[str]:
+    """Dotted names that an import statement may load; `from a import b` may mean the module a.b."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.name
+    elif isinstance(node, ast.ImportFrom):
+        outer = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+        base = ".".join([*outer, *([node.module] if node.module else [])])
+        yield base
+        for alias in node.names:
+            yield f"{base}.{alias.name}"
+
+
+def _file(name: str, root: Path) -> Path | None:
+    """The file of a module of the package; None for other names and for what does not count."""
+    if name in UNTRACKED or name.partition(".")[0] != PACKAGE:
+        return None
+    place = root.joinpath(*name.split("."))
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
+
+def _plain(node: Any) -> Any:
+    """A syntax tree as nested tuples, without texts that stand alone and without empty fields.
+
+    Fields that a Python version added and that are empty are left out, so that another Python gives the same tree.
+    """
+    if isinstance(node, list):
+        return tuple(_plain(item) for item in node if not _is_text(item))
+    if isinstance(node, ast.AST):
+        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if value not in (None, []))
+        return (type(node).__name__, *fields)
+    return node
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
