@@ -1,0 +1,247 @@
+"""Folder of images -> images.csv, images.h5, rejected.csv and summary.json: every file checked by decoding it whole."""
+
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luss_core import io
+from luss_core.config import PrepareConfig
+from luss_core.data.check import Checked, check, read_sizes
+from luss_core.data.decode import stored_size
+from luss_core.data.images import SPLITS, Found, ImageList, Listing, arrange, list_files, write_csv, write_images
+from luss_core.data.masks import IGNORE
+from luss_core.data.store import StoreWriter, write_store
+from luss_core.errors import UserError
+from luss_core.parallel import batches, ordered_map, progress
+
+log = logging.getLogger(__name__)
+
+HEADER_BATCH = 256
+DECODE_BATCH = 32
+"""Images that a process hands over at once: what is in memory does not grow with the data set."""
+OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
+TOO_MANY = "rejected-too-many.csv"
+"""The list when prepare gives up: no declared output, so that Snakemake does not delete it."""
+SHOWN = 5
+
+
+@dataclass
+class Outcome:
+    """What came of the files so far."""
+
+    rows: list[Found] = field(default_factory=list)
+    sizes: list[np.ndarray] = field(default_factory=list)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+    """Images that cannot be used."""
+    noted: list[tuple[str, str]] = field(default_factory=list)
+    """Masks that cannot be used; their images are kept."""
+    above: list[tuple[str, int]] = field(default_factory=list)
+    """Masks with ids above the number of classes."""
+    largest_id: int = 0
+
+
+def prepare(cfg: PrepareConfig, *, root: Path, out: Path, threads: int, classes: int | None = None) -> None:
+    """Check every file below ``root`` and pack the images, reduced, into ``out``/images.h5.
+
+    Files that cannot be used are listed in rejected.csv with the reason, and so are masks that are missing, damaged or
+    of another size than their image (the image is kept without). summary.json is written last.
+
+    Args:
+        classes: C; None leaves the ids of the masks unchecked.
+
+    Raises:
+        UserError: no images, too many rejected, mask ids above ``classes``, or ``out`` cannot be written.
+    """
+    for name in (*OUTPUTS, TOO_MANY):
+        _remove(out / name)
+    listing, problems = find(root, cfg.masks)
+    outcome = Outcome(rejected=problems)
+    candidates = list(_headers(cfg, root, listing, threads, outcome))
+    _stop_if_too_many(cfg, outcome, len(candidates), out)
+    size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
+    _check_space(out, size)
+    about = io.provenance({"prepare": cfg.model_dump(mode="json"), "classes": classes})
+    with write_store(out / "images.h5", size, about) as store:
+        _decode_all(cfg, root, [found for found, _ in candidates], threads, classes, store, outcome)
+        _stop_if_too_many(cfg, outcome, len(outcome.rows), out)
+        _stop_if_above(outcome, classes)
+    _write_lists(root, out, listing, outcome, about)
+
+
+def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]:
+    """The images and masks below a folder, and the entries that cannot be read.
+
+    Raises:
+        UserError: no such folder, or no images in it.
+    """
+    if not root.is_dir():
+        kind = "is a file" if root.exists() else "does not exist"
+        raise UserError(f"data_root {root} {kind}; give a folder of images")
+    files, problems = list_files(root)
+    prefix = None
+    if masks is not None:
+        folder = root / masks if (root / masks).is_dir() else Path(masks)
+        if not folder.is_dir():
+            raise UserError(f"prepare.masks {masks} is a folder neither below {root} nor here; give one, or null")
+        prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
+        if prefix.startswith(".."):
+            files += [f"{prefix}/{name}" for name in list_files(folder)[0]]
+    listing = arrange(files, prefix)
+    if not listing.images:
+        found = ", ".join(f"{count} {kind}" for kind, count in listing.ignored.most_common(SHOWN)) or "nothing"
+        raise UserError(f"data_root {root} holds no images; found: {found}; give a folder of JPEG, PNG or other images")
+    return listing, problems
+
+
+def _headers(
+    cfg: PrepareConfig, root: Path, listing: Listing, threads: int, outcome: Outcome
+) -> Iterator[tuple[Found, tuple[int, int]]]:
+    """Images whose header is sound, with height and width before rotation."""
+    jobs = batches((found.path for found in listing.images), HEADER_BATCH)
+    results = ordered_map(partial(read_sizes, root, cfg.max_megapixels), jobs, threads)
+    images = iter(listing.images)
+    for batch in progress(results, len(listing.images), "headers", len):
+        for size in batch:
+            found = next(images)
+            if isinstance(size, str):
+                outcome.rejected.append((found.path, size))
+            else:
+                yield found, size
+
+
+def _decode_all(
+    cfg: PrepareConfig,
+    root: Path,
+    images: list[Found],
+    threads: int,
+    classes: int | None,
+    store: StoreWriter,
+    outcome: Outcome,
+) -> None:
+    """Decode, check and store every image; of two with one id the first that can be decoded is kept."""
+    jobs = _without_split_ids(images)
+    results = ordered_map(partial(check, root, cfg.short_side), jobs, threads)
+    remaining = iter(images)
+    for batch in progress(results, len(images), "images", lambda checked: len(checked.reasons)):
+        found = [next(remaining) for _ in batch.reasons]
+        _sort_out(found, batch, classes, outcome)
+        kept = batch.stored[:, 0] > 0
+        store.append(batch.pixels, batch.stored[kept], batch.checksums[kept])
+
+
+def _without_split_ids(images: list[Found]) -> Iterator[list[Found]]:
+    """Batches in which all files of one id are together, so that one process can choose among them."""
+    batch: list[Found] = []
+    for found in images:
+        if len(batch) >= DECODE_BATCH and found[:2] != batch[-1][:2]:
+            yield batch
+            batch = []
+        batch.append(found)
+    if batch:
+        yield batch
+
+
+def _sort_out(images: list[Found], batch: Checked, classes: int | None, outcome: Outcome) -> None:
+    for found, reason, mask_reason, largest in zip(
+        images, batch.reasons, batch.mask_reasons, batch.mask_ids, strict=True
+    ):
+        if reason:
+            outcome.rejected.append((found.path, reason))
+            continue
+        if mask_reason:
+            outcome.noted.append((found.mask, f"{mask_reason}; the image is kept without it"))
+            found = found._replace(mask="")
+        elif classes is not None and largest > classes:
+            outcome.above.append((found.mask, largest))
+        outcome.largest_id = max(outcome.largest_id, largest)
+        outcome.rows.append(found)
+    outcome.sizes.append(batch.sizes[batch.sizes[:, 0] > 0])
+
+
+def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Path) -> None:
+    count, total = len(outcome.rejected), len(outcome.rejected) + usable
+    if usable and count <= cfg.max_rejected_fraction * total:
+        return
+    write_csv(out / TOO_MANY, ("path", "reason"), outcome.rejected)
+    shown = "".join(f"\n  {path!r}: {reason}" for path, reason in outcome.rejected[:SHOWN])
+    raise UserError(
+        f"{count} of {total} images cannot be used; prepare.max_rejected_fraction = {cfg.max_rejected_fraction:g} allows"
+        f" fewer; mend or remove them, or raise it. All are listed in {out / TOO_MANY}; the first:{shown}"
+    )
+
+
+def _stop_if_above(outcome: Outcome, classes: int | None) -> None:
+    if outcome.above:
+        shown = "".join(f"\n  {path!r}: {largest}" for path, largest in outcome.above[:SHOWN])
+        raise UserError(
+            f"{len(outcome.above)} masks hold ids above classes = {classes} (largest found: {outcome.largest_id};"
+            f" {IGNORE} means ignore, and so does 255 in masks of one channel); correct `classes` or the masks:{shown}"
+        )
+
+
+def _check_space(out: Path, size: int) -> None:
+    """Before hours of decoding rather than after.
+
+    Raises:
+        UserError: ``out`` cannot be made, or the disk has less room than the pixels need.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(out).free
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}; check the rights") from error
+    if free < size:
+        raise UserError(f"{out}: images.h5 needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free the disk")
+
+
+def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome, about: dict[str, Any]) -> None:
+    broken = {path for path, _ in outcome.rejected}
+    missing = [
+        (found.path, "mask missing; the image is kept") for found in listing.unmasked if found.path not in broken
+    ]
+    masks_of_broken = {found.mask for found in listing.images if found.path in broken}
+    stray = [(path, "mask without an image") for path in listing.stray_masks if path not in masks_of_broken]
+    noted = outcome.noted + missing + stray
+    write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted))
+    sizes = np.concatenate(outcome.sizes)
+    columns = zip(*outcome.rows, strict=True)
+    split, ids, path, folder, mask = (list(column) for column in columns)
+    images = ImageList(_root_from(out, root), ids, path, split, sizes[:, 0], sizes[:, 1], folder, mask)
+    write_images(out / "images.csv", images)
+    counts = Counter(split)
+    summary = {
+        "root": images.root.as_posix(),
+        "images": {name: counts[name] for name in SPLITS if counts[name]},
+        "masks": dict(Counter(s for s, m in zip(split, mask, strict=True) if m)),
+        "categories": sorted(set(folder) - {""}),
+        "largest_mask_id": outcome.largest_id,
+        "rejected": len(outcome.rejected),
+        "noted": len(noted),
+        "ignored": dict(sorted(listing.ignored.items())),
+        "provenance": about,
+    }
+    io.write_json(out / "summary.json", summary)
+    log.info(
+        "%d images in %s; set aside: %d, noted: %d", len(split), summary["images"], summary["rejected"], len(noted)
+    )
+
+
+def _root_from(out: Path, root: Path) -> Path:
+    """Relative if the data lie beside the output, so that a results folder can be moved; absolute otherwise."""
+    out, root = out.resolve(), root.resolve()
+    return Path(os.path.relpath(root, out)) if root.is_relative_to(out.parent) else root
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot replace {path}: {error.strerror}; check the rights") from error

@@ -1,0 +1,25 @@
+"""Check and pack a data set: folder of images -> images.csv, images.h5, rejected.csv and summary.json.
+
+The folder is in ImageNet-S layout (train/, validation/, test/, masks in <split>-segmentation/) or any folder of
+images, with or without sub-folders.
+"""
+
+from pathlib import Path
+
+from luss_core import cli
+from luss_core.config import PrepareConfig
+from luss_core.stages.prepare import prepare
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__, "prepare")
+    parser.add_argument("--root", type=Path, required=True, help="folder of images")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the four files")
+    parser.add_argument("--classes", type=int, help="number of categories; mask ids above it are an error")
+    args = parser.parse_args(argv)
+    cfg = cli.section(PrepareConfig, "prepare", args.settings)
+    prepare(cfg, root=args.root, out=args.out, threads=args.threads, classes=args.classes)
+
+
+if __name__ == "__main__":
+    cli.run(main)
