@@ -12,7 +12,7 @@ from luss_core.data.views import normalize
 
 
 def resize_short(image: np.ndarray, size: int) -> Tensor:
-    """(3, h, w) uint8 with the shorter side at ``size``; the longer one is truncated to whole pixels as in torchvision."""
+    """(3, h, w) uint8 with the shorter side at ``size``; the longer is truncated to whole pixels as in torchvision."""
     height, width = image.shape[:2]
     if height <= width:
         shape = (size, max(size, int(size * width / height)))

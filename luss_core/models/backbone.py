@@ -22,7 +22,7 @@ ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, i
 
 
 class ResNet(nn.Module):
-    """ResNet, arXiv:1512.03385. With width 64 and the imagenet stem its weights carry the names of torchvision's.
+    """ResNet, arXiv:1512.03385. With width 64, the imagenet stem and strides 1, 2, 2, 2 its weights carry the names of torchvision's.
 
     Attributes:
         widths: channels of the four stage maps.
@@ -33,19 +33,18 @@ class ResNet(nn.Module):
         self.cfg = cfg
         block, depths = ARCHITECTURES[cfg.arch]
         imagenet = cfg.stem == "imagenet"
-        self.conv1 = nn.Conv2d(
-            3, cfg.width, 7 if imagenet else 3, 2 if imagenet else 1, 3 if imagenet else 1, bias=False
-        )
+        kernel = 7 if imagenet else 3
+        self.conv1 = nn.Conv2d(3, cfg.width, kernel, 2, kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(cfg.width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1) if imagenet else nn.Identity()
         planes = [cfg.width * 2**i for i in range(4)]
         self.widths = tuple(p * block.expansion for p in planes)
         inputs = (cfg.width, *self.widths[:3])
-        self.layer1 = _stage(block, inputs[0], planes[0], depths[0], stride=1)
-        self.layer2 = _stage(block, inputs[1], planes[1], depths[1], stride=2)
-        self.layer3 = _stage(block, inputs[2], planes[2], depths[2], stride=2)
-        self.layer4 = _stage(block, inputs[3], planes[3], depths[3], stride=2)
+        self.layer1 = _stage(block, inputs[0], planes[0], depths[0], cfg.strides[0])
+        self.layer2 = _stage(block, inputs[1], planes[1], depths[1], cfg.strides[1])
+        self.layer3 = _stage(block, inputs[2], planes[2], depths[2], cfg.strides[2])
+        self.layer4 = _stage(block, inputs[3], planes[3], depths[3], cfg.strides[3])
         self.apply(_initialize)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -57,7 +57,7 @@ def infer(
     device: torch.device,
     threads: int,
 ) -> None:
-    """Segment the images of cfg.splits: label = arg-max of the activation maps where their maximum reaches the threshold.
+    """Segment the images of cfg.splits: arg-max of the activation maps where their maximum reaches the threshold.
 
     ``scored`` keeps the label and the score of every pixel, so that any other threshold can be evaluated later;
     ``masks`` are final. The threshold comes from the scores of the training images: no ground truth is used.

@@ -36,7 +36,7 @@ class Larc(torch.optim.SGD):
 
 
 def make_optimizer(module: nn.Module, cfg: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser of a run. AdamW leaves biases and BatchNorm without weight decay; the official recipes decay all."""
+    """The optimiser of a run. AdamW decays no biases and no BatchNorm; the official recipes decay everything."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     if cfg.optimizer == "larc":
         return Larc(parameters, cfg.lr, cfg.momentum, cfg.weight_decay, cfg.larc_trust)
