@@ -22,7 +22,7 @@ ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, i
 
 
 class ResNet(nn.Module):
-    """ResNet, arXiv:1512.03385. With width 64, the imagenet stem and strides 1, 2, 2, 2 its weights carry the names of torchvision's.
+    """ResNet, arXiv:1512.03385. Width 64, stem imagenet, strides 1, 2, 2, 2 give torchvision's network, names included.
 
     Attributes:
         widths: channels of the four stage maps.

@@ -1,0 +1,57 @@
+"""LARC against ten written-out lines; the learning rate at its corners."""
+
+import pytest
+import torch
+from torch import nn
+
+from luss_core.config import TrainConfig
+from luss_core.train.optim import Larc, cosine_lr, make_optimizer
+
+
+def slow_larc(weights, gradients, momenta, lr, momentum, decay, trust):
+    for i, (w, g) in enumerate(zip(weights, gradients, strict=True)):
+        if w.norm() > 0 and g.norm() > 0:
+            g = (g + decay * w) * trust * w.norm() / (g.norm() + decay * w.norm() + 1e-8)
+        momenta[i] = g if momenta[i] is None else momentum * momenta[i] + g
+        weights[i] = w - lr * momenta[i]
+    return weights
+
+
+def test_larc_against_the_definition():
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(4, 3), (3,), (2, 2, 3, 3), (5,)]
+    start = [torch.randn(s, dtype=torch.float64, generator=generator) for s in shapes[:3]] + [torch.zeros(5).double()]
+    parameters = [nn.Parameter(w.clone()) for w in start]
+    expected, momenta = [w.clone() for w in start], [None] * 4
+    optimizer = Larc(parameters, lr=0.6, momentum=0.9, weight_decay=1e-2, trust=0.001)
+    for _ in range(4):
+        gradients = [torch.randn(s, dtype=torch.float64, generator=generator) for s in shapes]
+        for p, g in zip(parameters, gradients, strict=True):
+            p.grad = g.clone()
+        optimizer.step()
+        expected = slow_larc(expected, gradients, momenta, 0.6, 0.9, 1e-2, 0.001)
+        for p, w in zip(parameters, expected, strict=True):
+            torch.testing.assert_close(p.data, w, rtol=1e-11, atol=1e-12)
+
+
+def test_larc_leaves_parameters_without_gradient_alone():
+    parameter = nn.Parameter(torch.ones(3))
+    Larc([parameter], 1.0, 0.9, 0.1, 0.001).step()
+    assert torch.equal(parameter.data, torch.ones(3))
+
+
+def test_adamw_decays_matrices_only():
+    optimizer = make_optimizer(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), TrainConfig(optimizer="adamw"))
+    decays = {p.ndim: g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    assert decays[2] > 0
+    assert decays[1] == 0
+
+
+def test_cosine_lr_corners():
+    assert cosine_lr(0, 100, 10, 1.0, 0.1) == pytest.approx(0.1)
+    assert cosine_lr(9, 100, 10, 1.0, 0.1) == pytest.approx(1.0)
+    assert cosine_lr(10, 100, 10, 1.0, 0.1) == pytest.approx(1.0)
+    assert cosine_lr(55, 100, 10, 1.0, 0.1) == pytest.approx(0.55)
+    assert cosine_lr(100, 100, 10, 1.0, 0.1) == pytest.approx(0.1)
+    values = [cosine_lr(s, 100, 0, 1.0, 0.0) for s in range(100)]
+    assert values == sorted(values, reverse=True)
