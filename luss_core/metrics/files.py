@@ -1,0 +1,164 @@
+"""Mask files that belong together, read and counted one by one in several processes; unusable ones are listed."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from luss_core.data.masks import IGNORE, image_size, read_mask, read_prediction
+from luss_core.errors import UserError
+from luss_core.metrics.joint import Joint, joint_histogram
+from luss_core.parallel import batches, ordered_map, progress
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+BATCH = 16
+"""Images a process takes at a time."""
+WORTH_A_PROCESS = 200
+"""Images below which starting one more process takes longer than it saves."""
+SHOWN = 5
+"""Files that a message names."""
+
+
+class Pair(NamedTuple):
+    """A predicted mask and its truth."""
+
+    prediction: Path
+    truth: Path
+
+
+class Counted(NamedTuple):
+    """What is left of a pair once it is counted."""
+
+    prediction: Path
+    joint: Joint
+
+
+class Unusable(NamedTuple):
+    """Stands for the result of an item that has none."""
+
+    reason: str
+
+
+def pair_folders(prediction: Path, truth: Path) -> list[Pair]:
+    """Every PNG below ``truth`` with the one of the same relative path below ``prediction``, in order of the path.
+
+    Raises:
+        UserError: a folder is missing, the truth is empty, or a prediction is missing.
+    """
+    for folder, option in ((prediction, "--prediction"), (truth, "--truth")):
+        if not folder.is_dir():
+            raise UserError(f"{option} {folder}: no such folder; give the folder that holds the masks as PNG files")
+    names = sorted(path.relative_to(truth) for path in truth.rglob("*.png"))
+    if not names:
+        raise UserError(f"--truth {truth}: no PNG file in it or below it; give the folder of ground-truth masks")
+    missing = [f"{prediction / name} does not exist" for name in names if not (prediction / name).is_file()]
+    raise_listed(missing, len(names), "each mask of the truth needs a prediction of the same relative path")
+    extra = sum(1 for _ in prediction.rglob("*.png")) - len(names)
+    if extra > 0:
+        log.warning("%d of the files in %s have no truth and are left out", extra, prediction)
+    return [Pair(prediction / name, truth / name) for name in names]
+
+
+def check_sizes(pairs: Sequence[Pair]) -> None:
+    """Read the headers of all files before the work begins.
+
+    Raises:
+        UserError: a file is no image, or the two of a pair differ in size.
+    """
+    problems = []
+    for pair in pairs:
+        try:
+            predicted, true = image_size(pair.prediction), image_size(pair.truth)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        if predicted != true:
+            problems.append(_sizes_differ(pair, predicted, true))
+    raise_listed(problems, len(pairs), "a mask has the height and width of its image file; nothing is resized here")
+
+
+def count_pair(pair: Pair, classes: int) -> Counted:
+    """The joint histogram of two files.
+
+    Raises:
+        UserError: unreadable, sizes differ, or the truth has ids above ``classes``.
+    """
+    prediction, truth = read_prediction(pair.prediction), read_mask(pair.truth)
+    if prediction.shape != truth.shape:
+        raise UserError(_sizes_differ(pair, prediction.shape, truth.shape))
+    joint = joint_histogram(prediction, truth)
+    check_truth(joint.truth, pair.truth, classes)
+    return Counted(pair.prediction, joint)
+
+
+def check_truth(ids: np.ndarray, path: Path, classes: int) -> None:
+    """Refuse ids that are neither a class nor IGNORE.
+
+    Raises:
+        UserError: names them.
+    """
+    above = ids[(ids > classes) & (ids != IGNORE)]
+    if len(above):
+        raise UserError(f"{path} has ids above {classes}, the number of classes: {shown(above)}")
+
+
+def each(function: Callable[[T], R], items: Sequence[T], threads: int) -> Iterator[R]:
+    """``function`` of every item, in order, by up to ``threads`` processes, with progress.
+
+    Items for which it raises UserError are set aside while the others go on.
+
+    Raises:
+        UserError: after the last item, if any was set aside; names them.
+    """
+    problems = []
+    results = ordered_map(
+        partial(_attempt, function), batches(items, BATCH), min(threads, len(items) // WORTH_A_PROCESS + 1)
+    )
+    for batch in progress(results, len(items), "images", len):
+        for result in batch:
+            if isinstance(result, Unusable):
+                problems.append(result.reason)
+            else:
+                yield result
+    raise_listed(problems, len(items), "repair these files or take them out")
+
+
+def raise_listed(problems: Sequence[str], total: int, remedy: str) -> None:
+    """Stop if there are problems.
+
+    Raises:
+        UserError: the first few of them, how many there are, and what to do.
+    """
+    if problems:
+        more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        lines = "\n  ".join([*problems[:SHOWN], *more])
+        raise UserError(f"{len(problems)} of {total} masks cannot be scored; {remedy}:\n  {lines}")
+
+
+def _attempt(function: Callable[[T], R], items: Sequence[T]) -> list[R | Unusable]:
+    results: list[R | Unusable] = []
+    for item in items:
+        try:
+            results.append(function(item))
+        except UserError as error:
+            results.append(Unusable(str(error)))
+    return results
+
+
+def shown(ids: np.ndarray) -> str:
+    """The first few ids as text."""
+    return ", ".join(map(str, ids[:SHOWN])) + (" ..." if len(ids) > SHOWN else "")
+
+
+def _sizes_differ(pair: Pair, predicted: tuple[int, ...], true: tuple[int, ...]) -> str:
+    return (
+        f"{pair.prediction} is {predicted[0]} x {predicted[1]} (height x width),"
+        f" its truth {pair.truth} is {true[0]} x {true[1]}"
+    )

@@ -1,0 +1,67 @@
+"""Which class each cluster stands for: Hungarian matching by how many images contain both."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from luss_core.errors import UserError
+from luss_core.io import read_json
+from luss_core.metrics.joint import Joint
+
+UNKNOWN = 1 << 16
+"""Stands for predicted ids that the matching does not know: above any class, so they only miss."""
+
+Match = dict[int, int]
+"""Predicted id -> class id, 0 -> 0 included."""
+
+
+def identity(classes: int) -> Match:
+    """The matching of predictions that are in class ids already."""
+    return {i: i for i in range(classes + 1)}
+
+
+def presence(joint: Joint, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters and classes, both 1..C, that occur in an image outside the ignored pixels."""
+    return tuple(ids[(ids > 0) & (ids <= classes)] for ids in (joint.predicted, joint.truth))  # type: ignore[return-value]
+
+
+def assign(together: np.ndarray) -> Match:
+    """The one-to-one matching with the most co-occurrences.
+
+    Pixel overlap has no part in it, as in the official tool, whose cost 1 - count / images has the same optimum.
+
+    Args:
+        together: (C, C) int64, images in which cluster i + 1 and class j + 1 both occur.
+    """
+    from scipy.optimize import linear_sum_assignment  # takes half a second, and most processes never match
+
+    clusters, matched = linear_sum_assignment(together, maximize=True)
+    return {0: 0, **{int(i) + 1: int(j) + 1 for i, j in zip(clusters, matched, strict=True)}}
+
+
+def matched_ids(predicted: np.ndarray, match: Mapping[int, int]) -> np.ndarray:
+    """Class ids of predicted ids; UNKNOWN for those that the matching does not have."""
+    return np.array([match.get(int(i), UNKNOWN) for i in predicted], np.int64)
+
+
+def to_json(match: Mapping[int, int]) -> dict[str, int]:
+    """The form of match.json, interchangeable with the official tool's."""
+    return {str(i): match[i] for i in sorted(match)}
+
+
+def read_match(path: Path, classes: int) -> Match:
+    """A matching from match.json.
+
+    Raises:
+        UserError: not an object of ids, or a class id outside 0..C.
+    """
+    content = read_json(path)
+    try:
+        match = {int(key): int(value) for key, value in content.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f'{path} is no matching; wanted {{"predicted id": class id, ...}}') from error
+    outside = {i: j for i, j in match.items() if not 0 <= j <= classes}
+    if outside:
+        raise UserError(f"{path} maps {len(outside)} id(s) outside 0..{classes}, such as {next(iter(outside.items()))}")
+    return match

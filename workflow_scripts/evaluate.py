@@ -1,0 +1,37 @@
+"""Score masks against ground truth: images.csv, masks and scored maps -> scores.json, match.json, per_class.csv."""
+
+from pathlib import Path
+
+from luss_core import cli
+from luss_core.config import EvaluateConfig
+from luss_core.stages.evaluate import evaluate
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = cli.parser(__doc__, "evaluate")
+    cli.add_inputs(parser, "images", "classes")
+    parser.add_argument("--masks", type=Path, required=True, help="folder masks of infer")
+    parser.add_argument("--scored", type=Path, required=True, help="folder scored of infer")
+    parser.add_argument("--threshold", type=Path, required=True, help="threshold.json of infer")
+    parser.add_argument("--balance", type=Path, required=True, help="balance.json of cluster; NMI is copied from it")
+    parser.add_argument("--out", type=Path, required=True, help="scores.json to write")
+    parser.add_argument("--match", type=Path, required=True, help="match.json to write: cluster to class")
+    parser.add_argument("--table", type=Path, required=True, help="per_class.csv to write")
+    args = parser.parse_args(argv)
+    evaluate(
+        cli.section(EvaluateConfig, "evaluate", args.settings),
+        images=args.images,
+        masks=args.masks,
+        scored=args.scored,
+        threshold=args.threshold,
+        balance=args.balance,
+        classes=args.classes,
+        out=args.out,
+        match=args.match,
+        table=args.table,
+        threads=args.threads,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
