@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -121,8 +122,8 @@ def _flow(value: Any) -> str:
         return "[" + ", ".join(_flow(item) for item in value) + "]"
     if isinstance(value, float):
         return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w/-]*", value) and value not in ("null", "true", "false"):
-        return value
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w/-]*", value) and yaml.safe_load(value) == value:
+        return value  # a word that YAML does not take for yes, no or null
     return json.dumps(value)
 
 

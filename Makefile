@@ -1,0 +1,57 @@
+# make run    set up .venv, then the whole workflow to the report
+# make test   set up .venv, then every check
+#
+# ARGS are given to Snakemake: make run ARGS="controls --config data_root=/path/to/images"
+
+ARGS ?=
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/ready
+SOURCES := luss_core workflow_scripts tests benchmarks
+
+.PHONY: run test format config lock clean
+
+run: $(READY)
+	$(BIN)/snakemake --cores all $(ARGS)
+
+test: $(READY)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+# Puts the files into the form that the checks ask for.
+format: $(READY)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/snakefmt Snakefile rules
+
+# config.yaml from the defaults and docstrings of luss_core/config.py.
+config: $(READY)
+	$(BIN)/python -m luss_core.defaults > config.yaml.new && mv config.yaml.new config.yaml
+
+# requirements.lock from the bounds of pyproject.toml: the newest versions that fit together, tested by `make test`.
+# torch brings the CUDA libraries of its own version, where it needs them.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --editable '.[dev]'
+	{ echo '# Made by `make lock`.'; build/lock/bin/python -m pip freeze --exclude-editable \
+		| grep --extended-regexp --invert-match '^(nvidia|cuda|triton)'; } > requirements.lock
+	rm -rf build/lock
+
+# The environment goes; results stay.
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python >= 3.11 with venv and pip was found (looked for python3, python3.11" \
+		"to python3.14). Install one (Debian: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python"; \
+		exit 1; }
+	@echo "Setting up .venv: some minutes, most of them for torch."
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	touch $(READY)

@@ -1,0 +1,31 @@
+"""From photographs to scored segmentations: what is made. How a stage is made stands in rules/<stage>.smk."""
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    data=DATA,
+    run=RUN,
+
+
+include: "rules/synthesize.smk"
+include: "rules/prepare.smk"
+include: "rules/pretrain.smk"
+include: "rules/extract.smk"
+include: "rules/cluster.smk"
+include: "rules/finetune.smk"
+include: "rules/infer.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+include: "rules/compare.smk"
+
+
+rule all:
+    """The report of every run; `snakemake compare` and `snakemake controls` set runs side by side."""
+    default_target: True
+    input:
+        of_runs(rules.report.output.page, CONFIG.run),

@@ -1,0 +1,92 @@
+"""What the rules share: the configuration, where results go, and what every stage is given."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from luss_core import runs, sources
+from luss_core.config import STAGES
+from luss_core.errors import UserError
+
+BASE = Path(workflow.basedir)
+
+
+def or_stop(function, *arguments):
+    """The function's value; a mistake of the user ends Snakemake with the message and nothing else."""
+    try:
+        return function(*arguments)
+    except UserError as error:
+        raise SystemExit(f"error: {error}")
+
+
+CONFIG = or_stop(runs.load, config)
+METHODS = {name: runs.resolve(CONFIG, name) for name in CONFIG.methods}
+PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
+WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
+
+DATA = f"results/{CONFIG.dataset}"
+RUN = f"{DATA}/{{method}}/seed{{seed}}"
+CODE = "results/code/{stage}.json"
+ENV = f"../envs/{CONFIG.environment}.yaml"
+
+
+wildcard_constraints:
+    method="|".join(map(re.escape, METHODS)),
+    seed="[0-9]+",
+
+
+# Jobs run the python that runs Snakemake, unless a conda environment goes before it on PATH, and this checkout.
+# A prefix replaces Snakemake's own, so the strict mode is said again: without pipefail `| tee` would hide a failure.
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+)
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(BASE))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+)
+
+
+def settings(stage):
+    """The settings of a stage as JSON text; for a stage of a run, a function of its wildcards."""
+    if stage in ("synthesize", "prepare"):
+        return runs.settings(getattr(CONFIG, stage))
+    return lambda wildcards: runs.settings(getattr(METHODS[wildcards.method], stage))
+
+
+def code(stage):
+    """The file of digests of the source that a stage imports."""
+    path = CODE.format(stage=stage)
+    return path if CONFIG.track_code else ancient(path)
+
+
+def code_of_method(wildcards):
+    """The same for pretrain, where only the module of the chosen method counts."""
+    return code(f"pretrain-{METHODS[wildcards.method].pretrain.method.name}")
+
+
+def record_code():
+    """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
+    modules = {
+        stage: (stage, []) for stage in (*STAGES, "compare") if stage != "pretrain"
+    }
+    for method in sorted({stages.pretrain.method.name for stages in METHODS.values()}):
+        modules[f"pretrain-{method}"] = "pretrain", [
+            sources.method_module(method, BASE)
+        ]
+    for name, (stage, extra) in modules.items():
+        files = sources.imports(BASE / "workflow_scripts" / f"{stage}.py", BASE, extra)
+        sources.record(Path(CODE.format(stage=name)), files, BASE, CONFIG.track_code)
+
+
+def of_runs(pattern, methods):
+    """A file of every run of the methods."""
+    return expand(pattern, method=methods, seed=CONFIG.seeds)
+
+
+def run_arguments(methods):
+    """--run METHOD:SEED:FOLDER for every run of the methods."""
+    return " ".join(of_runs(f"--run {{method}}:{{seed}}:{RUN}", methods))
+
+
+or_stop(record_code)

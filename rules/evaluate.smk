@@ -1,0 +1,41 @@
+rule evaluate:
+    """Scores of the masks against ground truth, as the ImageNet-S protocol has them."""
+    input:
+        images=rules.prepare.output.images,
+        masks=rules.infer.output.masks,
+        scored=rules.infer.output.scored,
+        threshold=rules.infer.output.threshold,
+        balance=rules.cluster.output.balance,
+        code=code("evaluate"),
+    output:
+        scores=report(
+            "<run>/evaluate/scores.json",
+            caption="captions/scores.rst",
+            category="Scores",
+            labels={"method": "{method}", "seed": "{seed}", "table": "all"},
+        ),
+        match="<run>/evaluate/match.json",
+        table=report(
+            "<run>/evaluate/per_class.csv",
+            caption="captions/per_class.rst",
+            category="Scores",
+            labels={"method": "{method}", "seed": "{seed}", "table": "each class"},
+        ),
+    log:
+        "<run>/logs/evaluate.log",
+    benchmark:
+        "<run>/benchmarks/evaluate.jsonl"
+    conda:
+        ENV
+    threads: 16
+    resources:
+        mem_mb=3000,
+        runtime="6h",
+    params:
+        settings=settings("evaluate"),
+        classes=CONFIG.classes,
+    shell:
+        "python -m workflow_scripts.evaluate --images {input.images} --masks {input.masks} --scored {input.scored}"
+        " --threshold {input.threshold} --balance {input.balance} --classes {params.classes}"
+        " --out {output.scores} --match {output.match} --table {output.table}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -1,0 +1,30 @@
+rule finetune:
+    """Step 3: a segmenter that learned from the pseudo labels. Goes on from its state when it was stopped."""
+    input:
+        store=rules.prepare.output.store,
+        backbone=rules.pretrain.output.backbone,
+        clusters=rules.cluster.output.clusters,
+        code=code("finetune"),
+    output:
+        segmenter="<run>/finetune/segmenter.safetensors",
+        steps="<run>/finetune/log.jsonl",
+    log:
+        "<run>/logs/finetune.log",
+    benchmark:
+        "<run>/benchmarks/finetune.jsonl"
+    conda:
+        ENV
+    threads: 8
+    resources:
+        mem_mb=3000,
+        runtime="2d",
+        gpu=1,
+    params:
+        settings=settings("finetune"),
+        classes=CONFIG.classes,
+        state=f"{RUN}/state/finetune",
+    shell:
+        "python -m workflow_scripts.finetune --store {input.store} --backbone {input.backbone}"
+        " --clusters {input.clusters} --classes {params.classes} --seed {wildcards.seed}"
+        " --state {params.state} --out {output.segmenter} --log {output.steps}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

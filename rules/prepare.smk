@@ -1,0 +1,34 @@
+rule prepare:
+    """Checked list of images, and their pixels in one file.
+
+    A million photographs are not looked at each time: after adding some, run `snakemake --forcerun prepare`.
+    """
+    input:
+        root=(
+            rules.synthesize.output.root
+            if PHOTOGRAPHS is None
+            else ancient(str(PHOTOGRAPHS))
+        ),
+        code=code("prepare"),
+    output:
+        images="<data>/prepare/images.csv",
+        store="<data>/prepare/images.h5",
+        rejected="<data>/prepare/rejected.csv",
+        summary="<data>/prepare/summary.json",
+    log:
+        "<data>/logs/prepare.log",
+    benchmark:
+        "<data>/benchmarks/prepare.jsonl"
+    conda:
+        ENV
+    threads: 16
+    resources:
+        mem_mb=3000,
+        runtime="1d",
+    params:
+        settings=settings("prepare"),
+        classes=CONFIG.classes,
+        folder=subpath(output.images, parent=True),
+    shell:
+        "python -m workflow_scripts.prepare --root {input.root:q} --out {params.folder} --classes {params.classes}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

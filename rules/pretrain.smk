@@ -1,0 +1,27 @@
+rule pretrain:
+    """Step 1: a backbone that learned from the images alone. Goes on from its state when it was stopped."""
+    input:
+        images=rules.prepare.output.images,
+        store=rules.prepare.output.store,
+        code=code_of_method,
+    output:
+        backbone="<run>/pretrain/backbone.safetensors",
+        steps="<run>/pretrain/log.jsonl",
+    log:
+        "<run>/logs/pretrain.log",
+    benchmark:
+        "<run>/benchmarks/pretrain.jsonl"
+    conda:
+        ENV
+    threads: 8
+    resources:
+        mem_mb=3000,
+        runtime="7d",
+        gpu=1,
+    params:
+        settings=settings("pretrain"),
+        state=f"{RUN}/state/pretrain",
+    shell:
+        "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} --seed {wildcards.seed}"
+        " --state {params.state} --out {output.backbone} --log {output.steps}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -1,0 +1,40 @@
+rule report:
+    """One page that shows a run; opens without a network."""
+    input:
+        images=rules.prepare.output.images,
+        store=rules.prepare.output.store,
+        pretrain=rules.pretrain.output.steps,
+        finetune=rules.finetune.output.steps,
+        clusters=rules.cluster.output.clusters,
+        balance=rules.cluster.output.balance,
+        masks=rules.infer.output.masks,
+        threshold=rules.infer.output.threshold,
+        scores=rules.evaluate.output.scores,
+        table=rules.evaluate.output.table,
+        code=code("report"),
+    output:
+        page=report(
+            "<run>/report/index.html",
+            caption="captions/report.rst",
+            category="Runs",
+            labels={"method": "{method}", "seed": "{seed}"},
+        ),
+    log:
+        "<run>/logs/report.log",
+    benchmark:
+        "<run>/benchmarks/report.jsonl"
+    conda:
+        ENV
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime="1h",
+    params:
+        settings=settings("report"),
+        title=f"{CONFIG.dataset} · {{method}} · seed {{seed}}",
+    shell:
+        "python -m workflow_scripts.report --images {input.images} --store {input.store}"
+        " --pretrain-log {input.pretrain} --finetune-log {input.finetune} --clusters {input.clusters}"
+        " --balance {input.balance} --threshold {input.threshold} --masks {input.masks} --scores {input.scores}"
+        " --table {input.table} --title {params.title:q} --out {output.page}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

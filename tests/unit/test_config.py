@@ -1,0 +1,39 @@
+"""config.yaml says what config.py says, and every key is explained once."""
+
+from pathlib import Path
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from luss_core import defaults
+from luss_core.config import RUN_STAGES, STAGES, Config, Stages
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_config_yaml_is_rendered_from_the_defaults():
+    assert (ROOT / "config.yaml").read_text(encoding="utf-8") == defaults.render(), "run `make config`"
+
+
+def test_config_yaml_reads_as_the_defaults():
+    values = yaml.safe_load(defaults.render())
+    assert Config.model_validate(values) == Config()
+    assert values == Config().model_dump(mode="json")  # floats are floats, not texts such as 1e-6
+
+
+def test_config_yaml_fits_the_page():
+    assert max(map(len, defaults.render().splitlines())) <= defaults.WIDTH
+
+
+def test_every_stage_has_one_section():
+    assert tuple(Stages.model_fields) == STAGES
+    assert set(RUN_STAGES) < set(STAGES)
+
+
+WORDS = st.sampled_from(["yes", "on", "null", "Off", "1e-6", "n"]) | st.text(st.characters(max_codepoint=0x7E))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | WORDS | st.booleans() | st.none() | st.integers())
+def test_values_survive_the_yaml(value):
+    assert yaml.safe_load(f"key: {defaults._flow(value)}") == {"key": value}

@@ -1,0 +1,146 @@
+"""The shape of the repository: sizes, import directions, one name a stage, environments in step."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from luss_core import stages
+from luss_core.config import STAGES, Stages
+
+ROOT = Path(__file__).parents[2]
+PYTHON = [
+    file
+    for folder in ("luss_core", "workflow_scripts", "tests", "benchmarks")
+    for file in ROOT.glob(f"{folder}/**/*.py")
+]
+
+LAYERS = (
+    ("errors", "config"),
+    ("io", "cli", "defaults", "runs", "sources", "runtime", "parallel"),
+    ("losses", "models", "data", "metrics"),
+    ("methods",),
+    ("train",),
+    ("report",),
+    ("stages",),
+)
+"""A module imports from its own layer and those above it in this list."""
+
+
+def test_files_and_functions_are_short():
+    long = []
+    for file in PYTHON:
+        text = file.read_text(encoding="utf-8")
+        if text.count("\n") > 300:
+            long.append(f"{file.relative_to(ROOT)}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60:
+                long.append(f"{file.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert long == []
+
+
+def test_imports_go_down():
+    layer = {name: number for number, names in enumerate(LAYERS) for name in names}
+    wrong = []
+    for file in ROOT.glob("luss_core/*/**/*.py"):
+        own = file.relative_to(ROOT / "luss_core").parts[0]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("luss_core"):
+                parts = node.module.split(".")
+                for name in parts[1:2] or [alias.name for alias in node.names]:
+                    if name in layer and layer[name] > layer[own]:
+                        wrong.append(f"{file.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_every_part_of_the_package_has_a_layer():
+    parts = {path.stem for path in (ROOT / "luss_core").iterdir() if not path.name.startswith("_")} - {"py"}
+    assert parts == {name for names in LAYERS for name in names}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_has_one_name_in_five_places(stage):
+    assert f"rule {stage}:" in (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
+    assert (ROOT / "workflow_scripts" / f"{stage}.py").is_file()
+    assert stage in Stages.model_fields
+    assert f'include: "rules/{stage}.smk"' in (ROOT / "Snakefile").read_text(encoding="utf-8")
+    assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
+
+
+def test_nothing_but_stages_is_named_like_one():
+    scripts = {file.stem for file in (ROOT / "workflow_scripts").glob("*.py")}
+    rules = {file.stem for file in (ROOT / "rules").glob("*.smk")}
+    assert scripts == {*STAGES, "compare"}
+    assert rules == {*STAGES, "compare", "common"}
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "compare"])
+def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
+    text = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
+    for directive in ("log", "benchmark", "conda", "threads", "resources", "params"):
+        assert re.search(rf"^    {directive}:", text, re.MULTILINE), directive
+    shell = text[text.index("    shell:") :]
+    assert f"workflow_scripts.{stage} " in shell
+    assert "--settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}" in shell
+    named = set(re.findall(r"^        (\w+)=", text[: text.index("    shell:")].partition("    log:")[0], re.MULTILINE))
+    used = set(re.findall(r"\{(?:input|output)\.(\w+)", shell))
+    # what a script finds beside a file that it is given, or writes into the folder that it is given
+    implied = {"prepare": {"images", "store", "rejected", "summary"}, "compare": {"scores", "masks"}}
+    assert named - used - {"code"} == implied.get(stage, set())
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "compare"])
+def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
+    shell = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8").partition("    shell:")[2]
+    given = set(re.findall(r"--[a-z-]+", shell.partition("\nuse rule")[0]))
+    given |= {"--run"} if stage == "compare" else set()
+    script = importlib.import_module(f"workflow_scripts.{stage}")
+    with pytest.raises(SystemExit) as end:
+        script.main(["--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert given <= set(re.findall(r"--[a-z-]+", text))
+    assert script.__doc__.partition("\n")[0] in text
+
+
+def test_the_snakefile_needs_no_torch():
+    modules = ", ".join(f"luss_core.{name}" for name in ("config", "runs", "sources", "defaults"))
+    program = f"import sys, {modules}; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+OUTSIDE = {"snakemake"}
+"""Runs the environments, so it is in none."""
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_conda_environments_have_the_bounds_of_pyproject(kind):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {"python": project["requires-python"]}
+    for text in project["dependencies"]:
+        need = Requirement(text)
+        if need.name not in OUTSIDE:
+            name = CONDA_NAMES.get(need.name, need.name)
+            name = {"pytorch": f"pytorch-{kind}", "faiss-cpu": f"faiss-{kind}"}.get(name, name)
+            wanted[name] = str(need.specifier)
+    file = ROOT / "envs" / ("luss.yaml" if kind == "cpu" else "luss-gpu.yaml")
+    found = dict(entry.split() for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["dependencies"])
+    assert found == wanted
+
+
+def test_the_lock_pins_every_dependency_within_its_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.lower().replace("_", "-").split("==") for line in lines if not line.startswith("#"))
+    for text in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        need = Requirement(text)
+        assert need.specifier.contains(pins[need.name.lower()]), text

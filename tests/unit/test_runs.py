@@ -1,0 +1,106 @@
+"""luss_core.runs: settings of a run, and what a mistake in them says."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from luss_core import runs
+from luss_core.config import Config
+from luss_core.errors import UserError
+
+
+def test_methods_change_only_what_they_name():
+    config = runs.load({"methods": {"mine": {"pretrain": {"train": {"epochs": 3}}, "cluster": {"restarts": 1}}}} | RUN)
+    stages = runs.resolve(config, "mine")
+    assert (stages.pretrain.train.epochs, stages.cluster.restarts) == (3, 1)
+    assert stages.pretrain.train.model_copy(update={"epochs": 60}) == config.pretrain.train
+    assert stages.cluster.model_copy(update={"restarts": 30}) == config.cluster
+    assert (stages.pretrain.views, stages.infer) == (config.pretrain.views, config.infer)
+
+
+RUN = {"run": ["mine"], "controls": []}
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"datset": "x"}, ["datset", "did you mean dataset?"]),
+        ({"pretrain": {"train": {"epocs": 3}}}, ["pretrain.train.epocs", "did you mean epochs?", "batch_size"]),
+        ({"pretrain": {"train": {"lr": -1}}}, ["pretrain.train.lr", "greater than 0", "-1"]),
+        ({"classes": "many"}, ["classes", "many"]),
+        ({"run": ["swaw"]}, ["run", "'swaw'", "did you mean swav?", "colour"]),
+        ({"controls": ["swaw"]}, ["controls", "'swaw'", "did you mean swav?"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [1, 1]}, ["seeds", "twice"]),
+        ({"methods": {"a": {"cluster": {"restart": 2}}}}, ["methods.a.cluster.restart", "did you mean restarts?"]),
+        ({"methods": {"a": {"clutser": {}}}}, ["methods.a.clutser", "did you mean cluster?"]),
+        ({"methods": {"a": {"prepare": {"short_side": 9}}}}, ["methods.a.prepare", "data set"]),
+        ({"methods": {"a": {"cluster": 3}}}, ["methods.a.cluster", "3"]),
+        ({"pretrain": {"method": {"queue": 100}}}, ["method.queue 100", "train.batch_size 64"]),
+        ({"methods": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["methods.a.pretrain", "method.queue 100"]),
+        ({"synthesize": {"min_side": 99}}, ["synthesize", "min_side 99", "max_side 96"]),
+        ({"pretrain": {"views": {"crops": [{"count": 1, "size": 9, "scale": [0.1, 1]}]}}}, ["pretrain", "count >= 2"]),
+        (
+            {"pretrain": {"views": {"crops": [{"count": 2, "size": 9, "scal": [1, 1]}]}}},
+            ["pretrain.views.crops.0.scal", "did you mean scale?"],
+        ),
+    ],
+)
+def test_mistakes_name_the_key_and_the_remedy(values, parts):
+    # methods given here are laid over the built-in ones, as Snakemake lays them over config.yaml
+    values = runs.merge(Config().model_dump(), values)
+    with pytest.raises(UserError) as error:
+        runs.load(values)
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_another_method_name_replaces_the_settings_of_the_method():
+    base = {"method": {"name": "swav", "prototypes": 80}, "train": {"epochs": 3}}
+    assert runs.merge(base, {"method": {"name": "other", "dim": 2}}) == {
+        "method": {"name": "other", "dim": 2},
+        "train": {"epochs": 3},
+    }
+    assert runs.merge(base, {"method": {"name": "swav", "dim": 2}})["method"] == {
+        "name": "swav",
+        "prototypes": 80,
+        "dim": 2,
+    }
+
+
+LEAF = st.integers() | st.lists(st.integers(), max_size=2)
+TREE = st.dictionaries(
+    st.sampled_from("abc"), LEAF | st.dictionaries(st.sampled_from("abc"), LEAF, max_size=3), max_size=3
+)
+
+
+@given(TREE, TREE)
+def test_merging_keeps_every_change_and_every_key(base, changes):
+    merged = runs.merge(base, changes)
+    assert merged.keys() == base.keys() | changes.keys()
+    assert runs.merge(merged, changes) == merged
+    assert runs.merge(base, {}) == base
+    for key in base.keys() - changes.keys():
+        assert merged[key] == base[key]
+
+
+def test_settings_are_the_same_text_for_the_same_settings():
+    left_out, written = Config(), Config.model_validate(json.loads(Config().model_dump_json()))
+    backwards = Config.model_validate(dict(reversed(Config().model_dump().items())))
+    whole = Config.model_validate({"prepare": {"max_megapixels": 64}, "pretrain": {"train": {"lr": "2e-3"}}})
+    for config in (written, backwards, whole):
+        assert runs.settings(config.pretrain) == runs.settings(left_out.pretrain)
+        assert runs.settings(config.prepare) == runs.settings(left_out.prepare)
+    assert list(json.loads(runs.settings(left_out.prepare))) == sorted(left_out.prepare.model_dump())
+
+
+def test_the_folder_of_images_must_exist_and_hold_something(tmp_path):
+    assert runs.photographs(Config()) is None
+    with pytest.raises(UserError, match="data_root: .*nowhere is not a folder"):
+        runs.photographs(Config(data_root=str(tmp_path / "nowhere")))
+    with pytest.raises(UserError, match="is empty"):
+        runs.photographs(Config(data_root=str(tmp_path)))
+    (tmp_path / "a.jpg").touch()
+    assert runs.photographs(Config(data_root=str(tmp_path))) == tmp_path

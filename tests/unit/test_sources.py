@@ -1,0 +1,211 @@
+"""luss_core.sources: which source a stage is made of, and when that has changed."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from luss_core import sources
+from luss_core.config import STAGES
+from luss_core.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A small package named luss_core: script -> a -> b -> sub, a page, and modules that nothing imports."""
+    files = {
+        "script.py": "import numpy\nfrom luss_core import config\nfrom luss_core.a import f\n",
+        "luss_core/__init__.py": "from luss_core import unrelated\n",
+        "luss_core/config.py": "from luss_core import unrelated\n",
+        "luss_core/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import luss_core.unrelated\n"
+        "def f():\n    from .b import g\n    return g()\n",
+        "luss_core/b.py": "import luss_core.sub.c\nfrom luss_core import a\ndef g():\n    return 1\n",
+        "luss_core/sub/__init__.py": "from . import d\n",
+        "luss_core/sub/c.py": "",
+        "luss_core/sub/d.py": "from ..e import x\n",
+        "luss_core/sub/page.html": "<p>",
+        "luss_core/e.py": "x = 1\n",
+        "luss_core/unrelated.py": "",
+        "luss_core/named.py": "import luss_core.far\n",
+        "luss_core/far.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def names(files, root):
+    return {str(file.relative_to(root)) for file in files}
+
+
+CLOSURE = {
+    "script.py",
+    "luss_core/a.py",
+    "luss_core/b.py",
+    "luss_core/sub/__init__.py",
+    "luss_core/sub/c.py",
+    "luss_core/sub/d.py",
+    "luss_core/sub/page.html",
+    "luss_core/e.py",
+}
+
+
+def test_imports_are_followed_but_not_through_what_does_not_count(package):
+    assert names(sources.imports(package / "script.py", package), package) == CLOSURE
+
+
+def test_modules_imported_by_name_are_followed_too(package):
+    found = names(sources.imports(package / "script.py", package, ["luss_core.named"]), package)
+    assert found == CLOSURE | {"luss_core/named.py", "luss_core/far.py"}
+
+
+LOADED = """
+import importlib, json, sys
+found = {}
+for stage in sys.argv[1:]:
+    for name in [name for name in sys.modules if name.startswith(("luss_core", "workflow_scripts"))]:
+        del sys.modules[name]  # torch stays: loading it ten times takes minutes
+    importlib.import_module(f"workflow_scripts.{stage}")
+    found[stage] = [name for name in sys.modules if name.startswith("luss_core")]
+print(json.dumps(found))
+"""
+
+
+def test_a_stage_counts_every_module_that_it_loads_and_no_other_stage():
+    """The static walk against what Python loads."""
+    command = [sys.executable, "-c", LOADED, *STAGES, "compare"]
+    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    for stage, modules in found.items():
+        loaded = {file for name in modules if (file := sources._file(name, ROOT))}
+        extra = [sources.method_module("swav", ROOT)] if stage == "pretrain" else []
+        counted = sources.imports(ROOT / "workflow_scripts" / f"{stage}.py", ROOT, extra)
+        assert loaded <= set(counted), stage
+        others = {f"luss_core/stages/{other}.py" for other in STAGES if other != stage}
+        assert names(counted, ROOT) & others == set(), stage
+
+
+def test_the_root_of_the_package_holds_nothing_that_would_have_to_count():
+    body = ast.parse((ROOT / "luss_core" / "__init__.py").read_text()).body
+    assert [ast.unparse(node).partition(" ")[0] for node in body if not sources._is_text(node)] == ["__version__"]
+
+
+def test_methods_are_found_without_importing_them():
+    from luss_core.methods import METHODS
+
+    for name, place in METHODS.items():
+        assert sources.method_module(name, ROOT) == place.partition(":")[0]
+    with pytest.raises(KeyError):
+        sources.method_module("none", ROOT)
+
+
+SOURCE = '''"""Says."""
+class A:
+    """Doc."""
+    x: int = 1
+    """Meaning."""
+
+    def f(self, y):
+        return y + 1
+'''
+
+
+def digest(folder, text):
+    file = folder / f"{abs(hash(text))}.py"
+    file.write_text(text)
+    return sources.digest(file)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        SOURCE.replace("Says", "Tells"),
+        SOURCE.replace('    """Doc."""\n', ""),
+        SOURCE.replace("Meaning", "Sense"),
+        SOURCE.replace("y + 1", "y + 1  # why"),
+        SOURCE.replace("y + 1", "(\n            y + 1\n        )"),
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(tmp_path, same):
+    assert same != SOURCE
+    assert digest(tmp_path, same) == digest(tmp_path, SOURCE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        SOURCE.replace("y + 1", "y + 2"),
+        SOURCE.replace("y + 1", "y - 1"),
+        SOURCE.replace("= 1\n", "= None\n"),
+        SOURCE.replace("= 1\n", "= True\n"),
+        SOURCE.replace("self, y", "self, y=1"),
+        SOURCE.replace("return y + 1", "return 'y'"),
+        SOURCE + "B = A\n",
+    ],
+)
+def test_every_other_change_counts(tmp_path, other):
+    assert digest(tmp_path, other) != digest(tmp_path, SOURCE)
+
+
+def test_other_pythons_give_the_same_digest():
+    """A new Python is no reason to train for a week again."""
+    program = "from luss_core import sources; from pathlib import Path; print(sources.digest(Path('luss_core/io.py')))"
+    expected = sources.digest(ROOT / "luss_core" / "io.py")
+    found = []
+    for minor in range(11, 16):
+        command = [f"python3.{minor}", "-c", program]
+        try:
+            found.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip())
+        except (OSError, subprocess.CalledProcessError):  # not on this machine
+            continue
+    if not found:
+        pytest.skip("no other Python on this machine")
+    assert set(found) == {expected}
+
+
+def test_the_record_changes_only_when_the_source_does(tmp_path, package, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record, script = tmp_path / "results" / "code.json", package / "script.py"
+    sources.record(record, [script], package)
+    assert json.loads(record.read_text()) == {"script.py": sources.digest(script)}
+    os.utime(record, (1, 1))
+    sources.record(record, [script], package)
+    assert record.stat().st_mtime == 1
+
+    def edited():
+        script.write_text(script.read_text() + "x = 2\n")
+        sources.digest.cache_clear()
+        sources._parse.cache_clear()
+        return [script]
+
+    before = record.read_text()
+    sources.record(record, edited(), package, tracked=False)
+    assert record.read_text() == before
+    lock = tmp_path / ".snakemake" / "locks" / "0.input.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    sources.record(record, [script], package)
+    assert record.read_text() == before, "a running stage was made from the source before the edit"
+    lock.unlink()
+    sources.record(record, [script], package)
+    assert record.read_text() != before
+
+
+def test_a_record_that_cannot_be_written_is_an_error_only_if_there_is_none(tmp_path, package, monkeypatch, caplog):
+    def full(*_):
+        raise UserError("cannot write: disk full")
+
+    monkeypatch.setattr(sources.io, "write_text", full)
+    record = tmp_path / "code.json"
+    with pytest.raises(UserError, match="disk full"):
+        sources.record(record, [package / "script.py"], package)
+    record.write_text("{}")
+    sources.record(record, [package / "script.py"], package)
+    assert "disk full" in caplog.text
+    assert record.read_text() == "{}"
