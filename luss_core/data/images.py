@@ -4,9 +4,10 @@ import csv
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ OTHER_FOLDERS = {f"{split}-segmentation" for split in (*SPLITS, "train-semi")} |
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"}
 """Of images, in lower case; files with other suffixes are counted and left alone."""
+READ_ROWS = 1 << 14
 COLUMNS = ("id", "path", "split", "height", "width", "folder", "mask")
 
 
@@ -123,7 +125,7 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
 def _attach(listing: Listing, mask_of: dict[tuple[str, str], str]) -> None:
     """Give the images their masks and sort them."""
     masked = {split for split, _ in mask_of}
-    images = [found._replace(mask=mask_of.get(found[:2], "")) for found in listing.images]
+    images = [found._replace(mask=mask_of[found[:2]]) if found[:2] in mask_of else found for found in listing.images]
     listing.images = sorted(images, key=lambda found: (SPLITS.index(found.split), found.id, found.path))
     listing.unmasked = [found for found in listing.images if found.split in masked and not found.mask]
     used = {found.mask for found in listing.images}
@@ -211,9 +213,9 @@ def write_images(path: Path, images: ImageList) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV file, quoted where needed: any file name survives."""
+    """A CSV file with all text in quotes: any file name survives, even one with line breaks."""
     with atomic(path) as partial, partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(header)
         writer.writerows(rows)
 
@@ -224,19 +226,25 @@ def read_images(path: Path) -> ImageList:
     Raises:
         UserError: missing, or no image list.
     """
-    root = Path(path.parent, read_json(path.with_name("summary.json"))["root"])
-    columns: list[list[str]] = [[] for _ in COLUMNS]
+    root = Path(path.parent, read_json(path.with_name("summary.json"))["root"]).resolve()
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            reader = csv.reader(file)
-            if tuple(next(reader, ())) != COLUMNS:
-                raise UserError(f"{path}: the first line must be {','.join(COLUMNS)}; run the stage prepare again")
-            for row in reader:
-                for column, name, value in zip(columns, COLUMNS, row, strict=True):
-                    column.append(sys.intern(value) if name in ("split", "folder") else value)
-        ids, paths, split, height, width, folder, mask = columns
-        return ImageList(root, ids, paths, split, np.array(height, np.int64), np.array(width, np.int64), folder, mask)
+            return _parse(csv.reader(file), path, root)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; run the stage prepare, which writes it") from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not whole ({error}); delete it and run the stage prepare again") from error
+
+
+def _parse(reader: Iterator[list[str]], path: Path, root: Path) -> ImageList:
+    if tuple(next(reader, ())) != COLUMNS:
+        raise UserError(f"{path}: the first line must be {','.join(COLUMNS)}; run the stage prepare again")
+    text: dict[str, list[str]] = {name: [] for name in COLUMNS}
+    sizes = [np.empty((2, 0), np.int64)]
+    while block := list(islice(reader, READ_ROWS)):
+        columns = dict(zip(COLUMNS, zip(*block, strict=True), strict=True))
+        sizes.append(np.array([columns.pop("height"), columns.pop("width")], np.int64))
+        for name, values in columns.items():
+            text[name].extend(map(sys.intern, values) if name in ("split", "folder") else values)
+    height, width = np.concatenate(sizes, axis=1)
+    return ImageList(root, text["id"], text["path"], text["split"], height, width, text["folder"], text["mask"])

@@ -51,7 +51,9 @@ NOISE = 0.012
 """Standard deviation of the sensor noise; 1 is white."""
 
 IGNORE = 1000
-OVERSAMPLE = 3
+TEXTURE_SAMPLES = 3
+OUTLINE_SAMPLES = 8
+"""Samples a pixel and axis. Pillow's polygons reach half a sample too far: 8 keep that to a sixteenth of a pixel."""
 
 
 class Scene(NamedTuple):
@@ -143,7 +145,7 @@ def _add_object(pixels: Array, number: int, area: float, rng: Rng) -> tuple[Arra
     matrix = _deformation(rng)
     polygons = [polygon @ matrix.T for polygon in rippled(outline(rng), rng)]
     scale, centre = _placed(polygons, pixels.shape[:2], area, rng)
-    alpha = _coverage([polygon * scale + centre for polygon in polygons], pixels.shape[:2], OVERSAMPLE)
+    alpha = _coverage([polygon * scale + centre for polygon in polygons], pixels.shape[:2], OUTLINE_SAMPLES)
     tone = _tones(texture, np.linalg.inv(matrix), scale, centre, pixels.shape[:2], rng)
     body = _colours(tone, rng) * _shading(alpha, centre, scale, rng)[..., None]
     shadow = 1 - 0.45 * _blurred(np.roll(alpha, (2, 2), (0, 1)), 2.5)[..., None]
@@ -175,25 +177,25 @@ def _placed(polygons: list[Array], shape: tuple[int, int], area: float, rng: Rng
     return float(scale), centre
 
 
-def _coverage(polygons: list[Array], shape: tuple[int, int], oversample: int) -> Array:
+def _coverage(polygons: list[Array], shape: tuple[int, int], samples: int) -> Array:
     """Share (H, W) of each pixel inside the first polygon and outside the others."""
-    canvas = Image.new("L", (shape[1] * oversample, shape[0] * oversample))
+    canvas = Image.new("L", (shape[1] * samples, shape[0] * samples))
     draw = ImageDraw.Draw(canvas)
     for polygon, value in zip(polygons, (255, 0), strict=False):
         # corner of pixel 0 is coordinate 0 here; PIL draws pixel centres at whole numbers
-        draw.polygon([tuple(point) for point in (polygon * oversample - 0.5).tolist()], fill=value)
-    return np.asarray(canvas.reduce(oversample), np.float64) / 255
+        draw.polygon([tuple(point) for point in (polygon * samples - 0.5).tolist()], fill=value)
+    return np.asarray(canvas.reduce(samples), np.float64) / 255
 
 
 def _tones(texture: Texture, inverse: Array, scale: float, centre: Array, shape: tuple[int, int], rng: Rng) -> Array:
     """The texture as (H, W) in 0..1, in the coordinates of the object, averaged over each pixel."""
-    height, width = (side * OVERSAMPLE for side in shape)
-    y, x = (np.mgrid[:height, :width] + 0.5) / OVERSAMPLE
+    height, width = (side * TEXTURE_SAMPLES for side in shape)
+    y, x = (np.mgrid[:height, :width] + 0.5) / TEXTURE_SAMPLES
     x, y = x - centre[0], y - centre[1]
     period = max(rng.uniform(*PERIOD) * 2 * scale, MIN_PERIOD)
     u, v = (inverse[0, 0] * x + inverse[0, 1] * y) / period, (inverse[1, 0] * x + inverse[1, 1] * y) / period
     fine = texture(u, v, rng)
-    return fine.reshape(shape[0], OVERSAMPLE, shape[1], OVERSAMPLE).mean((1, 3))
+    return fine.reshape(shape[0], TEXTURE_SAMPLES, shape[1], TEXTURE_SAMPLES).mean((1, 3))
 
 
 def _colours(tone: Array, rng: Rng) -> Array:

@@ -89,15 +89,19 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
     prefix = None
     if masks is not None:
         folder = root / masks if (root / masks).is_dir() else Path(masks)
-        if not folder.is_dir():
-            raise UserError(f"prepare.masks {masks} is a folder neither below {root} nor here; give one, or null")
         prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
-        if prefix.startswith(".."):
+        if not folder.is_dir() or prefix == ".":
+            raise UserError(
+                f"prepare.masks {masks}: no such folder below {root} or here; give one of masks only, or null"
+            )
+        if prefix.startswith("../"):
             files += [f"{prefix}/{name}" for name in list_files(folder)[0]]
     listing = arrange(files, prefix)
     if not listing.images:
         found = ", ".join(f"{count} {kind}" for kind, count in listing.ignored.most_common(SHOWN)) or "nothing"
         raise UserError(f"data_root {root} holds no images; found: {found}; give a folder of JPEG, PNG or other images")
+    if masks is not None and len(listing.unmasked) in (0, len(listing.images)) and not listing.images[0].mask:
+        raise UserError(f"prepare.masks {masks}: no mask fits an image; the mask of cat/1.jpg must be cat/1.png there")
     return listing, problems
 
 
@@ -173,8 +177,9 @@ def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Pa
     write_csv(out / TOO_MANY, ("path", "reason"), outcome.rejected)
     shown = "".join(f"\n  {path!r}: {reason}" for path, reason in outcome.rejected[:SHOWN])
     raise UserError(
-        f"{count} of {total} images cannot be used; prepare.max_rejected_fraction = {cfg.max_rejected_fraction:g} allows"
-        f" fewer; mend or remove them, or raise it. All are listed in {out / TOO_MANY}; the first:{shown}"
+        f"{count} of {total} images cannot be used, more than prepare.max_rejected_fraction ="
+        f" {cfg.max_rejected_fraction:g} allows; mend or remove them, or raise it. All are listed in"
+        f" {out / TOO_MANY}; the first:{shown}"
     )
 
 

@@ -4,12 +4,12 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from luss_core import io
 from luss_core.config import SynthesizeConfig
 from luss_core.data import scenes
+from luss_core.data.masks import write_mask
 from luss_core.errors import UserError
 from luss_core.parallel import batches, ordered_map, progress
 
@@ -26,10 +26,8 @@ def synthesize(cfg: SynthesizeConfig, *, out: Path, threads: int) -> None:
     1.. categories in alphabetical order, 1000 ignore); the training images have masks in no folder.
 
     Raises:
-        UserError: ``out`` holds something else, sides in the wrong order, or the disk cannot be written.
+        UserError: ``out`` holds something else, or the disk cannot be written.
     """
-    if cfg.min_side > cfg.max_side:
-        raise UserError(f"synthesize.min_side {cfg.min_side} is above synthesize.max_side {cfg.max_side}")
     if out.exists() and not (out / MARK).is_file() and any(out.iterdir()):
         raise UserError(f"{out} holds files that are no generated data set; give an empty or new folder")
     counts = {split: getattr(cfg, split) for split in scenes.SPLITS}
@@ -61,10 +59,5 @@ def _write_scenes(out: Path, seed: int, sides: tuple[int, int], jobs: list[tuple
         image.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(scene.pixels).save(image, quality=QUALITY, subsampling=0)
         if split != "train":
-            _write_mask(out / f"{split}-segmentation" / f"{name}.png", scene.mask)
+            write_mask(out / f"{split}-segmentation" / f"{name}.png", scene.mask)
     return len(jobs)
-
-
-def _write_mask(path: Path, ids: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.stack([ids % 256, ids // 256, 0 * ids], 2).astype(np.uint8)).save(path)
