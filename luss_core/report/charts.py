@@ -1,0 +1,182 @@
+"""Charts as inline SVG that takes its colours and its font from the page, in light and in dark."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import Any
+from zlib import crc32
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+INK, MUTED, GRID = "#010101", "#020202", "#030303"
+SERIES = ("#040404", "#050505", "#060606", "#070707")
+AUTOMATIC, ORACLE = SERIES[0], SERIES[1]
+VARIABLES = {
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    GRID: "var(--line)",
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES, start=1)},
+}
+"""Colours no chart would use otherwise, and what they become in the page."""
+
+STYLE: dict[Any, Any] = {
+    "font.size": 12,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "lines.linewidth": 1.8,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "svg.fonttype": "none",
+}
+WIDTH, HEIGHT = 460, 290
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+
+
+def line_chart(curves: Sequence[Curve], *, label: str, x: str, y: str, unit_range: bool = False) -> str:
+    """Lines over a common x; ``unit_range`` fixes the y axis to [0, 1]."""
+    with _figure(HEIGHT - 40) as figure:
+        axes = figure.add_subplot()
+        for curve, colour in zip(curves, SERIES, strict=False):
+            axes.plot(curve.x, curve.y, color=colour, label=curve.name)
+        axes.set(xlabel=x, ylabel=y)
+        axes.margins(x=0.01)
+        axes.yaxis.set_major_formatter("{x:g}")
+        if unit_range:
+            axes.set_ylim(-0.02, 1.02)
+        if len(curves) > 1:
+            _legend(axes)
+        return _svg(figure, label)
+
+
+def threshold_chart(
+    curves: dict[str, Sequence[float]], histogram: Sequence[int], automatic: int, oracle: int | None, *, label: str
+) -> str:
+    """mIoU at every threshold over the distribution of the scores, both thresholds marked."""
+    with _figure(HEIGHT + 60 if curves else HEIGHT - 40) as figure:
+        rows = figure.subplots(
+            2 if curves else 1, 1, sharex=True, height_ratios=(2, 1) if curves else (1,), squeeze=False
+        )
+        bottom: Axes = rows[-1, 0]
+        share = np.asarray(histogram, dtype=float)
+        steps = np.arange(len(share) + 1) / 100
+        bottom.stairs(share / max(share.sum(), 1) * 100, steps - 0.005, fill=True, color=MUTED, alpha=0.55)
+        bottom.set(xlabel="threshold, as a fraction of the range of the score", ylabel="pixels (%)", xlim=(-0.01, 0.81))
+        if curves:
+            top: Axes = rows[0, 0]
+            for (split, values), style in zip(curves.items(), ("-", "--", ":"), strict=False):
+                miou = np.array([np.nan if v is None else v for v in values], dtype=float)
+                top.plot(np.arange(len(miou)) / 100, miou, color=INK, linestyle=style, label=f"{split} images")
+            top.set(ylabel="mIoU (%)", ylim=(0, None))
+        for axes in rows[:, 0]:
+            axes.axvline(automatic / 100, color=AUTOMATIC, label=f"automatic, {automatic / 100:.2f}")
+            if oracle is not None:
+                axes.axvline(oracle / 100, color=ORACLE, linestyle=(0, (4, 2)), label=f"oracle, {oracle / 100:.2f}")
+        _legend(rows[0, 0])
+        return _svg(figure, label)
+
+
+def balance_chart(sizes: Sequence[int], *, label: str) -> str:
+    """Images of each cluster, largest first, against an even share."""
+    ordered = np.sort(np.asarray(sizes))[::-1]
+    with _figure(HEIGHT - 40) as figure:
+        axes = figure.add_subplot()
+        if len(ordered) <= 60:
+            axes.bar(np.arange(len(ordered)) + 1, ordered, width=0.76, color=AUTOMATIC)
+        else:
+            axes.stairs(ordered, np.arange(len(ordered) + 1) + 0.5, fill=True, color=AUTOMATIC)
+        even = ordered.sum() / max(len(ordered), 1)
+        axes.axhline(even, color=ORACLE, linestyle=(0, (4, 2)), label=f"an even share, {even:,.0f} images")
+        axes.set(xlabel="clusters, largest first", ylabel="images", xlim=(0.4, len(ordered) + 0.6))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        axes.grid(axis="x", visible=False)
+        _legend(axes)
+        return _svg(figure, label)
+
+
+def dot_chart(groups: dict[str, dict[str, Sequence[float]]], *, label: str, x: str) -> str:
+    """For each group (a row) and series (a colour), single values as dots and their mean as a bar."""
+    names = list(dict.fromkeys(name for series in groups.values() for name in series))
+    with _figure(90 + 46 * len(groups), width=2 * WIDTH) as figure:
+        axes = figure.add_subplot()
+        thickness = 0.7 / max(len(names), 1)
+        for row, series in enumerate(groups.values()):
+            for k, name in enumerate(names):
+                values = np.array([v for v in series.get(name, ()) if v is not None], dtype=float)
+                if not len(values):
+                    continue
+                place = row + (k - (len(names) - 1) / 2) * thickness
+                colour, legend = SERIES[k % len(SERIES)], name if row == 0 else None
+                axes.barh(place, values.mean(), height=thickness * 0.86, color=colour, alpha=0.45, label=legend)
+                axes.plot(values, np.full(len(values), place), "o", color=colour, markersize=6)
+        axes.set(xlabel=x, yticks=range(len(groups)), yticklabels=list(groups), ylim=(len(groups) - 0.45, -0.55))
+        axes.set_xlim(left=0)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", labelcolor=INK)
+        if len(names) > 1:
+            _legend(axes)
+        return _svg(figure, label)
+
+
+@contextmanager
+def _figure(height: float, width: float = WIDTH) -> Iterator[Figure]:
+    """A figure whose user units are CSS pixels at its natural size."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        figure.patch.set_visible(False)
+        yield figure
+
+
+def _legend(axes: Axes) -> None:
+    """Above the axes, where it hides no line."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, borderaxespad=0.2, columnspacing=1.4)
+
+
+def _svg(figure: Figure, label: str) -> str:
+    """The figure as an <svg> element: described, without addresses, ids prefixed by what makes them unique."""
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+    buffer = StringIO()
+    salt = f"{crc32(label.encode()):x}"
+    with matplotlib.rc_context({"svg.hashsalt": salt}):
+        FigureCanvasSVG(figure).print_svg(
+            buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    text = buffer.getvalue()
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL).replace("xlink:href", "href")
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
+    body = re.sub(r' id="([^"]+)"', lambda m: f' id="c{salt}-{m[1]}"' if m[1] in used else "", body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>c{salt}-", body)
+    for colour, variable in VARIABLES.items():
+        body = body.replace(colour, variable)
+    name = escape(label, quote=True)
+    return f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{name}">{body}'

@@ -1,0 +1,82 @@
+"""What each file of a run was made with, from the provenance inside it."""
+
+import csv
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors import SafetensorError, safe_open
+
+from luss_core.data.features import open_hdf5
+from luss_core.io import read_json
+
+REASONS = 8
+
+STAGES = {"images.h5": "prepare", "clusters.h5": "cluster"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """One file."""
+
+    file: str
+    version: str
+    commit: str
+    settings: str
+    """YAML."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Counts of prepare."""
+
+    images: int
+    masks: int
+    """That cannot be used, or belong to no image."""
+    reasons: list[tuple[str, int]]
+    """The commonest, with how many files each."""
+
+
+def made_with(paths: list[Path]) -> tuple[list[Made], dict[str, str]]:
+    """One entry for each file that says what it was made with, and the libraries of the last of them."""
+    entries: list[Made] = []
+    libraries: dict[str, str] = {}
+    for path in paths:
+        about = _provenance(path)
+        if about:
+            text = yaml.safe_dump(about.get("settings", {}), sort_keys=False, allow_unicode=True)
+            entries.append(
+                Made(f"{path.parent.name}/{path.name}", about.get("luss", ""), about.get("commit", ""), text)
+            )
+            libraries = about.get("libraries", libraries)
+    return entries, libraries
+
+
+def rejected(images: Path) -> Rejected:
+    """What prepare set aside, from summary.json and rejected.csv beside ``images``."""
+    summary = read_json(images.with_name("summary.json"))
+    with images.with_name("rejected.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
+        reasons = Counter(row["reason"] for row in csv.DictReader(lines))
+    return Rejected(summary["rejected"], summary["noted"], reasons.most_common(REASONS))
+
+
+def _provenance(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    if path.suffix == ".json":
+        return read_json(path).get("provenance")
+    if path.suffix == ".safetensors":
+        return _of_weights(path)
+    with open_hdf5(path, STAGES.get(path.name, path.parent.name)) as file:
+        return json.loads(file.attrs["provenance"]) if "provenance" in file.attrs else None
+
+
+def _of_weights(path: Path) -> dict[str, Any] | None:
+    try:
+        with safe_open(path, "np") as file:
+            return json.loads((file.metadata() or {}).get("luss", "{}")).get("provenance")
+    except (SafetensorError, ValueError, OSError):
+        return None

@@ -1,0 +1,52 @@
+"""Templates to HTML: escaping, number formats, and the style in the page itself."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+MISSING = "–"
+
+
+def render(template: str, **context: Any) -> str:
+    """A whole page of one file: no script, no address, style inside."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "share": share, "count": count, "duration": duration}
+    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+    page = environment.get_template(template).render(style=Markup(style), **context)
+    # Names of files that are no UTF-8 hold lone surrogates, which no page can.
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def number(value: float | None, digits: int = 1) -> Markup:
+    """A measured number, rounded to be read; the whole number stays in the markup for programs."""
+    if value is None:
+        return Markup(f'<span class="missing">{MISSING}</span>')
+    return Markup('<data value="{}">{}</data>').format(repr(float(value)), f"{value:.{digits}f}")
+
+
+def share(value: float) -> str:
+    """A fraction in percent, with one digit below ten."""
+    digits = 1 if 0 < value < 0.0995 else 0
+    return f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,127 @@
+"""Which images the page shows, and each as photograph, truth and predictions."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from luss_core.data.images import ImageList
+from luss_core.data.masks import IGNORE, read_mask
+from luss_core.data.store import Store
+from luss_core.report.colours import Chip, Palette
+from luss_core.report.pictures import overlay_uri, photo_uri
+
+LONGEST = 320
+"""Pixels of the longer side of a picture in the page."""
+NAMED = 3
+"""Classes named under a picture, largest first."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Masks of one run, and what its clusters are called."""
+
+    title: str
+    masks: Path
+    """Folder of infer: <split>/<id>.png."""
+    classes: np.ndarray
+    """(C + 1,) class of each cluster; IGNORE where it has none."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A label map to lay over a photograph."""
+
+    title: str
+    overlay: str
+    chips: list[Chip]
+    alt: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image of the page."""
+
+    key: str
+    """Unique in the page."""
+    id: str
+    height: int
+    width: int
+    photo: str
+    layers: list[Layer]
+
+
+def spread(groups: Sequence[str], count: int) -> list[int]:
+    """Positions of at most ``count`` items, the same number of each group, evenly spaced within it.
+
+    Looks at nothing else, so the choice is the same for every run and cannot favour good results. The order goes round
+    the groups: the first items come from different ones.
+    """
+    members: dict[str, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    quota = dict.fromkeys(sorted(members), 0)
+    while (need := min(count, len(groups)) - sum(quota.values())) > 0:
+        unfilled = [group for group, taken in quota.items() if taken < len(members[group])]
+        for group in evenly(unfilled, need):
+            quota[group] += 1
+    taken = [evenly(members[group], quota[group]) for group in quota]
+    return [items[k] for k in range(max(quota.values(), default=0)) for items in taken if k < len(items)]
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """``count`` items at even distances, or all where there are fewer."""
+    count = min(count, len(items))
+    return [items[(2 * k + 1) * len(items) // (2 * count)] for k in range(count)]
+
+
+def cluster_classes(match: dict[str, int] | None, classes: int) -> np.ndarray:
+    """(C + 1,) int32 class of each cluster, from the matching of scores.json; the identity without one."""
+    if match is None:
+        return np.arange(classes + 1, dtype=np.int32)
+    return np.array([0] + [match.get(str(k), IGNORE) for k in range(1, classes + 1)], dtype=np.int32)
+
+
+def make_panels(
+    images: ImageList,
+    store: Store,
+    rows: Iterable[int],
+    predictions: Sequence[Prediction],
+    palette: Palette,
+    truth: bool,
+) -> list[Panel]:
+    """The images ``rows``, each with its truth (if ``truth``) and with what every run predicts.
+
+    Raises:
+        UserError: a mask is missing or cannot be read.
+    """
+    panels = []
+    for row in (int(row) for row in rows):
+        name, split = images.id[row], images.split[row]
+        layers = []
+        if truth:
+            layers.append(_layer("truth", name, read_mask(images.root / images.mask[row]), palette))
+        for prediction in predictions:
+            clusters = read_mask(prediction.masks / split / f"{name}.png")
+            layers.append(_layer(prediction.title, name, _rename(clusters, prediction.classes), palette))
+        photo = photo_uri(store.read(row), longest=LONGEST)
+        panels.append(Panel(f"photo-{row}", name, int(images.height[row]), int(images.width[row]), photo, layers))
+    return panels
+
+
+def _rename(clusters: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    known = clusters < len(classes)
+    return np.where(known, classes[np.where(known, clusters, 0)], IGNORE)
+
+
+def _layer(title: str, name: str, mask: np.ndarray, palette: Palette) -> Layer:
+    ids, pixels = np.unique(mask[(mask > 0) & (mask < len(palette.names))], return_counts=True)
+    order = np.argsort(-pixels, kind="stable")[:NAMED]
+    chips = [palette.chip(int(ids[k])) for k in order]
+    parts = [f"{chip.name} {pixels[k] / mask.size:.0%}" for chip, k in zip(chips, order, strict=True)]
+    alt = f"{title} of {name}: {', '.join(parts) or 'no object'}"
+    return Layer(title, overlay_uri(mask, palette.colours, longest=LONGEST), chips, alt)

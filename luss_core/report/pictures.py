@@ -1,0 +1,83 @@
+"""Pixels as data URIs: photographs as JPEG, label maps as see-through PNG."""
+
+import base64
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from luss_core.data.masks import IGNORE
+from luss_core.report.colours import IGNORED
+
+FILL, EDGE, VEIL, PALE = 130, 255, 130, 150
+"""Opacity (0..255) of the inside of an object, of its edge, of the veil over "other", and of ignored pixels."""
+VEIL_COLOUR = (24, 26, 30)
+
+
+def photo_uri(image: np.ndarray, *, longest: int) -> str:
+    """A JPEG of an (H, W, 3) uint8 image, reduced to ``longest`` pixels if it is longer."""
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return _uri(picture, "JPEG", quality=88, subsampling=0, optimize=True)
+
+
+def square(image: np.ndarray) -> np.ndarray:
+    """The centre square of an (H, W, 3) image: what the features of `extract` look at."""
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def overlay_uri(mask: np.ndarray, colours: np.ndarray, *, longest: int) -> str:
+    """A PNG to lay over the photograph: objects tinted and outlined, the rest veiled, ignored pixels pale.
+
+    Args:
+        mask: (H, W) class ids, 0 for "other"; ids without a colour (1000: ignore) count as ignored.
+        colours: (C + 1, 3) uint8.
+    """
+    mask = _reduce(mask, longest)
+    ids, index = np.unique(np.where(mask < len(colours), mask, IGNORE), return_inverse=True)
+    index = index.reshape(mask.shape)
+    inside = np.array([IGNORED if i == IGNORE else VEIL_COLOUR if i == 0 else colours[i] for i in ids], dtype=np.uint8)
+    alpha = np.where(ids == 0, VEIL, np.where(ids == IGNORE, PALE, FILL))
+    edge = _edges(index) & np.isin(index, np.flatnonzero((ids > 0) & (ids != IGNORE)))
+    # One image holds far fewer than 128 classes; the rare one that does not shares the last entry.
+    entries = min(len(ids), 128)
+    index = np.minimum(index, entries - 1) + entries * edge
+    picture = Image.fromarray(index.astype(np.uint8))
+    edges = inside[:entries] + (255 - inside[:entries]) // 3  # lighter, to be seen on dark objects
+    picture.putpalette(np.concatenate([inside[:entries], edges]).tobytes(), "RGB")
+    opacity = np.concatenate([alpha[:entries], np.full(entries, EDGE)]).astype(np.uint8)
+    return _uri(picture, "PNG", transparency=opacity.tobytes(), optimize=True)
+
+
+def heat_uri(share: np.ndarray) -> str:
+    """A PNG of an (n, m) matrix in [0, 1]: one pixel a cell, darker is more, and the root shows small shares."""
+    levels = np.rint(np.sqrt(share) * 255).astype(np.uint8)
+    picture = Image.fromarray(levels)
+    ramp = np.tile(np.array([[11, 110, 153]], dtype=np.uint8), (256, 1))
+    picture.putpalette(ramp.tobytes(), "RGB")
+    return _uri(picture, "PNG", transparency=bytes(range(256)), optimize=True)
+
+
+def _reduce(mask: np.ndarray, longest: int) -> np.ndarray:
+    """Every k-th pixel, so that the longer side has at most ``longest``."""
+    step = -(-max(mask.shape) // longest)
+    return mask[step // 2 :: step, step // 2 :: step]
+
+
+def _edges(index: np.ndarray) -> np.ndarray:
+    """True where one of the four neighbours differs."""
+    edge = np.zeros(index.shape, dtype=bool)
+    down, right = index[1:] != index[:-1], index[:, 1:] != index[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= right
+    edge[:, :-1] |= right
+    return edge
+
+
+def _uri(picture: Image.Image, kind: str, **options: object) -> str:
+    buffer = BytesIO()
+    picture.save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -1,0 +1,181 @@
+"""Step 5: everything that a run left behind -> one HTML page."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from luss_core.config import ReportConfig
+from luss_core.data.features import read_clusters
+from luss_core.data.images import ImageList, read_images
+from luss_core.data.store import Store
+from luss_core.errors import UserError
+from luss_core.io import read_json, write_text
+from luss_core.report import tables
+from luss_core.report.charts import balance_chart, threshold_chart
+from luss_core.report.colours import Palette, make_palette
+from luss_core.report.gallery import gallery
+from luss_core.report.logs import read_log
+from luss_core.report.made import made_with, rejected
+from luss_core.report.page import render
+from luss_core.report.panels import Prediction, cluster_classes, make_panels, spread
+from luss_core.report.pictures import heat_uri
+from luss_core.report.training import describe
+
+logger = logging.getLogger(__name__)
+
+FIRST = 6
+"""Images at the top of the page; the others come after the numbers."""
+HEATED_CLASSES = 20
+"""With more classes the confusion matrix is a picture and a list of pairs instead of a table."""
+FEW_PAIRS, MANY_PAIRS = 8, 15
+
+METRICS = (
+    ("mIoU", "mIoU", "Mean over the classes and “other” of the intersection over union: of the pixels that are a class"
+     " or are called it, the share that is both. Counts are summed over all images first."),
+    ("mBIoU", "Boundary mIoU", "The same on a band along the outlines only: 3 % of the diagonal of the picture wide."),
+    ("F", "Foreground F", "How well objects are told from “other”, whatever they are called; mean over the images"
+     " (beta squared 0.3: precision counts more)."),
+    ("img_acc", "Image accuracy", "Share of the images in which the class predicted on most pixels is present."),
+)  # fmt: skip
+"""Key of scores.json, name, meaning."""
+
+
+def report(
+    cfg: ReportConfig,
+    *,
+    images: Path,
+    store: Path,
+    pretrain_log: Path,
+    finetune_log: Path,
+    clusters: Path,
+    balance: Path,
+    threshold: Path,
+    masks: Path,
+    scores: Path,
+    table: Path,
+    out: Path,
+    title: str,
+) -> None:
+    """Write one self-contained HTML page about a run: pictures, scores, curves, clusters, settings.
+
+    Raises:
+        UserError: an input is missing or damaged.
+    """
+    listing, pixels, found = read_images(images), Store(store), read_clusters(clusters)
+    result, levels, sizes = read_json(scores), read_json(threshold), read_json(balance)
+    classes, truth = int(result["classes"]), bool(result["truth"])
+    palette = make_palette(listing.class_names(classes) if truth else _numbered(classes))
+    names = cluster_classes(result.get("match") if truth else None, classes)
+    split = tables.main_split(result)
+    shown = split or inferred_split(listing, masks)
+    rows = panel_rows(listing, shown, truth, cfg.panels)
+    training = describe(read_log(pretrain_log), read_log(finetune_log))
+    weights = [pretrain_log.with_name("backbone.safetensors"), finetune_log.with_name("segmenter.safetensors")]
+    made, libraries = made_with([store, weights[0], clusters, weights[1], threshold, scores])
+    cards = gallery(found, listing, pixels, palette, names, cfg.gallery)
+    write_text(
+        out,
+        render(
+            "page.html",
+            title=title,
+            classes=classes,
+            truth=truth,
+            palette=palette,
+            trained_on=len(found.row),
+            total_images=len(listing),
+            first=min(FIRST, len(rows)),
+            grouped=len({listing.folder[row] for row in rows}) > 1,
+            panels=make_panels(listing, pixels, rows, [Prediction("found", masks, names)], palette, truth),
+            panel_split=shown,
+            scores=result,
+            threshold=levels,
+            rule_text=rule_text(levels["rule"]),
+            foreground=result.get("foreground") or {},
+            threshold_chart=_threshold_chart(result, levels),
+            training_note=" ".join(training.sentences),
+            training_charts=training.charts,
+            clusters=cards,
+            cards_shown=len(cards),
+            balance=sizes,
+            balance_chart=balance_chart(sizes["sizes"], label="Images in each cluster, largest first"),
+            rejected=rejected(images),
+            made_with=made,
+            libraries=libraries,
+            **(scored_context(result, split, table, palette) if split else {}),
+        ),
+    )
+    logger.info("report: %s (%.1f MB)", out, out.stat().st_size / 1e6)
+
+
+def scored_context(result: dict[str, Any], split: str, table: Path, palette: Palette) -> dict[str, Any]:
+    """What the page shows only where there is ground truth."""
+    entry = result["splits"][split]
+    class_rows = tables.read_class_rows(table, split)
+    best, worst = tables.best_and_worst(tables.ranked(class_rows))
+    return {
+        "split": split,
+        "matched_on": result["matched_on"],
+        "main": {"images": entry["images"], "automatic": entry["automatic"], "oracle": entry.get("oracle")},
+        "cards": METRICS,
+        "score_rows": tables.score_rows(result),
+        "class_rows": class_rows,
+        "best": best,
+        "worst": worst,
+        "size_rows": tables.size_rows(entry),
+        **confusion_context(result["confusion"], palette),
+    }
+
+
+def confusion_context(confusion: dict[str, Any], palette: Palette) -> dict[str, Any]:
+    """The confusion matrix as shares of each row: a table for few classes, a picture for many."""
+    counts = confusion["counts"]
+    shares = tables.row_shares(counts)
+    few = len(palette.names) - 1 <= HEATED_CLASSES
+    objects = max(sum(sum(row) for row in counts[1:]), 1)
+    pairs = tables.confused_pairs(counts, FEW_PAIRS if few else MANY_PAIRS)
+    return {
+        "confusion_split": confusion["split"],
+        "confusion": shares.tolist() if few else None,
+        "matrix": None if few else heat_uri(shares),
+        "missed": sum(row[0] for row in counts[1:]) / objects,
+        "pairs": [(palette.chip(i), palette.chip(j), pixels, value) for i, j, pixels, value in pairs],
+    }
+
+
+def panel_rows(images: ImageList, split: str, truth: bool, count: int) -> list[int]:
+    """Rows of the image list to show: spread evenly over the folders of one split, only images with truth if asked."""
+    rows = [int(row) for row in images.rows(split) if images.mask[row] or not truth]
+    return [rows[k] for k in spread([images.folder[row] for row in rows], count)]
+
+
+def inferred_split(images: ImageList, masks: Path) -> str:
+    """The last split that was segmented.
+
+    Raises:
+        UserError: none was.
+    """
+    found = [split for split in images.splits if (masks / split).is_dir()]
+    if not found:
+        raise UserError(f"{masks} holds no masks of any of {', '.join(images.splits)}; run infer")
+    return found[-1]
+
+
+def rule_text(rule: str) -> str:
+    """Where the automatic threshold comes from."""
+    if rule == "otsu":
+        return "Otsu’s method on the scores of the unlabelled training images, without any ground truth."
+    return f"Fixed in the settings (infer.threshold: {rule}), without any ground truth."
+
+
+def _threshold_chart(result: dict[str, Any], levels: dict[str, Any]) -> str:
+    oracle = result["threshold"]["oracle"] if result["truth"] else None
+    label = "Distribution of the scores, with the automatic threshold"
+    curves: dict[str, Sequence[float]] = result.get("curve") or {}
+    if curves:
+        label = "mIoU against the threshold, with the automatic and the oracle threshold, over the scores’ distribution"
+    return threshold_chart(curves, levels["histogram"], levels["automatic"], oracle, label=label)
+
+
+def _numbered(classes: int) -> list[str]:
+    return ["other", *(f"category {k}" for k in range(1, classes + 1))]
