@@ -1,13 +1,15 @@
 """One function over many items in several processes: in order, with flat memory and visible progress."""
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -45,7 +47,7 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], threads: int) ->
         yield from map(function, items)
         return
     iterator = iter(items)
-    with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(threads, get_context("spawn"), _follow_parent) as pool:
         waiting: deque[Future[R]] = deque()
         try:
             for item in islice(iterator, PENDING * threads):
@@ -59,6 +61,18 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], threads: int) ->
             raise UserError("a worker process was killed; give fewer --threads if memory ran out") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """End this process when its parent is gone: one that was killed cannot tell its workers to stop."""
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def progress(results: Iterable[R], total: int, what: str, count: Callable[[R], int] | None = None) -> Iterator[R]:

@@ -3,6 +3,9 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +52,30 @@ def test_errors_reach_the_caller(threads):
 def test_a_killed_process_is_a_user_error():
     with pytest.raises(UserError, match="worker process was killed"):
         list(parallel.ordered_map(die, range(3), 2))
+
+
+ABANDON = """
+import os, signal, sys
+from luss_core import parallel
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+    from test_parallel import process_id
+    print(*{next(parallel.ordered_map(process_id, range(9), 2))}, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def process_id(_: int) -> int:
+    return os.getpid()
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    (tmp_path / "abandon.py").write_text(ABANDON)
+    command = [sys.executable, str(tmp_path / "abandon.py"), str(Path(__file__).parent)]
+    # the pipe closes when the last process that holds it has ended
+    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=30)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout.strip().isdigit()
 
 
 def test_progress_is_logged_where_there_is_no_terminal(caplog, monkeypatch):
