@@ -56,12 +56,19 @@ def image_counts(prediction: np.ndarray, truth: np.ndarray, classes: int) -> Cou
 
 def counts_of(joint: Joint, classes: int) -> Counts:
     """The counts of one image from its joint histogram."""
-    counts = Counts.none(classes)
-    for selection, rows in enumerate(_selections(joint, classes)):
-        if rows is not None:
-            _add_areas(counts.areas[selection], joint, rows, classes)
-    whole = counts.areas[0, REGION]
-    return Counts(counts.areas, 1, int(_correct(whole)), _f(joint))
+    selected = _selected(joint, classes)
+    region, edge = joint.pixels.sum(axis=(2, 3)), joint.pixels  # (I, J), and (I, J, predicted edge, true edge)
+    areas = Counts.none(classes).areas
+    predicted, truth = joint.predicted <= classes, joint.truth <= classes
+    place, column = np.nonzero((joint.truth[:, None] == joint.predicted) & truth[:, None])
+    for kind, guess, true, hit in (
+        (REGION, region, region, region),
+        (BOUNDARY, edge[:, :, 1].sum(axis=2), edge[..., 1].sum(axis=2), edge[:, :, 1, 1]),
+    ):
+        areas[:, kind, PREDICTED, joint.predicted[predicted]] = (selected @ guess)[:, predicted]
+        areas[:, kind, TRUTH, joint.truth[truth]] = (selected * true.sum(axis=1))[:, truth]
+        areas[:, kind, HIT, joint.truth[place]] = selected[:, place] * hit[place, column]
+    return Counts(areas, 1, int(_correct(areas[0, REGION])), _f(joint, region))
 
 
 def size_range(area: np.ndarray, pixels: int) -> np.ndarray:
@@ -70,38 +77,19 @@ def size_range(area: np.ndarray, pixels: int) -> np.ndarray:
     return np.searchsorted(LIMITS, percent)
 
 
-def _selections(joint: Joint, classes: int) -> list[np.ndarray | None]:
-    """Places in joint.truth that each of SELECTIONS looks at; None for a size range without a class in this image.
+def _selected(joint: Joint, classes: int) -> np.ndarray:
+    """(5, I) int64: 1 where a selection looks at an id of the truth; all 0 for a size range without a class here.
 
     Background counts in every range, so a prediction on another range's objects is no false positive in this one.
     """
     area = joint.pixels.sum(axis=(1, 2, 3))
-    background = joint.truth == 0
-    counted = (joint.truth > 0) & (joint.truth <= classes)
-    sizes = np.full(len(area), -1)
-    sizes[counted] = size_range(area[counted], int(area.sum()))
-    found: list[np.ndarray | None] = [np.arange(len(area))]
-    for size in range(len(RANGES)):
-        members = sizes == size
-        found.append(np.flatnonzero(members | background) if members.any() else None)
-    return found
-
-
-def _add_areas(areas: np.ndarray, joint: Joint, rows: np.ndarray, classes: int) -> None:
-    """Add the selected truth ids to ``areas``, (2, 3, C + 1)."""
-    truth, pixels = joint.truth[rows], joint.pixels[rows]
-    place, column = np.nonzero(truth[:, None] == joint.predicted[None])
-    for kind, predicted, true, hit in (
-        (REGION, pixels.sum(axis=(0, 1, 3)), pixels.sum(axis=(1, 2, 3)), pixels.sum(axis=(1, 3))),
-        (BOUNDARY, pixels[..., 1].sum(axis=(0, 1)), pixels[:, 1].sum(axis=(1, 2)), pixels[:, 1, :, 1]),
-    ):
-        for row, ids, values in (
-            (PREDICTED, joint.predicted, predicted),
-            (TRUTH, truth, true),
-            (HIT, truth[place], hit[place, column]),
-        ):
-            known = ids <= classes
-            np.add.at(areas[kind, row], ids[known], values[known])  # an id may stand twice after matching
+    known = np.flatnonzero((joint.truth > 0) & (joint.truth <= classes))
+    selected = np.zeros((len(SELECTIONS), len(area)), np.int64)
+    selected[0] = 1
+    if len(known):
+        selected[size_range(area[known], int(area.sum())) + 1, known] = 1
+        selected[1:, joint.truth == 0] = selected[1:].any(axis=1, keepdims=True)
+    return selected
 
 
 def _correct(areas: np.ndarray) -> bool:
@@ -112,12 +100,11 @@ def _correct(areas: np.ndarray) -> bool:
     return bool(areas[PREDICTED, largest] > 0 and areas[TRUTH, largest] > 0)
 
 
-def _f(joint: Joint) -> float:
+def _f(joint: Joint, region: np.ndarray) -> float:
     """F of foreground against background, 0..1, and 0 if the truth has no foreground."""
-    pixels = joint.pixels.sum(axis=(1, 3))
     true, predicted = joint.truth > 0, joint.predicted > 0
-    hit = float(pixels[true][:, predicted].sum())
+    hit = int(region[true][:, predicted].sum())
     if hit == 0:
         return 0.0
-    precision, recall = hit / float(pixels[:, predicted].sum()), hit / float(pixels[true].sum())
+    precision, recall = hit / int(region[:, predicted].sum()), hit / int(region[true].sum())
     return (1 + BETA_SQUARED) * precision * recall / (BETA_SQUARED * precision + recall)

@@ -59,9 +59,8 @@ class Tally:
         joint = counted.joint.renamed(names)
         self.images += 1
         self.counts = self.counts + counts_of(joint, self.classes)
-        known = names <= self.classes
-        cells = np.ix_(joint.truth, names[known])
-        np.add.at(self.confusion, cells, joint.pixels.sum(axis=(1, 3))[:, known])
+        known = joint.predicted <= self.classes
+        self.confusion[np.ix_(joint.truth, joint.predicted[known])] += joint.pixels.sum(axis=(2, 3))[:, known]
 
     def finish(self) -> Counts:
         """The counts.

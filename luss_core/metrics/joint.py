@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from luss_core.data.masks import IGNORE
-from luss_core.metrics.boundary import boundary
+from luss_core.metrics.boundary import boundaries
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,22 @@ class Joint:
     """Pixels of one image by truth and prediction, ignored pixels left out."""
 
     truth: np.ndarray
-    """(I,) int64 ids in the truth, rising, each once."""
+    """(I,) int64 ids in the truth, rising."""
     predicted: np.ndarray
-    """(J,) int64 ids in the prediction; after renaming an id may stand twice."""
+    """(J,) int64 ids in the prediction, each once."""
     pixels: np.ndarray
-    """(I, 2, J, 2) int64: truth id, inside its region or on the boundary of it, predicted id, likewise."""
+    """(I, J, 2, 2) int64: truth id, predicted id, on the boundary of the predicted region (0 no, 1 yes), of the true."""
 
     def renamed(self, names: np.ndarray) -> "Joint":
-        """The same image with predicted id ``predicted[j]`` called ``names[j]``.
+        """The same image with predicted id ``predicted[j]`` called ``names[j]``; ids of one name become one.
 
         Boundaries stay those of the regions as predicted, as in the official tool.
         """
-        return Joint(self.truth, names, self.pixels)
+        ids, place = np.unique(names, return_inverse=True)
+        if len(ids) == len(names):
+            return Joint(self.truth, names, self.pixels)
+        merged = (place == np.arange(len(ids))[:, None]).astype(np.int64)  # (names, J)
+        return Joint(self.truth, ids, np.einsum("nj,ijgt->ingt", merged, self.pixels))
 
 
 def joint_histogram(prediction: np.ndarray, truth: np.ndarray) -> Joint:
@@ -46,21 +50,34 @@ def joint_histogram(prediction: np.ndarray, truth: np.ndarray) -> Joint:
     """
     if prediction.shape != truth.shape:
         raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} differ in shape")
-    truth_ids, truth_index = indexed(truth)
-    predicted_ids, predicted_index = indexed(prediction)
-    shape = (len(truth_ids), 2, len(predicted_ids), 2)
-    cells = math.prod(shape)
-    kind = np.uint16 if cells <= 1 << 16 else np.int64  # small integers: this is bound by memory
-    code = truth_index.astype(kind, copy=False) * 2 + boundary(truth_index)
-    code = (code * shape[2] + predicted_index) * 2 + boundary(predicted_index)
-    pixels = np.bincount(code.ravel(), minlength=cells).reshape(shape)[truth_ids != IGNORE]
-    seen = pixels.any(axis=(0, 1, 3))
-    return Joint(truth_ids[truth_ids != IGNORE], predicted_ids[seen], pixels[:, :, seen])
+    (true, guess, edge), lengths = _runs(truth, prediction, boundaries(truth, prediction))
+    truth_ids, true = indexed(true)
+    predicted_ids, guess = indexed(guess)
+    shape = (len(truth_ids), len(predicted_ids), 2, 2)
+    code = (true * shape[1] + guess) * 4 + edge
+    pixels = np.bincount(code, lengths, minlength=math.prod(shape)).astype(np.int64).reshape(shape)
+    judged = truth_ids != IGNORE
+    pixels = pixels[judged]
+    seen = pixels.any(axis=(0, 2, 3))
+    return Joint(truth_ids[judged], predicted_ids[seen], pixels[:, seen])
 
 
 def indexed(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rising (K,) ids of a map, and the (H, W) uint16 map with each id replaced by its place among them."""
+    """The rising (K,) ids of a map, and the map as int64 with each id replaced by its place among them."""
     found = np.bincount(labels.ravel()) > 0
-    ids = np.flatnonzero(found)
-    place = (np.cumsum(found) - 1).astype(np.uint16)
-    return ids, place.take(labels)
+    place = np.cumsum(found) - 1
+    return np.flatnonzero(found), place.take(labels)
+
+
+def _runs(*maps: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """The value of each map in every run of pixels in reading order along which none of them changes; and run lengths.
+
+    Masks are flat: there are far fewer runs than pixels.
+    """
+    flat = [values.ravel() for values in maps]
+    change = np.zeros(flat[0].size, bool)
+    change[:1] = True
+    for values in flat:
+        change[1:] |= values[1:] != values[:-1]
+    starts = np.flatnonzero(change)
+    return [values[starts] for values in flat], np.diff(starts, append=change.size)
