@@ -104,7 +104,11 @@ def _mask(layers: list[tuple[int, Array]], *, ignored: bool) -> Array:
 
 @lru_cache(1)
 def photographs() -> tuple[Image.Image, ...]:
-    """The photographs that scikit-image and scikit-learn carry in their packages; nothing is downloaded."""
+    """The photographs that scikit-image and scikit-learn carry in their packages; nothing is downloaded.
+
+    Those of scikit-image are in the public domain or CC0 (the motorcycles are of the Middlebury stereo data); china.jpg
+    is by danielbuechele and flower.jpg by vultilion, both CC BY 2.0.
+    """
     from skimage import data
     from sklearn.datasets import load_sample_image
 

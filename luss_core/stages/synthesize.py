@@ -23,7 +23,7 @@ def synthesize(cfg: SynthesizeConfig, *, out: Path, threads: int) -> None:
     """Write ``cfg.train + cfg.validation + cfg.test`` scenes below ``out``, whole or not at all.
 
     Layout: <split>/<category>/<name>.jpg and <split>-segmentation/<category>/<name>.png (id = R + 256 G, 0 background,
-    1.. categories in alphabetical order, 1000 ignore); the training images have masks in no folder.
+    1.. categories in alphabetical order, 1000 ignore). Training images have no masks.
 
     Raises:
         UserError: ``out`` holds something else, or the disk cannot be written.
