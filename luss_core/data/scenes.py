@@ -106,13 +106,13 @@ def _mask(layers: list[tuple[int, Array]], *, ignored: bool) -> Array:
 def photographs() -> tuple[Image.Image, ...]:
     """The photographs that scikit-image and scikit-learn carry in their packages; nothing is downloaded.
 
-    Those of scikit-image are in the public domain or CC0 (the motorcycles are of the Middlebury stereo data); china.jpg
-    is by danielbuechele and flower.jpg by vultilion, both CC BY 2.0.
+    Those of scikit-image taken here are in the public domain or CC0; china.jpg is by danielbuechele and flower.jpg by
+    vultilion (Flickr), both CC BY 2.0.
     """
     from skimage import data
     from sklearn.datasets import load_sample_image
 
-    arrays = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket(), data.stereo_motorcycle()[0]]
+    arrays = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket(), data.clock()]
     arrays += [data.brick(), data.camera(), data.grass(), data.gravel(), data.hubble_deep_field()]
     arrays += [load_sample_image("china.jpg"), load_sample_image("flower.jpg")]
     return tuple(Image.fromarray(array).convert("RGB") for array in arrays)
