@@ -1,7 +1,7 @@
 """Charts as inline SVG that takes its colours and its font from the page, in light and in dark."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -121,10 +121,10 @@ def balance_chart(sizes: Sequence[int], *, label: str) -> str:
         return _svg(figure, label)
 
 
-def dot_chart(groups: dict[str, dict[str, Sequence[float]]], *, label: str, x: str) -> str:
+def dot_chart(groups: Mapping[str, Mapping[str, Sequence[float]]], *, label: str, x: str) -> str:
     """For each group (a row) and series (a colour), single values as dots and their mean as a bar."""
     names = list(dict.fromkeys(name for series in groups.values() for name in series))
-    with _figure(90 + 46 * len(groups), width=2 * WIDTH) as figure:
+    with _figure(90 + 46 * len(groups)) as figure:
         axes = figure.add_subplot()
         thickness = 0.7 / max(len(names), 1)
         for row, series in enumerate(groups.values()):
@@ -146,10 +146,10 @@ def dot_chart(groups: dict[str, dict[str, Sequence[float]]], *, label: str, x: s
 
 
 @contextmanager
-def _figure(height: float, width: float = WIDTH) -> Iterator[Figure]:
+def _figure(height: float) -> Iterator[Figure]:
     """A figure whose user units are CSS pixels at its natural size."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        figure = Figure(figsize=(WIDTH / 72, height / 72), layout="constrained")
         figure.patch.set_visible(False)
         yield figure
 

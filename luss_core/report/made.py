@@ -19,14 +19,23 @@ STAGES = {"images.h5": "prepare", "clusters.h5": "cluster"}
 
 
 @dataclass(frozen=True)
-class Made:
-    """One file."""
+class File:
+    """One file of the run."""
 
-    file: str
+    name: str
     version: str
     commit: str
     settings: str
     """YAML."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the files of a run say about themselves."""
+
+    files: list[File]
+    libraries: dict[str, str]
+    """Of the last file."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +49,19 @@ class Rejected:
     """The commonest, with how many files each."""
 
 
-def made_with(paths: list[Path]) -> tuple[list[Made], dict[str, str]]:
-    """One entry for each file that says what it was made with, and the libraries of the last of them."""
-    entries: list[Made] = []
-    libraries: dict[str, str] = {}
-    for path in paths:
-        about = _provenance(path)
-        if about:
-            text = yaml.safe_dump(about.get("settings", {}), sort_keys=False, allow_unicode=True)
-            entries.append(
-                Made(f"{path.parent.name}/{path.name}", about.get("luss", ""), about.get("commit", ""), text)
-            )
-            libraries = about.get("libraries", libraries)
-    return entries, libraries
+def made_with(paths: list[Path]) -> Made:
+    """What each file that says so was made with."""
+    found = [(path, about) for path in paths if (about := _provenance(path))]
+    files = [
+        File(
+            f"{path.parent.name}/{path.name}",
+            about["luss"],
+            about["commit"],
+            yaml.safe_dump(about["settings"], sort_keys=False, allow_unicode=True),
+        )
+        for path, about in found
+    ]
+    return Made(files, found[-1][1]["libraries"] if found else {})
 
 
 def rejected(images: Path) -> Rejected:

@@ -55,6 +55,12 @@ class Panel:
     layers: list[Layer]
 
 
+def panel_rows(images: ImageList, split: str, truth: bool, count: int) -> list[int]:
+    """Rows of the image list to show: spread evenly over the folders of one split, only images with truth if asked."""
+    rows = [int(row) for row in images.rows(split) if images.mask[row] or not truth]
+    return [rows[k] for k in spread([images.folder[row] for row in rows], count)]
+
+
 def spread(groups: Sequence[str], count: int) -> list[int]:
     """Positions of at most ``count`` items, the same number of each group, evenly spaced within it.
 

@@ -18,7 +18,7 @@ from luss_core.report.gallery import gallery
 from luss_core.report.logs import read_log
 from luss_core.report.made import made_with, rejected
 from luss_core.report.page import render
-from luss_core.report.panels import Prediction, cluster_classes, make_panels, spread
+from luss_core.report.panels import Prediction, cluster_classes, make_panels, panel_rows
 from luss_core.report.pictures import heat_uri
 from luss_core.report.training import describe
 
@@ -64,48 +64,52 @@ def report(
     """
     listing, pixels, found = read_images(images), Store(store), read_clusters(clusters)
     result, levels, sizes = read_json(scores), read_json(threshold), read_json(balance)
-    classes, truth = int(result["classes"]), bool(result["truth"])
-    palette = make_palette(listing.class_names(classes) if truth else _numbered(classes))
-    names = cluster_classes(result.get("match") if truth else None, classes)
+    number, truth = int(result["classes"]), bool(result["truth"])
+    palette = make_palette(listing.class_names(number) if truth else _numbered(number))
+    classes = cluster_classes(result["match"] if truth else None, number)
     split = tables.main_split(result)
     shown = split or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
-    training = describe(read_log(pretrain_log), read_log(finetune_log))
-    weights = [pretrain_log.with_name("backbone.safetensors"), finetune_log.with_name("segmenter.safetensors")]
-    made, libraries = made_with([store, weights[0], clusters, weights[1], threshold, scores])
-    cards = gallery(found, listing, pixels, palette, names, cfg.gallery)
-    write_text(
-        out,
-        render(
-            "page.html",
-            title=title,
-            classes=classes,
-            truth=truth,
-            palette=palette,
-            trained_on=len(found.row),
-            total_images=len(listing),
-            first=min(FIRST, len(rows)),
-            grouped=len({listing.folder[row] for row in rows}) > 1,
-            panels=make_panels(listing, pixels, rows, [Prediction("found", masks, names)], palette, truth),
-            panel_split=shown,
-            scores=result,
-            threshold=levels,
-            rule_text=rule_text(levels["rule"]),
-            foreground=result.get("foreground") or {},
-            threshold_chart=_threshold_chart(result, levels),
-            training_note=" ".join(training.sentences),
-            training_charts=training.charts,
-            clusters=cards,
-            cards_shown=len(cards),
-            balance=sizes,
-            balance_chart=balance_chart(sizes["sizes"], label="Images in each cluster, largest first"),
-            rejected=rejected(images),
-            made_with=made,
-            libraries=libraries,
-            **(scored_context(result, split, table, palette) if split else {}),
-        ),
+    weights = pretrain_log.with_name("backbone.safetensors"), finetune_log.with_name("segmenter.safetensors")
+    page = render(
+        "page.html",
+        title=title,
+        truth=truth,
+        palette=palette,
+        total_images=len(listing),
+        trained_on=len(found.row),
+        first=min(FIRST, len(rows)),
+        grouped=len({listing.folder[row] for row in rows}) > 1,
+        panels=make_panels(listing, pixels, rows, [Prediction("found", masks, classes)], palette, truth),
+        panel_split=shown,
+        training=describe(read_log(pretrain_log), read_log(finetune_log)),
+        clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery),
+        balance=sizes,
+        balance_chart=balance_chart(sizes["sizes"], label="Images in each cluster, largest first"),
+        rejected=rejected(images),
+        made=made_with([store, weights[0], clusters, weights[1], threshold, scores]),
+        **threshold_context(result, levels),
+        **(scored_context(result, split, table, palette) if split else {}),
     )
-    logger.info("report: %s (%.1f MB)", out, out.stat().st_size / 1e6)
+    write_text(out, page)
+    logger.info("report: %s (%.1f MB)", out, len(page) / 1e6)
+
+
+def threshold_context(result: dict[str, Any], levels: dict[str, Any]) -> dict[str, Any]:
+    """Where foreground begins: both thresholds, the curve, and how much foreground there is."""
+    oracle = result["threshold"]["oracle"] if result["truth"] else None
+    curves: dict[str, Sequence[float]] = result.get("curve") or {}
+    label = (
+        "mIoU against the threshold, above the distribution of the scores" if curves else "Distribution of the scores"
+    )
+    return {
+        "threshold": levels["automatic"] / 100,
+        "oracle": None if oracle is None else oracle / 100,
+        "oracle_split": result["threshold"]["oracle_split"],
+        "rule_text": rule_text(levels["rule"]),
+        "foreground": result["foreground"],
+        "threshold_chart": threshold_chart(curves, levels["histogram"], levels["automatic"], oracle, label=label),
+    }
 
 
 def scored_context(result: dict[str, Any], split: str, table: Path, palette: Palette) -> dict[str, Any]:
@@ -116,6 +120,7 @@ def scored_context(result: dict[str, Any], split: str, table: Path, palette: Pal
     return {
         "split": split,
         "matched_on": result["matched_on"],
+        "nmi": result["nmi"],
         "main": {"images": entry["images"], "automatic": entry["automatic"], "oracle": entry.get("oracle")},
         "cards": METRICS,
         "score_rows": tables.score_rows(result),
@@ -143,12 +148,6 @@ def confusion_context(confusion: dict[str, Any], palette: Palette) -> dict[str, 
     }
 
 
-def panel_rows(images: ImageList, split: str, truth: bool, count: int) -> list[int]:
-    """Rows of the image list to show: spread evenly over the folders of one split, only images with truth if asked."""
-    rows = [int(row) for row in images.rows(split) if images.mask[row] or not truth]
-    return [rows[k] for k in spread([images.folder[row] for row in rows], count)]
-
-
 def inferred_split(images: ImageList, masks: Path) -> str:
     """The last split that was segmented.
 
@@ -166,15 +165,6 @@ def rule_text(rule: str) -> str:
     if rule == "otsu":
         return "Otsu’s method on the scores of the unlabelled training images, without any ground truth."
     return f"Fixed in the settings (infer.threshold: {rule}), without any ground truth."
-
-
-def _threshold_chart(result: dict[str, Any], levels: dict[str, Any]) -> str:
-    oracle = result["threshold"]["oracle"] if result["truth"] else None
-    label = "Distribution of the scores, with the automatic threshold"
-    curves: dict[str, Sequence[float]] = result.get("curve") or {}
-    if curves:
-        label = "mIoU against the threshold, with the automatic and the oracle threshold, over the scores’ distribution"
-    return threshold_chart(curves, levels["histogram"], levels["automatic"], oracle, label=label)
 
 
 def _numbered(classes: int) -> list[str]:

@@ -4,7 +4,6 @@ import base64
 import json
 import subprocess
 import sys
-from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from fake_run import FakeRun, write_data, write_run
 from hypothesis import given
 from hypothesis import strategies as st
+from page_reader import Page
 from PIL import Image
 from skimage.color import rgb2lab
 
@@ -29,41 +29,6 @@ from luss_core.report.tables import confused_pairs, row_shares
 from luss_core.stages.report import report
 
 EVIL = ["<script>alert(1)</script>", "a & \"b\" 'c' $x_1$", "NA"]
-VOID = {"meta", "br", "img", "image", "use", "path"}
-
-
-class Page(HTMLParser):
-    """Elements as (tag, attributes, text inside), in the order in which they end."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str], str]] = []
-        self._open: list[tuple[str, dict[str, str], list[str]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {key: value or "" for key, value in attrs}
-        if tag in VOID:
-            self.elements.append((tag, values, ""))
-        else:
-            self._open.append((tag, values, []))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {key: value or "" for key, value in attrs}, ""))
-
-    def handle_data(self, data: str) -> None:
-        for _, _, text in self._open:
-            text.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            name, values, text = self._open.pop()
-            assert name == tag
-            self.elements.append((name, values, "".join(text).strip()))
-
-    def all(self, tag: str, **attributes: str) -> list[tuple[dict[str, str], str]]:
-        found = [(values, text) for name, values, text in self.elements if name == tag]
-        return [(v, t) for v, t in found if all(v.get(key) == value for key, value in attributes.items())]
 
 
 def make(folder: Path, classes: int, *, truth: bool = True, names: list[str] | None = None) -> tuple[FakeRun, str]:
@@ -186,7 +151,7 @@ def test_missing_mask_is_named(tmp_path: Path) -> None:
 
 
 def test_imports_no_torch() -> None:
-    code = "import sys, luss_core.stages.report; sys.exit('torch' in sys.modules)"
+    code = "import sys, luss_core.stages.report, luss_core.stages.compare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,0 +1,97 @@
+"""Scores of several methods and seeds as one table, and its mean and spread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from luss_core.errors import UserError
+from luss_core.report.tables import RULES
+
+SCORES = ("mIoU", "mBIoU", "F", "img_acc", "S", "MS", "ML", "L", "mBIoU_S", "mBIoU_MS", "mBIoU_ML", "mBIoU_L")
+CLUSTERING = ("nmi", "accuracy")
+"""One value a run: they depend on no threshold."""
+KEYS = ("method", "split", "rule")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, and what it is called."""
+
+    method: str
+    seed: int
+    folder: Path
+    """<method>/seed<k>."""
+
+    @property
+    def scores(self) -> Path:
+        return self.folder / "evaluate" / "scores.json"
+
+    @property
+    def masks(self) -> Path:
+        return self.folder / "infer" / "masks"
+
+
+def parse_run(text: str) -> Run:
+    """METHOD:SEED:DIR, where DIR is the folder of a run or its scores.json.
+
+    Raises:
+        UserError: not of this form.
+    """
+    method, _, rest = text.partition(":")
+    seed, _, place = rest.partition(":")
+    if not (method and seed.isdecimal() and place):
+        raise UserError(f"--run {text}: give METHOD:SEED:DIR, for example swav:0:results/embedded/swav/seed0")
+    path = Path(place)
+    return Run(method, int(seed), path.parents[1] if path.name == "scores.json" else path)
+
+
+def check_comparable(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> None:
+    """Stop unless all runs were scored on the same images and classes.
+
+    Raises:
+        UserError: one method and seed twice, a run without ground truth, other classes, splits or numbers of images.
+    """
+    names = [(run.method, run.seed) for run in runs]
+    for run, name in zip(runs, names, strict=True):
+        if names.count(name) > 1:
+            raise UserError(f"--run {run.method}:{run.seed} is given more than once; give each method and seed once")
+    for run, values in zip(runs, scores, strict=True):
+        if not values["truth"]:
+            raise UserError(f"{run.scores} has no scores: no ground truth was found, so there is nothing to compare")
+        if (found := _scored_on(values)) != (wanted := _scored_on(scores[0])):
+            raise UserError(
+                f"{run.scores} was scored on {found}, {runs[0].scores} on {wanted}; compare runs of one data set"
+            )
+
+
+def score_table(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row for each run, split and threshold rule: method, seed, split, rule and every score, in percent."""
+    rows = [
+        {"method": run.method, "seed": run.seed, "split": split, "rule": rule}
+        | {key: entry[rule].get(key) for key in SCORES}
+        | {key: values.get(key) for key in CLUSTERING}
+        for run, values in zip(runs, scores, strict=True)
+        for split, entry in values["splits"].items()
+        for rule in RULES
+        if entry.get(rule)
+    ]
+    table = pd.DataFrame(rows)
+    numbers = [*SCORES, *CLUSTERING]
+    return table.astype(dict.fromkeys(numbers, "float64"))
+
+
+def aggregate(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean, sample standard deviation (n - 1) and count over the seeds, for each method, split and rule.
+
+    Rows keep the order of the runs; columns are (score, mean | std | count). Undefined scores are left out.
+    """
+    grouped = table.drop(columns="seed").groupby(list(KEYS), sort=False)
+    return grouped.agg(["mean", "std", "count"])
+
+
+def _scored_on(scores: dict[str, Any]) -> str:
+    images = ", ".join(f"{entry['images']} {split}" for split, entry in scores["splits"].items())
+    return f"{scores['classes']} classes and {images} images"

@@ -1,0 +1,140 @@
+"""Several runs of one data set -> one HTML page and scores.csv."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from luss_core.config import ReportConfig
+from luss_core.data.images import ImageList, read_images
+from luss_core.data.store import Store
+from luss_core.errors import UserError
+from luss_core.io import atomic, read_json, write_text
+from luss_core.report.charts import dot_chart
+from luss_core.report.colours import make_palette
+from luss_core.report.comparison import Run, aggregate, check_comparable, score_table
+from luss_core.report.page import render
+from luss_core.report.panels import Prediction, cluster_classes, make_panels, panel_rows
+from luss_core.report.tables import RULES, main_split
+
+logger = logging.getLogger(__name__)
+
+FIRST = 4
+"""Images above the scores."""
+COLUMNS = (
+    ("mIoU", "mIoU"),
+    ("mBIoU", "Boundary mIoU"),
+    ("F", "F"),
+    ("img_acc", "Image acc."),
+    ("nmi", "NMI"),
+    ("S", "S"),
+    ("MS", "MS"),
+    ("ML", "ML"),
+    ("L", "L"),
+)
+"""Score and heading."""
+
+
+def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path, out: Path, table: Path) -> None:
+    """Write scores.csv (a row for each run, split and rule) and a page that sets the methods side by side.
+
+    Raises:
+        UserError: the runs were not scored on the same images and classes, or not on those of ``images``.
+    """
+    listing, scores = read_images(images), [read_json(run.scores) for run in runs]
+    check_comparable(runs, scores)
+    check_listing(listing, runs[0], scores[0])
+    frame, split = score_table(runs, scores), main_split(scores[0])
+    assert split is not None
+    first = first_runs(runs)
+    palette = make_palette(listing.class_names(scores[0]["classes"]))
+    predictions = [
+        Prediction(runs[k].method, runs[k].masks, cluster_classes(scores[k]["match"], scores[k]["classes"]))
+        for k in first
+    ]
+    rows = panel_rows(listing, split, truth=True, count=cfg.panels)
+    page = render(
+        "compare.html",
+        title=f"{len(first)} methods on {images.absolute().parent.parent.name}",
+        palette=palette,
+        titles=["photograph", "truth", *(prediction.title for prediction in predictions)],
+        panels=make_panels(listing, Store(store), rows, predictions, palette, truth=True),
+        first=min(FIRST, len(rows)),
+        split=split,
+        columns=COLUMNS,
+        blocks=score_blocks(aggregate(frame)),
+        most_seeds=int(frame.groupby("method")["seed"].nunique().max()),
+        charts=seed_charts(frame, split),
+        runs=[(run, values["provenance"]) for run, values in zip(runs, scores, strict=True)],
+    )
+    with atomic(table) as partial:
+        frame.to_csv(partial, index=False)
+    write_text(out, page)
+    logger.info("compare: %d runs, %s", len(runs), out)
+
+
+def first_runs(runs: Sequence[Run]) -> list[int]:
+    """Position of the run with the smallest seed of each method, in the order of the methods."""
+    first: dict[str, int] = {}
+    for k, run in enumerate(runs):
+        if run.method not in first or run.seed < runs[first[run.method]].seed:
+            first[run.method] = k
+    return list(first.values())
+
+
+def check_listing(images: ImageList, run: Run, scores: dict[str, Any]) -> None:
+    """Stop unless the scores are of the images with ground truth of the list.
+
+    Raises:
+        UserError: another number of images in a split.
+    """
+    for split, entry in scores["splits"].items():
+        listed = sum(bool(images.mask[row]) for row in images.rows(split))
+        if listed != entry["images"]:
+            raise UserError(
+                f"{run.scores} was scored on {entry['images']} {split} images, but --images lists {listed} with ground"
+                " truth; give the images.csv that the runs were made with"
+            )
+
+
+def score_blocks(aggregated: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each split and rule a table; a cell holds mean, std, and whether it leads its column."""
+    blocks = []
+    for split in dict.fromkeys(aggregated.index.get_level_values("split")):
+        for rule in RULES:
+            part = aggregated.xs((split, rule), level=("split", "rule"))
+            means = {key: part[key, "mean"] for key, _ in COLUMNS}
+            best = {key: values.max() if values.nunique() > 1 else None for key, values in means.items()}
+            rows = [
+                {
+                    "method": method,
+                    "seeds": int(row["mIoU", "count"]),
+                    "cells": [_cell(row[key], best[key]) for key, _ in COLUMNS],
+                }
+                for method, row in part.iterrows()
+            ]
+            blocks.append({"split": split, "rule": rule, "rows": rows})
+    return blocks
+
+
+def seed_charts(frame: pd.DataFrame, split: str) -> list[tuple[str, str]]:
+    """mIoU under both thresholds and NMI of every run: (SVG, caption)."""
+    shown = frame[frame["split"] == split]
+    methods = list(dict.fromkeys(shown["method"]))
+    miou = {m: {rule: _values(shown, m, rule, "mIoU") for rule in RULES} for m in methods}
+    charts = [(dot_chart(miou, label=f"mIoU of every run, {split} images", x="mIoU (%)"), f"mIoU, {split} images.")]
+    nmi = {m: {"NMI": _values(shown, m, "automatic", "nmi")} for m in methods}
+    if any(values["NMI"] for values in nmi.values()):
+        charts.append((dot_chart(nmi, label="NMI of every run", x="NMI (%)"), "NMI of the clusters."))
+    return charts
+
+
+def _values(frame: pd.DataFrame, method: str, rule: str, key: str) -> list[float]:
+    return frame[(frame["method"] == method) & (frame["rule"] == rule)][key].dropna().tolist()
+
+
+def _cell(values: pd.Series, best: float | None) -> dict[str, Any]:
+    mean, std = (None if pd.isna(values[name]) else float(values[name]) for name in ("mean", "std"))
+    return {"mean": mean, "std": std, "best": mean is not None and mean == best}
