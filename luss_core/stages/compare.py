@@ -59,7 +59,7 @@ def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path
         "compare.html",
         title=f"{len(first)} methods on {images.absolute().parent.parent.name}",
         palette=palette,
-        titles=["photograph", "truth", *(prediction.title for prediction in predictions)],
+        titles=["image", "truth", *(prediction.title for prediction in predictions)],
         panels=make_panels(listing, Store(store), rows, predictions, palette, truth=True),
         first=min(FIRST, len(rows)),
         split=split,

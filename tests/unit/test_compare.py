@@ -96,10 +96,10 @@ def test_page(page: Path, written: tuple[FakeRun, list[Run], list[dict[str, Any]
     assert "random <b>" not in text
     parsed = Page(text)
     heads = [shown for _, shown in parsed.all("div", **{"class": "grid-head"})]
-    assert heads == ["photograph", "truth", "swav", "random <b>"] * 2
+    assert heads == ["image", "truth", "swav", "random <b>"] * 2
     pictures = parsed.all("svg", **{"class": "picture"})
     assert len(pictures) == 5 * 4
-    assert len({shown for _, shown in pictures if "photograph" in shown}) == 5
+    assert len({shown for _, shown in pictures if shown.startswith("image ")}) == 5
     table = Page(text.split("<tbody>")[1].split("</tbody>")[0])
     found = aggregate(score_table(*written[1:]))
     first = found.loc["swav", "test", "automatic"]
