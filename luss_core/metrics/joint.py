@@ -22,7 +22,7 @@ class Joint:
     predicted: np.ndarray
     """(J,) int64 ids in the prediction, each once."""
     pixels: np.ndarray
-    """(I, J, 2, 2) int64: truth id, predicted id, on the boundary of the predicted region (0 no, 1 yes), of the true."""
+    """(I, J, 2, 2) int64: truth id, predicted id, on the boundary of the predicted region or not, of the true one."""
 
     def renamed(self, names: np.ndarray) -> "Joint":
         """The same image with predicted id ``predicted[j]`` called ``names[j]``; ids of one name become one.

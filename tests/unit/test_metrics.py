@@ -219,7 +219,8 @@ def test_no_image_has_no_mean_over_images() -> None:
 @pytest.mark.parametrize(
     ("area", "pixels", "size"),
     [(1, 10_000, "S"), (500, 10_000, "S"), (501, 10_000, "MS"), (2500, 10_000, "MS"), (2501, 10_000, "ML")]
-    + [(5000, 10_000, "ML"), (5001, 10_000, "L"), (10_000, 10_000, "L"), (1, 20, "S"), (7, 140, "S"), (1, 1, "L")],
+    + [(5000, 10_000, "ML"), (5001, 10_000, "L"), (10_000, 10_000, "L"), (1, 20, "S"), (7, 140, "S"), (1, 1, "L")]
+    + [(50_000_001, 10**9, "S")],  # float64 would say MS
 )
 def test_size_ranges_round_percent_up(area: int, pixels: int, size: str) -> None:
     assert RANGES[int(size_range(np.array([area]), pixels)[0])] == size == official.size_of(area, pixels)
