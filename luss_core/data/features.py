@@ -37,7 +37,7 @@ class FeatureWriter:
 @contextmanager
 def write_features(path: Path, count: int, dim: int, about: dict[str, Any]) -> Iterator[FeatureWriter]:
     """A writer of ``count`` rows of ``dim`` numbers; the file appears when all are there."""
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with atomic(path) as partial, write_hdf5(partial, "w") as file:
         file.attrs["provenance"] = json.dumps(about)
         writer = FeatureWriter(file, count, dim)
         yield writer
@@ -76,7 +76,7 @@ class Clusters:
 
 
 def write_clusters(path: Path, clusters: Clusters, about: dict[str, Any]) -> None:
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
+    with atomic(path) as partial, write_hdf5(partial, "w") as file:
         file.attrs["provenance"] = json.dumps(about)
         for name in ("centroids", "row", "label", "distance"):
             file.create_dataset(name, data=getattr(clusters, name))
@@ -90,6 +90,20 @@ def read_clusters(path: Path) -> Clusters:
     """
     with open_hdf5(path, "cluster") as file:
         return Clusters(**{name: file[name][:] for name in ("centroids", "row", "label", "distance")})
+
+
+@contextmanager
+def write_hdf5(path: Path, mode: str) -> Iterator[h5py.File]:
+    """An HDF5 file for writing, where a full disk raises OSError also while it is closed."""
+    file = h5py.File(path, mode)
+    try:
+        yield file
+        file.flush()
+    finally:
+        try:
+            file.close()
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
 
 
 @contextmanager

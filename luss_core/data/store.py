@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import h5py
 import numpy as np
 
-from luss_core.data.features import open_hdf5
+from luss_core.data.features import open_hdf5, write_hdf5
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
@@ -56,7 +56,7 @@ def write_store(path: Path, size: int, about: dict[str, Any]) -> Iterator[StoreW
         UserError: the folder cannot be written, or the disk is full.
     """
     with atomic(path) as partial:
-        with _written(partial, "w") as file:
+        with write_hdf5(partial, "w") as file:
             place = _allocate(file, size)
         with partial.open("r+b") as raw:
             raw.seek(place)
@@ -65,25 +65,11 @@ def write_store(path: Path, size: int, about: dict[str, Any]) -> Iterator[StoreW
         shapes, checksums = writer.index()
         sizes = 3 * shapes.prod(1)
         assert sizes.sum() <= size
-        with _written(partial, "r+") as file:
+        with write_hdf5(partial, "r+") as file:
             file["offset"] = np.cumsum(sizes) - sizes
             file["height"], file["width"] = shapes.astype(np.int32).T
             file.attrs["fingerprint"] = hashlib.sha256(shapes.tobytes() + checksums.tobytes()).hexdigest()
             file.attrs["provenance"] = json.dumps(about)
-
-
-@contextmanager
-def _written(path: Path, mode: str) -> Iterator[h5py.File]:
-    """An HDF5 file for writing, where a full disk raises OSError also while it is closed."""
-    file = h5py.File(path, mode)
-    try:
-        yield file
-        file.flush()
-    finally:
-        try:
-            file.close()
-        except RuntimeError as error:
-            raise OSError(str(error)) from error
 
 
 def _allocate(file: h5py.File, size: int) -> int:

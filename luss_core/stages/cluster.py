@@ -40,7 +40,7 @@ def cluster(
     if cfg.normalize:
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     if cfg.assign == "single":
-        centroids, runs = np.tile(vectors.mean(axis=0), (classes, 1)), []
+        centroids, runs = np.tile(vectors.mean(axis=0), (classes, 1)), list[float]()
         label, distance = np.zeros(len(vectors), np.int32), ((vectors - centroids[0]) ** 2).sum(axis=1)
     else:
         centroids, runs = fit_centroids(vectors, classes, cfg.iterations, cfg.restarts, seed)
@@ -61,7 +61,7 @@ def fit_centroids(
 
     Every vector takes part: faiss would otherwise look at 256 a centroid.
     """
-    best, inertias = np.empty(0), []
+    best, inertias = np.empty(0, np.float32), list[float]()
     for restart in range(restarts):
         kmeans = faiss.Kmeans(
             vectors.shape[1],
@@ -73,9 +73,9 @@ def fit_centroids(
             max_points_per_centroid=len(vectors),
         )
         kmeans.train(np.ascontiguousarray(vectors, np.float32))
-        inertias.append(float(kmeans.obj[-1]))
+        inertias.append(float(kmeans.iteration_stats[-1]["obj"]))
         if inertias[-1] == min(inertias):
-            best = kmeans.centroids.copy()
+            best = np.array(kmeans.centroids)
     return best, inertias
 
 

@@ -59,9 +59,7 @@ def test_crop_equals_torchvision():
         top, left, h, w = (
             round(v) for v in (parameters.box[i] * torch.tensor([height, width, height, width])).tolist()
         )
-        theirs = tv.resized_crop(
-            torch.from_numpy(picture).permute(2, 0, 1), top, left, h, w, [32, 32], antialias=True
-        )
+        theirs = tv.resized_crop(torch.from_numpy(picture).permute(2, 0, 1), top, left, h, w, [32, 32], antialias=True)
         theirs = tv.horizontal_flip(theirs) if parameters.flip[i] else theirs
         assert (ours[i].int() - theirs.int()).abs().max() <= 1
 

@@ -1,0 +1,120 @@
+"""A killed run goes on; a broken one stops in time and loses nothing."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from luss_core.data.loader import BatchSampler
+from luss_core.errors import UserError
+from luss_core.methods.base import Output
+from luss_core.train.loop import Resources, fit
+from luss_core.train.run import Run
+from tests.method.test_methods import CPU, TRAIN, make, train, views
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests.method.test_methods import TRAIN, train
+torch.set_num_threads(1)
+method = train("swav", Path({folder!r}), cfg=TRAIN.model_copy(update={{"epochs": {epochs}}}))
+torch.save(method.state_dict(), {out!r})
+"""
+ROOT = Path(__file__).parents[2]
+
+
+def start(folder: Path, out: Path, epochs: int) -> subprocess.Popen[bytes]:
+    code = KILLED.format(root=str(ROOT), folder=str(folder), out=str(out), epochs=epochs)
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+
+
+@pytest.mark.slow
+def test_sigkill_and_again_gives_the_weights_of_an_uninterrupted_run(tmp_path):
+    epochs = 12
+    whole = start(tmp_path / "whole", tmp_path / "whole.pt", epochs)
+    assert whole.wait(300) == 0, whole.stderr.read().decode()
+    folder, out = tmp_path / "killed", tmp_path / "killed.pt"
+    kills = 0
+    while not out.exists() and kills < 3:
+        process = start(folder, out, epochs)
+        seen = _checkpoint_time(folder)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and _checkpoint_time(folder) == seen and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert kills >= 1
+    assert start(folder, out, epochs).wait(300) == 0
+    one, two = (torch.load(p, weights_only=True) for p in (tmp_path / "whole.pt", out))
+    assert [n for n in one if not torch.equal(one[n], two[n])] == []
+
+
+def _checkpoint_time(folder: Path) -> float:
+    path = folder / "last.pt"
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    method = make("swav")
+    forward = method.forward
+    method.forward = lambda v, b, p: forward(v, b, p) if p.step < 7 else Output(forward(v, b, p).loss * torch.nan)
+    with pytest.raises(UserError, match=r"loss is nan at step 7.*checkpoint is kept.*lr"):
+        fit(method, views(), TRAIN, Run(tmp_path, {}), Resources(CPU))
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["step"] == 5
+    assert all(torch.isfinite(t).all() for t in state["method"].values())
+
+
+def test_a_checkpoint_of_other_settings_is_not_used(tmp_path):
+    train("swav", tmp_path, stop=5)
+    assert Run(tmp_path, {"name": "swav"}).load(CPU)["step"] == 5
+    assert Run(tmp_path, {"name": "other"}).load(CPU) is None
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    train("swav", tmp_path, stop=5)
+    path = tmp_path / "last.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"last\.pt cannot be read.*delete it"):
+        Run(tmp_path, {"name": "swav"}).load(CPU)
+
+
+def test_two_trainers_in_one_folder(tmp_path):
+    run = Run(tmp_path, {})
+    with run.locked(), pytest.raises(UserError, match="another process is training"), Run(tmp_path, {}).locked():
+        pass
+
+
+def test_fewer_images_than_a_batch(tmp_path):
+    cfg = TRAIN.model_copy(update={"batch_size": 41})
+    with pytest.raises(UserError, match=r"40 training images do not fill one batch of train\.batch_size = 41"):
+        train("swav", tmp_path, cfg=cfg)
+
+
+def test_finish_hands_the_log_over_and_removes_the_state(tmp_path):
+    run = Run(tmp_path / "state", {})
+    with run.locked():
+        fit(make("swav"), views(), TRAIN, run, Resources(CPU))
+        run.finish(tmp_path / "log.jsonl")
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").open()]
+    assert steps == list(range(15))
+    assert not (tmp_path / "state").exists()
+
+
+def test_every_epoch_is_a_permutation_and_any_start_continues_it():
+    whole = list(BatchSampler(23, 5, seed=1, start=0, stop=12))
+    assert [epoch for epoch, _ in whole] == [0] * 4 + [1] * 4 + [2] * 4
+    for epoch in range(3):
+        seen = np.concatenate([batch for e, batch in whole if e == epoch])
+        assert len(seen) == 20 == len(set(seen.tolist()))
+    assert whole[:4] != whole[4:8]
+    assert list(BatchSampler(23, 5, seed=1, start=7, stop=12)) == whole[7:]

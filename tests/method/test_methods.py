@@ -1,0 +1,163 @@
+"""What every method owes the loop; a new method is tested by being in the registry."""
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from luss_core.config import BackboneConfig, CropConfig, MethodConfig, SwAVConfig, TrainConfig, ViewsConfig
+from luss_core.data.loader import Views
+from luss_core.methods import METHODS, Method, Progress, build_method
+from luss_core.methods.segmenter import Segmenter
+from luss_core.models.backbone import ResNet
+from luss_core.train.loop import Resources, fit
+from luss_core.train.optim import make_optimizer
+from luss_core.train.run import Run
+
+BACKBONE = BackboneConfig(width=8)
+VIEWS = ViewsConfig(
+    crops=(CropConfig(count=2, size=24, scale=(0.4, 1)), CropConfig(count=1, size=16, scale=(0.1, 0.4)))
+)
+TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, checkpoint_epochs=1, precision="float32")
+TINY = {"swav": SwAVConfig(prototypes=12, hidden=16, dim=8, freeze_prototypes_steps=2, queue=16, queue_start_epoch=1)}
+CPU = torch.device("cpu")
+
+
+class Textures:
+    """Forty images of four kinds of stripes, so that there is something to learn."""
+
+    def read(self, row: int) -> np.ndarray:
+        rng = np.random.default_rng(row)
+        y, x = np.mgrid[:30, :34]
+        wave = np.sin((x, y, x + y, x - y)[row % 4] / 2 + rng.uniform(0, 6)) * 60 + 128
+        return np.clip(wave[..., None] + rng.normal(0, 20, (30, 34, 3)), 0, 255).astype(np.uint8)
+
+
+def make(name: str) -> Method:
+    torch.manual_seed(0)
+    if name == "segmenter":
+        return Segmenter(ResNet(BACKBONE), 4)
+    return build_method(TINY[name], ResNet(BACKBONE))
+
+
+def views(seed: int = 0) -> Views:
+    return Views(Textures(), np.arange(40), VIEWS, seed, np.arange(40) % 4)
+
+
+def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0, cfg: TrainConfig = TRAIN) -> Method:
+    method = make(name)
+    fit(method, views(), cfg, Run(folder, {"name": name}), Resources(CPU, workers), stop)
+    return method
+
+
+NAMES = [*METHODS, "segmenter"]
+
+
+def test_every_config_is_registered_and_tested():
+    kinds = get_args(get_args(MethodConfig)[0]) if get_args(MethodConfig) else (MethodConfig,)
+    assert {kind().name for kind in kinds} == set(METHODS) == set(TINY)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_output_is_finite_and_gradients_reach_every_parameter(name):
+    method = make(name).train()
+    batch = views()[(0, list(range(8)))]
+    out = method(batch.views(), batch, Progress(5, 15, 5))
+    assert torch.isfinite(out.loss)
+    out.loss.backward()
+    missing = [n for n, p in method.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # A bias before BatchNorm without affine is subtracted again: its gradient is zero up to rounding.
+    assert [n for n in missing if not n.endswith("bias")] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loss_falls(name):
+    method = make(name).train()
+    optimizer = make_optimizer(method, TRAIN.model_copy(update={"lr": 3e-3}))
+    batch = views()[(0, list(range(16)))]
+    losses = []
+    for step in range(20):
+        out = method(batch.views(), batch, Progress(step, 20, 100))
+        optimizer.zero_grad()
+        out.loss.backward()
+        optimizer.step()
+        method.after_step(Progress(step, 20, 100))
+        losses.append(out.loss.item())
+    assert np.mean(losses[-3:]) < 0.95 * np.mean(losses[:3])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("stop", [4, 10])
+def test_resume_is_bit_exact_whatever_the_workers(name, stop, tmp_path):
+    whole = train(name, tmp_path / "whole").state_dict()
+    train(name, tmp_path / "parts", stop=stop)
+    resumed = train(name, tmp_path / "parts", workers=2).state_dict()
+    assert whole.keys() == resumed.keys()
+    assert [n for n in whole if not torch.equal(whole[n], resumed[n])] == []
+    logs = [[line.split(', "seconds"')[0] for line in (tmp_path / d / "log.jsonl").open()] for d in ("whole", "parts")]
+    assert logs[0] == logs[1]
+    assert len(logs[0]) == 15
+
+
+def test_other_seeds_train_differently(tmp_path):
+    one, two = make("swav"), make("swav")
+    fit(one, views(0), TRAIN, Run(tmp_path / "a", {}), Resources(CPU))
+    fit(two, views(1), TRAIN, Run(tmp_path / "b", {}), Resources(CPU))
+    assert not torch.equal(one.prototypes.weight, two.prototypes.weight)
+
+
+def test_no_epochs_keep_the_initial_weights(tmp_path):
+    before = make("swav").state_dict()
+    after = train("swav", tmp_path, cfg=TRAIN.model_copy(update={"epochs": 0})).state_dict()
+    assert all(torch.equal(before[n], after[n]) for n in before)
+
+
+def test_swav_freezes_its_prototypes_and_keeps_them_unit():
+    method = make("swav").train()
+    optimizer = make_optimizer(method, TRAIN)
+    start = method.prototypes.weight.detach().clone()
+    torch.testing.assert_close(start.norm(dim=1), torch.ones(12))
+    for step in range(4):
+        batch = views()[(0, list(range(8)))]
+        progress = Progress(step, 15, 5)
+        method(batch.views(), batch, progress).loss.backward()
+        method.before_step(progress)
+        optimizer.step()
+        method.after_step(progress)
+        optimizer.zero_grad(set_to_none=True)
+        assert torch.equal(method.prototypes.weight, start) == (step < 2)
+    torch.testing.assert_close(method.prototypes.weight.norm(dim=1), torch.ones(12))
+
+
+def test_swav_queue_is_first_in_first_out_and_used_when_full():
+    method = make("swav").train()
+    method._enqueue(torch.ones(2, 8, 8))
+    method._enqueue(2 * torch.ones(2, 8, 8))
+    assert method.queue[0, :, 0].tolist() == [2.0] * 8 + [1.0] * 8
+    method._enqueue(3 * torch.ones(2, 8, 8))
+    assert method.queue[1, :, 0].tolist() == [3.0] * 8 + [2.0] * 8
+    assert int(method.queued) == 16
+    scores = torch.randn(8, 12)
+    with_queue = method._code(0, scores, Progress(5, 15, 5))
+    without = method._code(0, scores, Progress(0, 15, 5))
+    assert with_queue.shape == (8, 12)
+    torch.testing.assert_close(with_queue.sum(dim=1), torch.ones(8))
+    assert not torch.allclose(with_queue, without)
+
+
+def test_swav_warns_of_collapse_with_remedies():
+    text = make("swav").warning({"code_entropy": 0.999}, Progress(10, 15, 5))
+    assert text is not None
+    assert "epsilon" in text
+    assert make("swav").warning({"code_entropy": 0.5}, Progress(10, 15, 5)) is None
+
+
+def test_segmenter_pools_its_activation_maps():
+    method = make("segmenter").eval()
+    batch = views()[(0, list(range(8)))]
+    seen = batch.views()
+    maps = torch.cat([method.activation_map(view).mean(dim=(2, 3)) for view in seen])
+    expected = torch.nn.functional.cross_entropy(maps, batch.label.repeat(3))
+    torch.testing.assert_close(method(seen, batch, Progress(0, 1, 1)).loss, expected)
