@@ -58,7 +58,7 @@ class BackboneConfig(Section):
 
     arch: Literal["resnet18", "resnet50"] = "resnet18"
     width: int = Field(16, gt=0, multiple_of=8)
-    """Channels of the first stage; 64 is the published network. Fewer than 8 crash torch's channels-last CPU kernels."""
+    """Channels of the first stage; 64 is the published network. Fewer than 8 crash the CPU kernels of torch."""
     stem: Literal["imagenet", "small"] = "small"
     """imagenet: 7x7 with stride 2, then max-pooling; small: 3x3 with stride 2, for images below 100 pixels."""
     strides: tuple[Stride, Stride, Stride, Stride] = (1, 2, 2, 1)

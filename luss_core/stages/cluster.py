@@ -73,9 +73,10 @@ def fit_centroids(
             max_points_per_centroid=len(vectors),
         )
         kmeans.train(np.ascontiguousarray(vectors, np.float32))
-        inertias.append(float(kmeans.iteration_stats[-1]["obj"]))
+        centroids = np.array(kmeans.centroids, np.float32)
+        inertias.append(float(assign(vectors, centroids)[1].sum(dtype=np.float64)))
         if inertias[-1] == min(inertias):
-            best = np.array(kmeans.centroids)
+            best = centroids
     return best, inertias
 
 

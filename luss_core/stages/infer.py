@@ -63,7 +63,7 @@ def infer(
     ``masks`` are final. The threshold comes from the scores of the training images: no ground truth is used.
     """
     network, listing, pixels = load_segmenter(segmenter).to(device), read_images(images), Store(store)
-    splits = [split for split in listing.splits if split in set(cfg.splits)] or list(listing.splits)
+    splits = [split for split in listing.splits if split in cfg.splits] or listing.splits
     rows = np.concatenate([listing.rows(split) for split in splits])
     with torch.inference_mode(), autocast("auto", device):
         scale = score_scale(network, pixels, listing.rows("train"), cfg.size, device)
