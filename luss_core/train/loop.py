@@ -5,12 +5,13 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 import torch
 from torch import Tensor
 
 from luss_core.config import TrainConfig
+from luss_core.data.batch import Batch
 from luss_core.data.loader import Views, make_loader, steps_per_epoch
 from luss_core.errors import UserError
 from luss_core.methods.base import Method, Output, Progress
@@ -81,10 +82,21 @@ def set_lr(optimizer: torch.optim.Optimizer, cfg: TrainConfig, progress: Progres
 
 
 def train_step(
-    method: Method, optimizer: torch.optim.Optimizer, batch: Any, cfg: TrainConfig, progress: Progress
+    method: Method, optimizer: torch.optim.Optimizer, batch: Batch, cfg: TrainConfig, progress: Progress
 ) -> Output:
-    """One update of the weights."""
-    views = batch.views()
+    """One update of the weights from a batch of crops."""
+    return update(method, optimizer, batch.views(), batch, cfg, progress)
+
+
+def update(
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    views: list[Tensor],
+    batch: Batch,
+    cfg: TrainConfig,
+    progress: Progress,
+) -> Output:
+    """One update of the weights from coloured views: what a step costs without any data handling."""
     with autocast(cfg.precision, views[0].device):
         out = method(views, batch, progress)
     optimizer.zero_grad(set_to_none=True)
