@@ -8,7 +8,6 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
-SOURCES := luss_core workflow_scripts tests benchmarks
 
 .PHONY: run test format config lock clean
 
@@ -16,8 +15,8 @@ run: $(READY)
 	$(BIN)/snakemake --cores all $(ARGS)
 
 test: $(READY)
-	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
@@ -25,8 +24,8 @@ test: $(READY)
 
 # Puts the files into the form that the checks ask for.
 format: $(READY)
-	$(BIN)/ruff format $(SOURCES)
-	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
 	$(BIN)/snakefmt Snakefile rules
 
 # config.yaml from the defaults and docstrings of luss_core/config.py.

@@ -29,3 +29,7 @@ rule all:
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
+
+
+onsuccess:
+    print(pages_message())

@@ -89,4 +89,14 @@ def run_arguments(methods):
     return " ".join(of_runs(f"--run {{method}}:{{seed}}:{RUN}", methods))
 
 
+def pages_message():
+    """Where the pages are that exist, for the end of a run."""
+    pages = [
+        *of_runs(rules.report.output.page, METHODS),
+        rules.compare.output.page,
+        rules.controls.output.page,
+    ]
+    return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
+
+
 or_stop(record_code)

@@ -1,0 +1,95 @@
+"""What Snakemake plans and refuses before any work."""
+
+import pytest
+import yaml
+from PIL import Image
+
+from luss_core.config import STAGES
+
+from .conftest import ROOT
+
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A data set of two images in ImageNet-S layout."""
+    for name in ("train/n01443537/a.JPEG", "validation/n01443537/b.JPEG"):
+        (tmp_path / "ImageNetS" / name).parent.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "ImageNetS" / name)
+    return tmp_path / "ImageNetS"
+
+
+def test_the_default_makes_one_report_through_every_stage(fresh):
+    assert fresh.jobs() == dict.fromkeys((*STAGES, "all"), 1)
+
+
+def test_a_sweep_is_methods_times_seeds(fresh):
+    jobs = fresh.jobs("--config", "run=[swav,colour]", "seeds=[0,1,2]")
+    assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(STAGES[2:], 6)}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipes_can_be_run(fresh, photographs, recipe):
+    settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    generated = "data_root" not in settings
+    arguments = ["--configfile", recipe, *([] if generated else ["--config", f"data_root={photographs}"])]
+    jobs = fresh.jobs(*arguments)
+    assert jobs.keys() == {*STAGES, "all"} - (set() if generated else {"synthesize"})
+    assert jobs["pretrain"] == len(settings.get("seeds", [0]))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipes_say_how_they_run_and_what_came_out(recipe):
+    header = recipe.read_text(encoding="utf-8").partition("\n\n")[0]
+    assert f"--configfile recipes/{recipe.name}" in header
+    assert "# hardware:" in header
+    assert "# result:" in header
+
+
+MISTAKES = [
+    ({"datset": "x"}, ["datset", "did you mean dataset?"]),
+    ({"pretrain": {"train": {"epocs": 3}}}, ["pretrain.train.epocs", "did you mean epochs?"]),
+    ({"cluster": {"restarts": 0}}, ["cluster.restarts", "greater than 0", "0"]),
+    ({"run": ["swaw"]}, ["unknown method 'swaw'", "did you mean swav?"]),
+    ({"methods": {"mine": {"cluster": {"restart": 1}}}}, ["methods.mine.cluster.restart", "did you mean restarts?"]),
+    ({"data_root": "no/such/folder"}, ["data_root", "no/such/folder is not a folder"]),
+]
+
+
+@pytest.mark.parametrize(("settings", "parts"), MISTAKES, ids=lambda value: next(iter(value)))
+def test_a_mistake_is_one_message_before_any_work(fresh, tmp_path, settings, parts):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
+    run = fresh.snakemake("--dry-run", "--configfile", tmp_path / "mine.yaml")
+    assert run.returncode == 1
+    output = run.stdout + run.stderr
+    for part in parts:
+        assert part in output
+    assert output.count("error:") == 1
+    for noise in ("Traceback", 'File "', "Building DAG", "Exception"):
+        assert noise not in output
+
+
+def test_a_missing_recipe_folder_names_the_key(fresh):
+    run = fresh.snakemake("--dry-run", "--configfile", ROOT / "recipes" / "objects8.yaml")
+    assert run.returncode == 1
+    assert "--config data_root=" in run.stderr
+
+
+def test_an_empty_folder_is_an_error(fresh, tmp_path):
+    run = fresh.snakemake("--dry-run", "--config", f"data_root={tmp_path}")
+    assert run.returncode == 1
+    assert f"{tmp_path} is empty" in run.stderr
+
+
+def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, tmp_path):
+    """A pipe to tee hides the exit status of what comes before it, unless the shell is told not to."""
+    project = fresh.copy(tmp_path)
+    run = project.snakemake("--cores", "1", "--config", "dataset=two", f"data_root={photographs}")
+    assert run.returncode == 1
+    folder = project.work / "results" / "two" / "swav" / "seed0"
+    log = (folder / "logs" / "pretrain.log").read_text()
+    assert "error: 1 training images do not fill one batch" in log
+    assert "Traceback" not in log
+    assert log in run.stdout + run.stderr  # shown while it runs, too
+    assert not (folder / "pretrain" / "backbone.safetensors").exists()

@@ -1,0 +1,142 @@
+"""What runs again after a change, asked of Snakemake after one whole run: that, what follows from it, and no more."""
+
+import json
+import os
+
+import pytest
+import yaml
+
+from .conftest import TINY
+
+REPORT = {"report", "all"}
+EVALUATE = {"evaluate"} | REPORT
+INFER = {"infer"} | EVALUATE
+FINETUNE = {"finetune"} | INFER
+CLUSTER = {"cluster"} | FINETUNE
+EXTRACT = {"extract"} | CLUSTER
+PRETRAIN = {"pretrain"} | EXTRACT
+PREPARE = {"prepare"} | PRETRAIN
+SYNTHESIZE = {"synthesize"} | PREPARE
+
+
+def test_the_run_made_every_file(finished):
+    data = finished.work / "results" / "tiny"
+    run = data / "swav" / "seed0"
+    for name in ("images.csv", "images.h5", "rejected.csv", "summary.json"):
+        assert (data / "prepare" / name).is_file(), name
+    for name in (
+        *("pretrain/backbone.safetensors", "pretrain/log.jsonl", "extract/features.h5"),
+        *("cluster/clusters.h5", "cluster/balance.json", "finetune/segmenter.safetensors", "finetune/log.jsonl"),
+        *("infer/masks/test", "infer/scored/validation", "infer/threshold.json"),
+        *("evaluate/scores.json", "evaluate/match.json", "evaluate/per_class.csv", "report/index.html"),
+        *("logs/pretrain.log", "benchmarks/pretrain.jsonl"),
+    ):
+        assert (run / name).exists(), name
+    scores = json.loads((run / "evaluate" / "scores.json").read_text())
+    assert scores["splits"]["test"]["images"] == 8
+    assert len(list((run / "infer" / "masks" / "test").rglob("*.png"))) == 8
+
+
+def test_nothing_runs_again_after_nothing_or_after_a_move(finished, project):
+    assert finished.planned("--configfile", TINY) == set()
+    assert project.planned("--configfile", TINY) == set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"report": {"panels": 3}}, REPORT),
+        ({"evaluate": {"absent": "zero"}}, EVALUATE),
+        ({"infer": {"threshold": 0.5}}, INFER),
+        ({"finetune": {"train": {"lr": 0.5}}}, FINETUNE),
+        ({"cluster": {"restarts": 3}}, CLUSTER),
+        ({"extract": {"batch_size": 4}}, EXTRACT),
+        ({"pretrain": {"method": {"epsilon": 0.1}}}, PRETRAIN),
+        ({"prepare": {"max_megapixels": 1}}, PREPARE),
+        ({"synthesize": {"seed": 5}}, SYNTHESIZE),
+        ({"methods": {"swav": {"cluster": {"restarts": 3}}}}, CLUSTER),
+        ({"methods": {"unused": {"cluster": {"restarts": 3}}}, "seeds": [0], "environment": "luss-gpu"}, set()),
+        ({"classes": 7}, PREPARE),
+    ],
+)
+def test_a_setting_runs_its_stage_again(finished, tmp_path, settings, expected):
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(settings))
+    assert finished.planned("--configfile", TINY, tmp_path / "changed.yaml") == expected
+
+
+def test_the_order_of_keys_and_comments_in_config_yaml_do_not_count(project):
+    values = yaml.safe_load((project.source / "config.yaml").read_text())
+    text = yaml.safe_dump(dict(reversed(values.items())), sort_keys=False)
+    (project.source / "config.yaml").write_text("# Another comment.\n" + text)
+    assert project.planned("--configfile", TINY) == set()
+
+
+def test_another_seed_runs_beside_the_first(finished):
+    jobs = finished.jobs("--configfile", TINY, "--config", "seeds=[0,1]")
+    assert jobs == dict.fromkeys(PRETRAIN, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("luss_core/stages/cluster.py", "def cluster(", "MORE = 1\n\n\ndef cluster(", CLUSTER),
+        ("luss_core/stages/evaluate.py", "def evaluate(", "MORE = 1\n\n\ndef evaluate(", EVALUATE),
+        ("luss_core/stages/prepare.py", "def prepare(", "MORE = 1\n\n\ndef prepare(", PREPARE),
+        ("luss_core/methods/segmenter.py", "class Segmenter", "MORE = 1\n\n\nclass Segmenter", FINETUNE),
+        ("luss_core/methods/swav.py", "class SwAV", "MORE = 1\n\n\nclass SwAV", PRETRAIN),
+        ("luss_core/report/page.html", "<", "<!-- more --><", REPORT),
+        ("workflow_scripts/infer.py", "    infer(", "    1 + 1\n    infer(", INFER),
+        ("workflow_scripts/compare.py", "    compare(", "    1 + 1\n    compare(", set()),
+        # neither comments, docstrings and layout, nor what reaches a stage as its settings, nor the version
+        ("luss_core/train/loop.py", "def fit(", "# Why.\n\ndef fit(", set()),
+        ("luss_core/stages/pretrain.py", '    """', '    """Says more. ', set()),
+        ("luss_core/config.py", "class Section", "MORE = 1\n\n\nclass Section", set()),
+        ("luss_core/__init__.py", '__version__ = "', '__version__ = "9.', set()),
+    ],
+)
+def test_the_source_of_a_stage_runs_it_again(project, file, old, new, expected):
+    project.edit(file, old, new)
+    assert project.planned("--configfile", TINY) == expected
+
+
+def test_an_edit_taken_back_runs_nothing_again(project):
+    project.edit("luss_core/stages/cluster.py", "def cluster(", "MORE = 1\n\n\ndef cluster(")
+    assert project.planned("--configfile", TINY) == CLUSTER
+    project.edit("luss_core/stages/cluster.py", "MORE = 1\n\n\ndef cluster(", "def cluster(")
+    assert project.planned("--configfile", TINY) == set()
+
+
+def test_tracking_can_be_switched_off(project):
+    assert project.planned("--configfile", TINY, "--config", "track_code=false") == set()
+    project.edit("luss_core/stages/cluster.py", "def cluster(", "MORE = 1\n\n\ndef cluster(")
+    assert project.planned("--configfile", TINY, "--config", "track_code=false") == set()
+    assert project.planned("--configfile", TINY) == CLUSTER
+
+
+def test_files_that_were_only_touched_run_nothing_again(project):
+    for file in [*project.source.rglob("*.py"), *(project.work / "results" / "code").iterdir()]:
+        os.utime(file)
+    assert project.planned("--configfile", TINY) == set()
+
+
+def test_controls_and_comparison_reuse_the_runs(finished):
+    controls = finished.jobs("controls", "--configfile", TINY)
+    assert controls == {
+        **dict.fromkeys(INFER - REPORT | {"extract", "cluster", "finetune", "pretrain"}, 3),
+        "controls": 1,
+    }
+    assert finished.jobs("compare", "--configfile", TINY) == {"compare": 1}
+
+
+def test_snakemake_makes_a_page_of_its_own(project):
+    run = project.snakemake("compare", "--cores", "1", "--configfile", TINY)
+    assert run.returncode == 0, run.stdout + run.stderr
+    run = project.snakemake("--configfile", TINY, "--report", "page.html")
+    assert run.returncode == 0, run.stderr
+    page = (project.work / "page.html").read_text(encoding="utf-8")
+    for text in (
+        "One run of swav, seed 0",
+        "Every score of swav, seed 0",
+        "IoU and boundary IoU of each class of swav",
+    ):
+        assert text in page
