@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free the disk or check the rights") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that brought us here says more
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

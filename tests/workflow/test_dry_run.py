@@ -82,6 +82,15 @@ def test_an_empty_folder_is_an_error(fresh, tmp_path):
     assert f"{tmp_path} is empty" in run.stderr
 
 
+def test_results_that_cannot_be_written_are_one_message(fresh, tmp_path):
+    project = fresh.copy(tmp_path)
+    (project.work / "results").touch()
+    run = project.snakemake("--dry-run")
+    assert run.returncode == 1
+    assert "error: cannot write results/code/" in run.stderr
+    assert 'File "' not in run.stdout + run.stderr
+
+
 def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, tmp_path):
     """A pipe to tee hides the exit status of what comes before it, unless the shell is told not to."""
     project = fresh.copy(tmp_path)
