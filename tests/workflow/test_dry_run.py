@@ -6,7 +6,7 @@ from PIL import Image
 
 from luss_core.config import STAGES
 
-from .conftest import ROOT
+from .conftest import ROOT, Project
 
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
@@ -83,8 +83,8 @@ def test_an_empty_folder_is_an_error(fresh, tmp_path):
 
 
 def test_results_that_cannot_be_written_are_one_message(fresh, tmp_path):
-    project = fresh.copy(tmp_path)
-    (project.work / "results").touch()
+    project = Project(fresh.source, tmp_path)
+    (project.work / "results").touch()  # root, as tests may run, writes into read-only folders too
     run = project.snakemake("--dry-run")
     assert run.returncode == 1
     assert "error: cannot write results/code/" in run.stderr
