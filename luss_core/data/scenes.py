@@ -18,7 +18,7 @@ REGIONS = {"train": (0.0, 0.0, 0.6, 1.0), "validation": (0.6, 0.0, 1.0, 0.5), "t
 """Part of the photographs that a split may show: left, top, right, bottom as fractions. Backgrounds are not shared."""
 
 AREA_RANGES = ((0.02, 0.045), (0.06, 0.24), (0.27, 0.48), (0.53, 0.7))
-AREA_WEIGHTS = (0.12, 0.44, 0.32, 0.12)
+AREA_WEIGHTS = (0.12, 0.34, 0.38, 0.16)
 """Share of the image that the object covers: S, MS, ML, L of ImageNet-S, and how often each is drawn. More small
 objects make it harder."""
 ROTATION = 30.0
@@ -31,15 +31,14 @@ OVERHANG = 0.15
 """Share of the object's width and height that may lie outside the image."""
 LARGEST = 1.2
 """An object never grows beyond this multiple of the image along its freer side: its outline stays in view."""
-PERIOD = (0.16, 0.26)
-"""Period of the texture as a fraction of the object's size."""
-MIN_PERIOD = 5.0
-"""Shortest period in pixels: below it a texture is grey at the stored resolution."""
-TONE_CONTRAST = (0.35, 0.65)
+PERIOD = (8.0, 11.0)
+"""Period of the texture in pixels, whatever the size of the object: a material. A wider range is harder; below 5 pixels
+a texture is grey at the stored resolution."""
+TONE_CONTRAST = (0.45, 0.7)
 """Difference in brightness of the two tones of a texture; less contrast is harder."""
 TEXTURE_SWAP = 0.0
 """Share of objects in the texture of another category: above 0, only the outline is certain."""
-BACKGROUND_BLUR = (1.2, 3.0)
+BACKGROUND_BLUR = (2.0, 4.0)
 """Standard deviation in pixels. Less blur brings texture into the background, which is harder."""
 HUE_TURN = 1.0
 """Part of the colour circle over which the background is recoloured; 0 keeps the colours of the photographs."""
@@ -150,7 +149,7 @@ def _add_object(pixels: Array, number: int, area: float, rng: Rng) -> tuple[Arra
     polygons = [polygon @ matrix.T for polygon in rippled(outline(rng), rng)]
     scale, centre = _placed(polygons, pixels.shape[:2], area, rng)
     alpha = _coverage([polygon * scale + centre for polygon in polygons], pixels.shape[:2], OUTLINE_SAMPLES)
-    tone = _tones(texture, np.linalg.inv(matrix), scale, centre, pixels.shape[:2], rng)
+    tone = _tones(texture, np.linalg.inv(matrix), centre, pixels.shape[:2], rng)
     body = _colours(tone, rng) * _shading(alpha, centre, scale, rng)[..., None]
     shadow = 1 - 0.45 * _blurred(np.roll(alpha, (2, 2), (0, 1)), 2.5)[..., None]
     return pixels * shadow * (1 - alpha[..., None]) + body * alpha[..., None], alpha
@@ -191,12 +190,12 @@ def _coverage(polygons: list[Array], shape: tuple[int, int], samples: int) -> Ar
     return np.asarray(canvas.reduce(samples), np.float64) / 255
 
 
-def _tones(texture: Texture, inverse: Array, scale: float, centre: Array, shape: tuple[int, int], rng: Rng) -> Array:
+def _tones(texture: Texture, inverse: Array, centre: Array, shape: tuple[int, int], rng: Rng) -> Array:
     """The texture as (H, W) in 0..1, in the coordinates of the object, averaged over each pixel."""
     height, width = (side * TEXTURE_SAMPLES for side in shape)
     y, x = (np.mgrid[:height, :width] + 0.5) / TEXTURE_SAMPLES
     x, y = x - centre[0], y - centre[1]
-    period = max(rng.uniform(*PERIOD) * 2 * scale, MIN_PERIOD)
+    period = rng.uniform(*PERIOD)
     u, v = (inverse[0, 0] * x + inverse[0, 1] * y) / period, (inverse[1, 0] * x + inverse[1, 1] * y) / period
     fine = texture(u, v, rng)
     return fine.reshape(shape[0], TEXTURE_SAMPLES, shape[1], TEXTURE_SAMPLES).mean((1, 3))
