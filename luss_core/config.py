@@ -66,8 +66,7 @@ class BackboneConfig(Section):
 
 
 class SwAVConfig(Section):
-    """SwAV, Caron et al. 2020, arXiv:2006.09882. The defaults suit batches of 64 and a thousand images; the recipes for
-    ImageNet-S hold those of the paper."""
+    """SwAV, arXiv:2006.09882. The defaults suit a thousand images; the recipes for ImageNet-S have the paper's."""
 
     name: Literal["swav"] = "swav"
     prototypes: int = Field(24, gt=1)
@@ -133,7 +132,7 @@ class ViewsConfig(Section):
 class TrainConfig(Section):
     """One run of the training loop."""
 
-    epochs: int = Field(72, ge=0)
+    epochs: int = Field(64, ge=0)
     """0 keeps the initial weights: the control without learning."""
     batch_size: Positive = 64
     """Images per optimiser step over all processes."""
@@ -206,11 +205,28 @@ class ClusterConfig(Section):
     """L2-normalise the features first."""
 
 
+class FinetuneViewsConfig(ViewsConfig):
+    """Crop and flip only, as the official fine-tuning."""
+
+    crops: Annotated[tuple[CropConfig, ...], Field(min_length=1)] = (CropConfig(count=1, size=64, scale=(0.25, 1)),)
+    jitter: Fraction = 0
+    gray: Fraction = 0
+    blur: Fraction = 0
+
+
+class FinetuneTrainConfig(TrainConfig):
+    """As in pretrain, but shorter and gentler."""
+
+    epochs: int = Field(10, ge=0)
+    lr: float = Field(1e-3, gt=0)
+    warmup_epochs: float = Field(0, ge=0)
+
+
 class FinetuneConfig(Section):
     """Step 3: encoder, 1x1 convolution, global average pooling, cross-entropy on the pseudo labels."""
 
-    views: ViewsConfig = ViewsConfig(crops=(CropConfig(count=1, size=64, scale=(0.25, 1)),), jitter=0, gray=0, blur=0)
-    train: TrainConfig = TrainConfig(epochs=10, lr=1e-3, warmup_epochs=0)
+    views: FinetuneViewsConfig = FinetuneViewsConfig()
+    train: FinetuneTrainConfig = FinetuneTrainConfig()
 
 
 class InferConfig(Section):

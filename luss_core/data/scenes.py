@@ -38,11 +38,13 @@ TONE_CONTRAST = (0.45, 0.7)
 """Difference in brightness of the two tones of a texture; less contrast is harder."""
 TEXTURE_SWAP = 0.0
 """Share of objects in the texture of another category: above 0, only the outline is certain."""
-BACKGROUND_BLUR = (2.0, 4.0)
+BACKGROUND_BLUR = (2.0, 4.5)
 """Standard deviation in pixels. Less blur brings texture into the background, which is harder."""
+BACKGROUND_CONTRAST = (0.4, 0.8)
+"""Of the photographs, where 1 leaves them as they are. More contrast distracts from the object, which is harder."""
 HUE_TURN = 1.0
 """Part of the colour circle over which the background is recoloured; 0 keeps the colours of the photographs."""
-SECOND_OBJECT = 0.1
+SECOND_OBJECT = 0.08
 """Share of images with a second, smaller object of another category."""
 OUTLINE_IGNORED = 0.3
 """Share of masks with a band of ignored pixels along the outline, as annotated masks have; the others are exact."""
@@ -136,7 +138,7 @@ def _recoloured(pixels: Array, rng: Rng) -> Array:
     axis_cross = (np.roll(colour, -1, 2) - np.roll(colour, 1, 2)) / np.sqrt(3)  # product with the unit grey axis
     colour = rng.uniform(0.5, 1.3) * (colour * np.cos(turn) + axis_cross * np.sin(turn))
     tint = rng.normal(0, 0.1, 3)
-    level, contrast = rng.uniform(0.25, 0.75), rng.uniform(0.7, 1.1)
+    level, contrast = rng.uniform(0.25, 0.75), rng.uniform(*BACKGROUND_CONTRAST)
     return (level + contrast * (grey - grey.mean()) + colour + (tint - tint.mean())).clip(0, 1)
 
 

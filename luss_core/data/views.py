@@ -74,7 +74,7 @@ def crop_view(images: Sequence[np.ndarray], parameters: ViewParameters, size: in
     for i, image in enumerate(images):
         height, width = image.shape[:2]
         top, left, h, w = _pixels(parameters.box[i].tolist(), height, width)
-        patch = torch.from_numpy(image[top : top + h, left : left + w]).permute(2, 0, 1)[None]
+        patch = torch.from_numpy(image[top : top + h, left : left + w].copy()).permute(2, 0, 1)[None]
         view = patch if (h, w) == (size, size) else F.interpolate(patch, (size, size), mode="bilinear", antialias=True)
         out[i] = view[0].flip(-1) if parameters.flip[i] else view[0]
     return out

@@ -18,7 +18,7 @@ def resize_short(image: np.ndarray, size: int) -> Tensor:
         shape = (size, max(size, int(size * width / height)))
     else:
         shape = (max(size, int(size * height / width)), size)
-    x = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
     return x[0] if shape == (height, width) else F.interpolate(x, shape, mode="bilinear", antialias=True)[0]
 
 

@@ -274,14 +274,10 @@ def test_a_disk_without_room_is_found_before_decoding(tmp_path, monkeypatch):
 KILLED = """
 import os, sys
 from pathlib import Path
-from types import SimpleNamespace
 from luss_core.config import PrepareConfig
 from luss_core.stages import prepare
 usual = prepare.check
-def stop(*arguments):
-    usual(*arguments)
-    os.kill(os.getpid(), 9)
-prepare.check = stop
+prepare.check = lambda *arguments: (usual(*arguments), os.kill(os.getpid(), 9))
 prepare.prepare(PrepareConfig(), root=Path(sys.argv[1]), out=Path(sys.argv[2]), threads=1)
 """
 
