@@ -9,19 +9,18 @@ from torch import Tensor
 def sinkhorn(scores: Float[Tensor, "B K"], epsilon: float, iterations: int) -> Float[Tensor, "B K"]:
     """Balanced assignment of samples to prototypes, Sec. 3.1 of arXiv:2006.09882. Rows sum to 1.
 
-    After many iterations every column sums to B / K. The greatest score is subtracted before the exponential, which
-    changes nothing but keeps it finite; the work is done in float32 at least.
+    After many iterations every column sums to B / K. The work is done on logarithms, in float32 at least: no row can
+    vanish, however small epsilon is.
 
     Args:
         scores: cosines of samples and prototypes.
         epsilon: strength of the entropy; small is hard.
     """
-    scores = scores if scores.dtype == torch.float64 else scores.float()
-    q = torch.exp((scores - scores.max()) / epsilon)
+    log_q = (scores if scores.dtype == torch.float64 else scores.float()) / epsilon
     for _ in range(iterations):
-        q = q / q.sum(dim=0, keepdim=True).clamp_min(torch.finfo(q.dtype).tiny)
-        q = q / q.sum(dim=1, keepdim=True).clamp_min(torch.finfo(q.dtype).tiny)
-    return q
+        log_q = log_q.log_softmax(dim=0)
+        log_q = log_q.log_softmax(dim=1)
+    return log_q.exp()
 
 
 def soft_cross_entropy(logits: Float[Tensor, "B K"], target: Float[Tensor, "B K"]) -> Float[Tensor, ""]:

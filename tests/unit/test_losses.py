@@ -43,8 +43,9 @@ def test_sinkhorn_marginals(batch, prototypes, seed):
 
 
 def test_sinkhorn_survives_large_scores():
-    q = sinkhorn(torch.tensor([[400.0, -400.0], [-400.0, 400.0], [0.0, 0.0]]), 0.05, 3)
+    q = sinkhorn(torch.tensor([[400.0, -400.0], [-400.0, 400.0], [0.0, 0.0], [-900.0, -901.0]]), 0.05, 3)
     assert torch.isfinite(q).all()
+    torch.testing.assert_close(q.sum(dim=1), torch.ones(4))
 
 
 def test_soft_cross_entropy_against_the_definition():
