@@ -38,7 +38,7 @@ def _pretraining_charts(log: Log) -> list[tuple[str, str]]:
     shares = {key: text for key, text in SHARES.items() if key in log.columns}
     if shares:
         chart = _chart(log, shares, "Use of the prototypes in pre-training", "fraction", unit_range=True)
-        charts.append((chart, "Both near 1 is healthy; a fall to 0 is a collapse: every image gets the same code."))
+        charts.append((chart, "Entropy falls as codes become sure; if it stays at 1, all codes are alike: a collapse."))
     if "lr" in log.columns:
         charts.append(
             (
