@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import UnidentifiedImageError
 
 from luss_core.data.decode import Decoded, decode, read_size
 from luss_core.data.images import Found
@@ -76,4 +77,6 @@ def _attempt(function: Any, path: Path, *arguments: Any) -> Any:
     except Exception as error:
         if path.is_file() and not path.stat().st_size:
             return "empty file"
+        if isinstance(error, UnidentifiedImageError):
+            return "not an image, or of a kind that Pillow does not read"
         return " ".join(str(error).replace(str(path), "file").split()) or type(error).__name__
