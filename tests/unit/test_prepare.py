@@ -108,10 +108,10 @@ def test_files_that_cannot_be_used_are_set_aside_and_listed(tmp_path):
     expected = {
         "cat/truncated.jpg": "truncated",
         "cat/empty.png": "empty file",
-        "cat/text.jpg": "cannot identify image file",
+        "cat/text.jpg": "not an image",
         "huge.png": "400 megapixels, more than prepare.max_megapixels = 64",
         "twice.png": "same name as twice.jpg",
-        "second.jpg": "cannot identify image file",
+        "second.jpg": "not an image",
         "gone.jpg": "link to a file that does not exist",
         "float.tif": "no known range",
     }
@@ -170,7 +170,7 @@ def test_masks_that_cannot_be_used_are_listed_and_their_images_kept(tmp_path):
         "validation-segmentation/cat/1.png": "mask of 120 x 91 pixels for an image of 91 x 120",
         "validation-segmentation/dog/0.png": "cannot be read as a mask",
         "validation-segmentation/dog/stray.png": "mask without an image",
-        "validation/dog/1.jpg": "cannot identify",
+        "validation/dog/1.jpg": "not an image",
     }
     assert reasons.keys() == expected.keys()
     assert all(reason in reasons[path] for path, reason in expected.items())
