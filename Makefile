@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test format config lock clean
+.PHONY: run test bars format config lock clean
 
 run: $(READY)
 	$(BIN)/snakemake --cores all $(ARGS)
@@ -21,6 +21,13 @@ test: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# What the README reports: SwAV beside its controls over three seeds, throughput, speed of the evaluator. Half an hour.
+bars: $(READY)
+	$(BIN)/snakemake --cores all --configfile recipes/default.yaml -- controls
+	$(BIN)/python benchmarks/controls.py results/embedded/controls/scores.csv
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/evaluator.py
 
 # Puts the files into the form that the checks ask for.
 format: $(READY)
