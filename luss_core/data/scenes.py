@@ -18,7 +18,7 @@ REGIONS = {"train": (0.0, 0.0, 0.6, 1.0), "validation": (0.6, 0.0, 1.0, 0.5), "t
 """Part of the photographs that a split may show: left, top, right, bottom as fractions. Backgrounds are not shared."""
 
 AREA_RANGES = ((0.02, 0.045), (0.06, 0.24), (0.27, 0.48), (0.53, 0.7))
-AREA_WEIGHTS = (0.12, 0.34, 0.38, 0.16)
+AREA_WEIGHTS = (0.08, 0.28, 0.4, 0.24)
 """Share of the image that the object covers: S, MS, ML, L of ImageNet-S, and how often each is drawn. More small
 objects make it harder."""
 ROTATION = 30.0
@@ -44,7 +44,7 @@ BACKGROUND_CONTRAST = (0.4, 0.8)
 """Of the photographs, where 1 leaves them as they are. More contrast distracts from the object, which is harder."""
 HUE_TURN = 1.0
 """Part of the colour circle over which the background is recoloured; 0 keeps the colours of the photographs."""
-SECOND_OBJECT = 0.08
+SECOND_OBJECT = 0.06
 """Share of images with a second, smaller object of another category."""
 OUTLINE_IGNORED = 0.3
 """Share of masks with a band of ignored pixels along the outline, as annotated masks have; the others are exact."""

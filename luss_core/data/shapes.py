@@ -114,13 +114,13 @@ def dots(u: Array, v: Array, rng: Rng) -> Array:
 
 def checks(u: Array, v: Array, rng: Rng) -> Array:
     stretch = rng.uniform(0.85, 1.15)
-    return (np.floor(1.2 * u * stretch) + np.floor(1.2 * v / stretch)) % 2 == 0
+    return (np.floor(1.6 * u * stretch) + np.floor(1.6 * v / stretch)) % 2 == 0
 
 
 def bricks(u: Array, v: Array, rng: Rng) -> Array:
-    row = np.floor(v)
+    row = np.floor(v * 1.5)
     joint = rng.uniform(0.2, 0.3)
-    return (v % 1 < joint) | ((u * 0.6 + 0.5 * (row % 2)) % 1 < joint * 0.6)
+    return ((v * 1.5) % 1 < joint) | ((u * 0.9 + 0.5 * (row % 2)) % 1 < joint * 0.6)
 
 
 def zigzag(u: Array, v: Array, rng: Rng) -> Array:
@@ -130,7 +130,7 @@ def zigzag(u: Array, v: Array, rng: Rng) -> Array:
 def mesh(u: Array, v: Array, rng: Rng) -> Array:
     """Crossing lines."""
     line = rng.uniform(0.22, 0.3)
-    return ((1.4 * u) % 1 < line) | ((1.4 * v) % 1 < line)
+    return (u % 1 < line) | (v % 1 < line)
 
 
 def patches(u: Array, v: Array, rng: Rng) -> Array:
