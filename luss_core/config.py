@@ -70,8 +70,8 @@ class SwAVConfig(Section):
 
     name: Literal["swav"] = "swav"
     prototypes: int = Field(24, gt=1)
-    """K. Ten times the categories at batches of 256; with 64 images a step three times learn faster (NMI 30 against 18
-    after 600 steps of the embedded set)."""
+    """K. Ten times the categories at batches of 256; with 64 images a step three times learn faster (NMI 23
+    against 17 for K = 40, one seed, 450 steps on an early version of the embedded set)."""
     hidden: Positive = 256
     """Width of the hidden layer of the projection head."""
     dim: Positive = 64
