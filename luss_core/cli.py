@@ -23,7 +23,7 @@ S = TypeVar("S", bound=Section)
 INPUTS: dict[str, tuple[type, str]] = {
     "images": (Path, "images.csv of prepare"),
     "store": (Path, "images.h5 of prepare"),
-    "backbone": (Path, "backbone.safetensors of pretrain"),
+    "encoder": (Path, "encoder.safetensors of pretrain"),
     "features": (Path, "features.h5 of extract"),
     "clusters": (Path, "clusters.h5 of cluster"),
     "segmenter": (Path, "segmenter.safetensors of finetune"),

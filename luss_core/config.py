@@ -90,7 +90,35 @@ class SwAVConfig(Section):
     """BatchNorm without affine after the projection, as in the code of the LUSS authors; not in the SwAV paper."""
 
 
-MethodConfig = SwAVConfig
+class ShapeConfig(SwAVConfig):
+    """Shape-enhanced representation learning: SwAV with a shape prior for the attention and alignment of pixels.
+
+    The method of the LUSS paper, arXiv:2106.03149v1, Sec. 4, whose supplementary is lost: what it leaves open is a
+    setting here. A weight of 0 switches a part off.
+    """
+
+    name: Literal["shape"] = "shape"  # type: ignore[assignment]
+    prior: Literal["none", "soft", "otsu", "adaptive"] = "soft"
+    """What the attention of the large views is taught by cross-entropy: the saliency map itself, or cut by Otsu's
+    threshold, or at twice its mean. The paper does not say."""
+    prior_weight: float = Field(1, gt=0)
+    i2p_weight: float = Field(1, ge=0)
+    """Of the image-to-pixel alignment."""
+    p2p_weight: float = Field(1, ge=0)
+    """Of the pixel-to-pixel alignment."""
+    i2p_bidirectional: bool = False
+    """The image-level embedding predicts the mean code of the pixels as well."""
+    grid: int = Field(7, ge=1, le=64)
+    """Places along each side of the region that two views share."""
+    grid_points: Literal["centre", "edge"] = "centre"
+    """Middles of the cells, or from border to border as in the code of the later TPAMI paper."""
+    align_attended: bool = False
+    """The attention multiplies the pixels as well before they are projected."""
+    max_pixels: Positive = 65536
+    """Places of a batch that are aligned, at the most; more are sampled. Bounds the memory of the codes."""
+
+
+MethodConfig = Annotated[SwAVConfig | ShapeConfig, Field(discriminator="name")]
 
 
 class CropConfig(Section):
@@ -154,11 +182,20 @@ class TrainConfig(Section):
     """Epochs between checkpoints."""
 
 
-class PretrainConfig(Section):
-    """Step 1: self-supervised representation learning from random weights."""
+class EncoderConfig(Section):
+    """What is learned and passed on: backbone, decoder, attention."""
 
     backbone: BackboneConfig = BackboneConfig()
-    method: MethodConfig = SwAVConfig()
+    decoder: DecoderConfig | None = None
+    """null segments from the last stage of the backbone."""
+    attention: bool = False
+    """Pixel attention, Sec. 4 of the LUSS paper: one weight a pixel, with which the map is pooled."""
+
+
+class PretrainConfig(EncoderConfig):
+    """Step 1: self-supervised representation learning from random weights."""
+
+    method: MethodConfig = ShapeConfig()
     views: ViewsConfig = ViewsConfig()
     train: TrainConfig = TrainConfig()
 
@@ -167,6 +204,22 @@ class PretrainConfig(Section):
         if self.views.crops[0].count < 2:
             raise ValueError("views.crops must begin with an entry of count >= 2: two large views give the codes")
         return self
+
+    @model_validator(mode="after")
+    def _prior_needs_attention(self) -> Self:
+        if self.prior and not self.attention:
+            raise ValueError("method.prior teaches the attention: set attention: true, or method.prior: none")
+        return self
+
+    @property
+    def prior(self) -> bool:
+        """Whether training reads the saliency maps."""
+        return isinstance(self.method, ShapeConfig) and self.method.prior != "none"
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        """The network alone."""
+        return EncoderConfig(backbone=self.backbone, decoder=self.decoder, attention=self.attention)
 
     @model_validator(mode="after")
     def _queue_of_whole_batches(self) -> Self:
@@ -179,8 +232,11 @@ class PretrainConfig(Section):
 class ExtractConfig(Section):
     """Step 2a: one vector an image."""
 
-    features: Literal["backbone", "colour_histogram"] = "backbone"
-    """colour_histogram is a control that looks at no shape: 8x8x8 RGB bins."""
+    features: Literal["output", "stage4", "colour_histogram"] = "output"
+    """The map of the decoder, or of stage 4 of the backbone, pooled. colour_histogram is a control that looks at no
+    shape: 8x8x8 RGB bins."""
+    attend: bool = True
+    """Pool with the attention, where there is one. The paper does not say; its successor does."""
     size: int = Field(72, ge=8)
     """Shorter side of the image in pixels (256 in the papers)."""
     crop: int = Field(72, ge=8)
@@ -222,8 +278,19 @@ class FinetuneTrainConfig(TrainConfig):
     warmup_epochs: float = Field(0, ge=0)
 
 
+class SegmenterConfig(Section):
+    """What is segmented from."""
+
+    features: Literal["output", "stage4"] = "output"
+    """The map of the decoder (D in the LUSS paper), or of stage 4 of the backbone (S4)."""
+    attend: bool = False
+    """The attention multiplies the map before the 1x1 convolution. Not in the paper."""
+
+
 class FinetuneConfig(Section):
     """Step 3: encoder, 1x1 convolution, global average pooling, cross-entropy on the pseudo labels."""
+
+    segmenter: SegmenterConfig = SegmenterConfig()
 
     views: FinetuneViewsConfig = FinetuneViewsConfig()
     train: FinetuneTrainConfig = FinetuneTrainConfig()

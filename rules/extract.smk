@@ -3,7 +3,7 @@ rule extract:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
-        backbone=rules.pretrain.output.backbone,
+        encoder=rules.pretrain.output.encoder,
         code=code("extract"),
     output:
         features="<run>/extract/features.h5",
@@ -22,5 +22,5 @@ rule extract:
         settings=settings("extract"),
     shell:
         "python -m workflow_scripts.extract --images {input.images} --store {input.store}"
-        " --backbone {input.backbone} --out {output.features}"
+        " --encoder {input.encoder} --out {output.features}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

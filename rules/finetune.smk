@@ -2,7 +2,7 @@ rule finetune:
     """Step 3: a segmenter that learned from the pseudo labels. Goes on from its state when it was stopped."""
     input:
         store=rules.prepare.output.store,
-        backbone=rules.pretrain.output.backbone,
+        encoder=rules.pretrain.output.encoder,
         clusters=rules.cluster.output.clusters,
         code=code("finetune"),
     output:
@@ -24,7 +24,7 @@ rule finetune:
         classes=CONFIG.classes,
         state=f"{RUN}/state/finetune",
     shell:
-        "python -m workflow_scripts.finetune --store {input.store} --backbone {input.backbone}"
+        "python -m workflow_scripts.finetune --store {input.store} --encoder {input.encoder}"
         " --clusters {input.clusters} --classes {params.classes} --seed {wildcards.seed}"
         " --state {params.state} --out {output.segmenter} --log {output.steps}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

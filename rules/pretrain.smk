@@ -1,11 +1,11 @@
 rule pretrain:
-    """Step 1: a backbone that learned from the images alone. Goes on from its state when it was stopped."""
+    """Step 1: an encoder that learned from the images alone. Goes on from its state when it was stopped."""
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         code=code_of_method,
     output:
-        backbone="<run>/pretrain/backbone.safetensors",
+        encoder="<run>/pretrain/encoder.safetensors",
         steps="<run>/pretrain/log.jsonl",
     log:
         "<run>/logs/pretrain.log",
@@ -23,5 +23,5 @@ rule pretrain:
         state=f"{RUN}/state/pretrain",
     shell:
         "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} --seed {wildcards.seed}"
-        " --state {params.state} --out {output.backbone} --log {output.steps}"
+        " --state {params.state} --out {output.encoder} --log {output.steps}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -1,4 +1,4 @@
-"""Pool the features of every training image: images.csv, images.h5 and backbone -> features.h5."""
+"""Pool the features of every training image: images.csv, images.h5 and encoder -> features.h5."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from luss_core.stages.extract import extract
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "extract")
-    cli.add_inputs(parser, "images", "store", "backbone")
+    cli.add_inputs(parser, "images", "store", "encoder")
     cli.add_device(parser)
     parser.add_argument("--out", type=Path, required=True, help="features.h5, to be written")
     args = parser.parse_args(argv)
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
         cli.section(ExtractConfig, "extract", args.settings),
         images=args.images,
         store=args.store,
-        backbone=args.backbone,
+        encoder=args.encoder,
         out=args.out,
         device=cli.resources(args).device,
     )

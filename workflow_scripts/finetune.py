@@ -1,4 +1,4 @@
-"""Fine-tune on pseudo labels: images.h5, backbone and clusters -> segmenter.safetensors and log.jsonl."""
+"""Fine-tune on pseudo labels: images.h5, encoder and clusters -> segmenter.safetensors and log.jsonl."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from luss_core.stages.finetune import finetune
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "finetune")
-    cli.add_inputs(parser, "store", "backbone", "clusters", "classes")
+    cli.add_inputs(parser, "store", "encoder", "clusters", "classes")
     cli.add_training(parser)
     parser.add_argument("--out", type=Path, required=True, help="weights of the segmenter, to be written")
     args = parser.parse_args(argv)
     finetune(
         cli.section(FinetuneConfig, "finetune", args.settings),
         store=args.store,
-        backbone=args.backbone,
+        encoder=args.encoder,
         clusters=args.clusters,
         classes=args.classes,
         seed=args.seed,

@@ -1,8 +1,8 @@
-"""Learn a representation without labels: images.csv and images.h5 -> backbone.safetensors and log.jsonl.
+"""Learn a representation without labels: images.csv and images.h5 -> encoder.safetensors and log.jsonl.
 
 Example:
   python workflow_scripts/pretrain.py --settings config.yaml --images results/embedded/prepare/images.csv
-      --store results/embedded/prepare/images.h5 --state /tmp/state --out backbone.safetensors --log log.jsonl
+      --store results/embedded/prepare/images.h5 --state /tmp/state --out encoder.safetensors --log log.jsonl
 """
 
 from pathlib import Path
@@ -16,12 +16,14 @@ def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "pretrain")
     cli.add_inputs(parser, "images", "store")
     cli.add_training(parser)
-    parser.add_argument("--out", type=Path, required=True, help="weights of the backbone, to be written")
+    parser.add_argument("--prior", type=Path, help="prior.h5 of prior, where the method is taught by saliency maps")
+    parser.add_argument("--out", type=Path, required=True, help="weights of the encoder, to be written")
     args = parser.parse_args(argv)
     pretrain(
         cli.section(PretrainConfig, "pretrain", args.settings),
         images=args.images,
         store=args.store,
+        prior=args.prior,
         seed=args.seed,
         state=args.state,
         out=args.out,

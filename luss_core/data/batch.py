@@ -1,5 +1,6 @@
 """A batch of views on its way from the loader to a method."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,17 +21,21 @@ class Batch:
     """(B,) row of each image in the image list."""
     label: Tensor | None = None
     """(B,) pseudo label, 0-based; only where there is one."""
+    prior: list[Tensor] | None = None
+    """(B, 1, H, W) uint8 saliency of the views of the first size, cropped and flipped as they are; only where asked."""
 
     def to(self, device: torch.device) -> "Batch":
-        crops = [crop.to(device, non_blocking=True) for crop in self.crops]
-        label = None if self.label is None else self.label.to(device, non_blocking=True)
-        return Batch(crops, [p.to(device) for p in self.parameters], self.row.to(device, non_blocking=True), label)
+        return self._map(lambda x: x.to(device, non_blocking=True), [p.to(device) for p in self.parameters])
 
     def pin_memory(self) -> "Batch":
         """Called by the loader, so that copies to a GPU overlap with computing."""
-        label = None if self.label is None else self.label.pin_memory()
-        return Batch([crop.pin_memory() for crop in self.crops], self.parameters, self.row.pin_memory(), label)
+        return self._map(lambda x: x.pin_memory(), self.parameters)
 
     def views(self) -> list[Tensor]:
         """V tensors (B, 3, H, W) float32, coloured and normalised."""
         return [colour_view(c, p) for c, p in zip(self.crops, self.parameters, strict=True)]
+
+    def _map(self, move: Callable[[Tensor], Tensor], parameters: list[ViewParameters]) -> "Batch":
+        label = None if self.label is None else move(self.label)
+        prior = None if self.prior is None else [move(part) for part in self.prior]
+        return Batch([move(crop) for crop in self.crops], parameters, move(self.row), label, prior)

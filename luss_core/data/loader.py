@@ -5,11 +5,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from luss_core.config import ViewsConfig
 from luss_core.data.batch import Batch
-from luss_core.data.views import crop_view, sample_views, view_sizes
+from luss_core.data.views import ViewParameters, crop_view, sample_views, view_sizes
 from luss_core.errors import UserError
 from luss_core.runtime import derive_seed
 
@@ -18,7 +19,7 @@ BatchKey = tuple[int, list[int]]
 
 
 class Images(Protocol):
-    """Packed pixels, one (H, W, 3) uint8 array a row."""
+    """Packed pixels, one (H, W, C) uint8 array a row."""
 
     def read(self, row: int) -> np.ndarray: ...
 
@@ -45,22 +46,44 @@ class BatchSampler(Sampler[BatchKey]):
 class Views(Dataset[Batch]):
     """Random views of some images; an item is a whole batch."""
 
-    def __init__(self, store: Images, rows: np.ndarray, cfg: ViewsConfig, seed: int, labels: np.ndarray | None = None):
+    def __init__(
+        self,
+        store: Images,
+        rows: np.ndarray,
+        cfg: ViewsConfig,
+        seed: int,
+        labels: np.ndarray | None = None,
+        prior: Images | None = None,
+    ):
         """Args:
         rows: (n,) the images to train on, as rows of the store.
         labels: (n,) pseudo labels of those rows, 0-based.
+        prior: saliency maps (h, w, 1) of the rows of the store, of any resolution.
         """
-        self.store, self.rows, self.cfg, self.seed, self.labels = store, rows, cfg, seed, labels
+        self.store, self.rows, self.cfg, self.seed, self.labels, self.prior = store, rows, cfg, seed, labels, prior
 
     def __getitem__(self, key: BatchKey) -> Batch:
         epoch, positions = key
         rows = self.rows[positions]
-        images = [self.store.read(int(row)) for row in rows]
-        shapes = np.array([image.shape[:2] for image in images])
-        parameters = sample_views(self.cfg, self.seed, epoch, rows.tolist(), shapes)
+        images, parameters = self.draw(epoch, positions)
         crops = [crop_view(images, p, size) for p, size in zip(parameters, view_sizes(self.cfg), strict=True)]
         label = None if self.labels is None else torch.from_numpy(self.labels[positions]).long()
-        return Batch(crops, parameters, torch.from_numpy(rows).long(), label)
+        return Batch(crops, parameters, torch.from_numpy(rows).long(), label, self._prior(rows, parameters))
+
+    def draw(self, epoch: int, positions: list[int]) -> tuple[list[np.ndarray], list[ViewParameters]]:
+        """Images, and what their views are in an epoch."""
+        rows = self.rows[positions]
+        images = [self.store.read(int(row)) for row in rows]
+        shapes = np.array([image.shape[:2] for image in images])
+        return images, sample_views(self.cfg, self.seed, epoch, rows.tolist(), shapes)
+
+    def _prior(self, rows: np.ndarray, parameters: list[ViewParameters]) -> list[Tensor] | None:
+        """The saliency of the large views."""
+        if self.prior is None:
+            return None
+        maps = [self.prior.read(int(row)) for row in rows]
+        large = self.cfg.crops[0]
+        return [crop_view(maps, p, large.size) for p in parameters[: large.count]]
 
     def __len__(self) -> int:
         return len(self.rows)

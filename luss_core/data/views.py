@@ -69,8 +69,8 @@ def view_sizes(cfg: ViewsConfig) -> list[int]:
 
 
 def crop_view(images: Sequence[np.ndarray], parameters: ViewParameters, size: int) -> Tensor:
-    """(B, 3, size, size) uint8: the boxes cut out, flipped and resized with antialiasing."""
-    out = torch.empty((len(images), 3, size, size), dtype=torch.uint8)
+    """(B, C, size, size) uint8 of (H, W, C) images: the boxes cut out, flipped and resized with antialiasing."""
+    out = torch.empty((len(images), images[0].shape[2], size, size), dtype=torch.uint8)
     for i, image in enumerate(images):
         height, width = image.shape[:2]
         top, left, h, w = _pixels(parameters.box[i].tolist(), height, width)

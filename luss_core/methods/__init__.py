@@ -7,16 +7,17 @@ from importlib import import_module
 
 from luss_core.config import MethodConfig
 from luss_core.methods.base import Method, Output, Progress
-from luss_core.models.backbone import ResNet
+from luss_core.models.encoder import Encoder
 
 __all__ = ["METHODS", "Method", "Output", "Progress", "build_method"]
 
 METHODS = {
     "swav": "luss_core.methods.swav:SwAV",
+    "shape": "luss_core.methods.shape:Shape",
 }
 
 
-def build_method(cfg: MethodConfig, backbone: ResNet) -> Method:
+def build_method(cfg: MethodConfig, encoder: Encoder) -> Method:
     module, _, name = METHODS[cfg.name].partition(":")
-    method: Method = getattr(import_module(module), name)(cfg, backbone)
+    method: Method = getattr(import_module(module), name)(cfg, encoder)
     return method

@@ -30,9 +30,9 @@ class Output:
 
 
 class Method(nn.Module):
-    """Backbone plus heads. All state that must survive a restart is a parameter or buffer."""
+    """Encoder plus heads. All state that must survive a restart is a parameter or buffer."""
 
-    backbone: nn.Module
+    encoder: nn.Module
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         """Views are (B, 3, H, W), large crops first; the loss is a mean over this process's B."""

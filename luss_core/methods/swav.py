@@ -1,8 +1,7 @@
 """SwAV, Caron et al. 2020, arXiv:2006.09882."""
 
-from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +11,20 @@ from luss_core.config import SwAVConfig
 from luss_core.data.batch import Batch
 from luss_core.losses.clustering import normalized_entropy, sinkhorn, soft_cross_entropy
 from luss_core.methods.base import Method, Output, Progress
-from luss_core.models.backbone import ResNet
-from luss_core.models.heads import Prototypes, global_average, projection_head
+from luss_core.models.encoder import Encoder, Maps, pool, split
+from luss_core.models.heads import Prototypes, projection_head
 
 CODE_VIEWS = 2
 """Codes come from the two large crops."""
+
+
+class Embedded(NamedTuple):
+    """What the network makes of the views."""
+
+    z: list[Tensor]
+    """V x (B, D) unit embeddings."""
+    maps: list[Maps]
+    """V maps of the encoder."""
 
 
 class SwAV(Method):
@@ -25,29 +33,52 @@ class SwAV(Method):
     queue: Tensor  # (2, Q, D) unit projections of past images, newest first
     queued: Tensor  # () how many rows of the queue hold something
 
-    def __init__(self, cfg: SwAVConfig, backbone: ResNet):
+    def __init__(self, cfg: SwAVConfig, encoder: Encoder):
         super().__init__()
-        self.cfg, self.backbone = cfg, backbone
-        self.projector = projection_head(backbone.widths[-1], cfg.hidden, cfg.dim, cfg.final_batchnorm)
+        self.cfg, self.encoder = cfg, encoder
+        self.projector = projection_head(encoder.width, cfg.hidden, cfg.dim, cfg.final_batchnorm)
         self.prototypes = Prototypes(cfg.dim, cfg.prototypes)
         self.register_buffer("queue", torch.zeros(CODE_VIEWS, cfg.queue, cfg.dim))
         self.register_buffer("queued", torch.zeros((), dtype=torch.long))
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        z = [F.normalize(p, dim=1) for p in self._project(views)]  # V x (B, D)
-        scores = [self.prototypes(p).float() for p in z]  # V x (B, K)
-        codes = [self._code(i, scores[i].detach(), progress) for i in range(CODE_VIEWS)]
+        z = self.embed(views).z
+        scores = [self.prototypes(v).float() for v in z]  # V x (B, K)
+        loss, logs = self.clustering(scores, self.codes(scores, progress))
+        self.remember(z, progress)
+        return Output(loss, logs)
+
+    def embed(self, views: list[Tensor]) -> Embedded:
+        """Unit embeddings of each view; views of one size go through the network together, as in the original code."""
+        z, maps = [], []
+        for _, group in groupby(views, key=lambda view: view.shape[-1]):
+            same = list(group)
+            found = self.encoder(torch.cat(same))
+            z += F.normalize(self.projector(pool(found)).float(), dim=1).chunk(len(same))
+            maps += split(found, len(same))
+        return Embedded(z, maps)
+
+    def codes(self, scores: list[Tensor], progress: Progress) -> list[Tensor]:
+        """(B, K) balanced codes of each of the large views."""
+        return [self._code(view, scores[view].detach(), progress) for view in range(CODE_VIEWS)]
+
+    def clustering(self, scores: list[Tensor], codes: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_s: every view predicts the codes of the others (Eq. 1 of arXiv:2006.09882); and what to log."""
+        t = self.cfg.temperature
         losses = [
-            soft_cross_entropy(s / self.cfg.temperature, code)
-            for i, code in enumerate(codes)
-            for v, s in enumerate(scores)
-            if v != i
+            soft_cross_entropy(s / t, code) for i, code in enumerate(codes) for v, s in enumerate(scores) if v != i
         ]
-        if progress.epoch >= self.cfg.queue_start_epoch:
-            self._enqueue(torch.stack([p.detach() for p in z[:CODE_VIEWS]]))
         used = codes[0].argmax(dim=1).unique().numel() / min(len(codes[0]), self.cfg.prototypes)
         logs = {"code_entropy": normalized_entropy(codes[0]), "prototypes_used": torch.tensor(used)}
-        return Output(torch.stack(losses).mean(), logs)
+        return torch.stack(losses).mean(), logs
+
+    @torch.no_grad()
+    def remember(self, z: list[Tensor], progress: Progress) -> None:
+        """Put the embeddings of the large views in front of the queue and drop the oldest."""
+        if self.cfg.queue and progress.epoch >= self.cfg.queue_start_epoch:
+            new = torch.stack([v.detach() for v in z[:CODE_VIEWS]])
+            self.queue.copy_(torch.cat([new, self.queue], dim=1)[:, : self.cfg.queue])
+            self.queued.add_(new.shape[1]).clamp_(max=self.cfg.queue)
 
     def before_step(self, progress: Progress) -> None:
         # Without its gradient the optimiser passes the tensor over; toggling requires_grad would break DDP.
@@ -66,13 +97,6 @@ class SwAV(Method):
             "later queue_start_epoch"
         )
 
-    def _project(self, views: list[Tensor]) -> Iterable[Tensor]:
-        """Projections of each view; views of one size go through the network together, as in the original code."""
-        for _, group in groupby(views, key=lambda view: view.shape[-1]):
-            same = list(group)
-            pooled = global_average(self.backbone(torch.cat(same))[-1])
-            yield from self.projector(pooled).float().chunk(len(same))
-
     def _code(self, view: int, scores: Tensor, progress: Progress) -> Tensor:
         """(B, K) balanced codes; past projections take part once the queue is full."""
         if self.cfg.queue and int(self.queued) >= self.cfg.queue and progress.epoch >= self.cfg.queue_start_epoch:
@@ -80,10 +104,3 @@ class SwAV(Method):
             scores = torch.cat([past, scores])
             return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)[len(past) :]
         return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)
-
-    @torch.no_grad()
-    def _enqueue(self, z: Tensor) -> None:
-        """Put the batch (2, B, D) in front and drop the oldest."""
-        if self.cfg.queue:
-            self.queue.copy_(torch.cat([z, self.queue], dim=1)[:, : self.cfg.queue])
-            self.queued.add_(z.shape[1]).clamp_(max=self.cfg.queue)

@@ -1,4 +1,4 @@
-"""Step 2a: images and backbone -> features.h5, one vector a training image."""
+"""Step 2a: images and encoder -> features.h5, one vector a training image."""
 
 import logging
 from pathlib import Path
@@ -14,8 +14,7 @@ from luss_core.data.images import read_images
 from luss_core.data.store import Store
 from luss_core.data.whole import squares, to_network
 from luss_core.io import provenance
-from luss_core.models.backbone import load_backbone
-from luss_core.models.heads import global_average
+from luss_core.models.encoder import load_encoder, pool
 from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
@@ -24,14 +23,14 @@ BINS = 8
 """Per colour channel, of the histogram control."""
 
 
-def extract(cfg: ExtractConfig, *, images: Path, store: Path, backbone: Path, out: Path, device: torch.device) -> None:
-    """Write the pooled features of every training image: global average of the last stage, Sec. 3.1 of the LUSS paper.
+def extract(cfg: ExtractConfig, *, images: Path, store: Path, encoder: Path, out: Path, device: torch.device) -> None:
+    """Write the pooled features of every training image, Sec. 3.1 of the LUSS paper.
 
     Memory does not grow with the number of images: one batch at a time goes from the store to the file.
     """
     rows, pixels = read_images(images).rows("train"), Store(store)
-    network = load_backbone(backbone).to(device)
-    dim = BINS**3 if cfg.features == "colour_histogram" else network.widths[-1]
+    network = load_encoder(encoder).to(device)
+    dim = BINS**3 if cfg.features == "colour_histogram" else network.width_of(cfg.features)
     about = provenance({"extract": cfg.model_dump(mode="json")})
     logger.info("extract: %d images, %d numbers each, %s", len(rows), dim, device)
     with write_features(out, len(rows), dim, about) as writer, torch.inference_mode(), autocast("auto", device):
@@ -40,7 +39,7 @@ def extract(cfg: ExtractConfig, *, images: Path, store: Path, backbone: Path, ou
             if cfg.features == "colour_histogram":
                 vectors = colour_histogram(batch)
             else:
-                vectors = global_average(network(to_network(batch, device))[-1])
+                vectors = pool(network(to_network(batch, device)), cfg.features, cfg.attend)
             writer.append(vectors.cpu().numpy().astype(np.float32), part)
 
 

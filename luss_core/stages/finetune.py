@@ -11,7 +11,8 @@ from luss_core.data.loader import Views
 from luss_core.data.store import Store
 from luss_core.io import provenance
 from luss_core.methods.segmenter import Segmenter
-from luss_core.models.backbone import load_backbone, save_weights
+from luss_core.models.backbone import save_weights
+from luss_core.models.encoder import load_encoder
 from luss_core.runtime import derive_seed
 from luss_core.train.loop import Resources, fit
 from luss_core.train.run import Run
@@ -23,7 +24,7 @@ def finetune(
     cfg: FinetuneConfig,
     *,
     store: Path,
-    backbone: Path,
+    encoder: Path,
     clusters: Path,
     classes: int,
     seed: int,
@@ -32,20 +33,20 @@ def finetune(
     log: Path,
     resources: Resources,
 ) -> None:
-    """Train the backbone and a 1x1 convolution to predict the cluster of each image; Sec. 3.1 of the LUSS paper."""
+    """Train the encoder and a 1x1 convolution to predict the cluster of each image; Sec. 3.1 of the LUSS paper."""
     settings = {"finetune": cfg.model_dump(mode="json"), "seed": seed, "classes": classes}
     found = read_clusters(clusters)
     pixels = Store(store)
     run = Run(state, settings | {"data": pixels.fingerprint, "labels": found.fingerprint})
     with run.locked():
         torch.manual_seed(derive_seed(seed, 2))
-        encoder = load_backbone(backbone)
-        method = Segmenter(encoder, classes)
+        method = Segmenter(cfg.segmenter, load_encoder(encoder), classes)
         views = Views(pixels, found.row, cfg.views, seed, found.label)
         logger.info("finetune: %d images, %d pseudo categories, %s", len(views), classes, resources.device)
         fit(method, views, cfg.train, run, resources)
         about = {
-            "backbone": encoder.cfg.model_dump(mode="json"),
+            "encoder": method.encoder.cfg.model_dump(mode="json"),
+            "segmenter": cfg.segmenter.model_dump(mode="json"),
             "classes": classes,
             "provenance": provenance(settings),
         }

@@ -13,15 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from luss_core.config import BackboneConfig, InferConfig
+from luss_core.config import InferConfig
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.masks import write_mask, write_scored
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.io import atomic_folder, provenance, write_json
-from luss_core.methods.segmenter import Segmenter
+from luss_core.methods.segmenter import Segmenter, load_segmenter
 from luss_core.metrics.threshold import LEVELS, otsu
-from luss_core.models.backbone import ResNet, read_weights
 from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
@@ -91,14 +90,6 @@ def infer(
             "provenance": provenance({"infer": cfg.model_dump(mode="json")}),
         },
     )
-
-
-def load_segmenter(path: Path) -> Segmenter:
-    """The network that ``finetune`` exported, in evaluation mode."""
-    weights, about = read_weights(path)
-    network = Segmenter(ResNet(BackboneConfig.model_validate(about["backbone"])), about["classes"])
-    network.load_state_dict(weights)
-    return network.eval().to(memory_format=torch.channels_last)
 
 
 def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, size: int, device: torch.device) -> Scale:

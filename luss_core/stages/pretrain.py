@@ -1,22 +1,30 @@
-"""Step 1: images -> backbone.safetensors and log.jsonl."""
+"""Step 1: images -> encoder.safetensors and log.jsonl."""
 
 import logging
 from pathlib import Path
 
 import torch
 
-from luss_core.config import PretrainConfig
+from luss_core.config import PretrainConfig, ShapeConfig
 from luss_core.data.images import read_images
 from luss_core.data.loader import Views
+from luss_core.data.overlap import overlap_grids
 from luss_core.data.store import Store
+from luss_core.errors import UserError
 from luss_core.io import provenance
 from luss_core.methods import build_method
-from luss_core.models.backbone import ResNet, save_weights
+from luss_core.models.backbone import save_weights
+from luss_core.models.encoder import Encoder
 from luss_core.runtime import derive_seed
 from luss_core.train.loop import Resources, fit
 from luss_core.train.run import Run
 
 logger = logging.getLogger(__name__)
+
+DRAWN = 256
+"""Pairs of views that tell how often views overlap."""
+OVERLAPPING = 0.1
+"""Fewer pairs than this cannot teach alignment."""
 
 
 def pretrain(
@@ -24,26 +32,62 @@ def pretrain(
     *,
     images: Path,
     store: Path,
+    prior: Path | None,
     seed: int,
     state: Path,
     out: Path,
     log: Path,
     resources: Resources,
 ) -> None:
-    """Learn a representation of the training images of ``images.csv`` and export the backbone.
+    """Learn a representation of the training images of ``images.csv`` and export the encoder.
 
     Goes on from ``state`` after an interruption; a run interrupted any number of times gives the same weights as one
     that was not.
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
     pixels = Store(store)
-    run = Run(state, settings | {"data": pixels.fingerprint})
+    saliency = _saliency(cfg, prior, pixels)
+    run = Run(state, settings | {"data": pixels.fingerprint} | ({"prior": saliency.fingerprint} if saliency else {}))
     with run.locked():
         torch.manual_seed(derive_seed(seed, 1))
-        method = build_method(cfg.method, ResNet(cfg.backbone))
-        views = Views(pixels, read_images(images).rows("train"), cfg.views, seed)
+        method = build_method(cfg.method, Encoder(cfg.encoder))
+        views = Views(pixels, read_images(images).rows("train"), cfg.views, seed, prior=saliency)
+        check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), resources.device)
         fit(method, views, cfg.train, run, resources)
-        about = {"backbone": cfg.backbone.model_dump(mode="json"), "provenance": provenance(settings)}
-        save_weights(out, method.backbone, about)
+        about = {"encoder": cfg.encoder.model_dump(mode="json"), "provenance": provenance(settings)}
+        save_weights(out, method.encoder, about)
         run.finish(log)
+
+
+def check_overlap(cfg: PretrainConfig, views: Views) -> None:
+    """Stop unless the large views overlap often enough to be aligned.
+
+    Raises:
+        UserError: fewer than OVERLAPPING of the pairs do.
+    """
+    if not isinstance(cfg.method, ShapeConfig) or not (cfg.method.i2p_weight or cfg.method.p2p_weight):
+        return
+    epoch, drawn = 0, range(min(DRAWN, len(views)))
+    _, parameters = views.draw(epoch, list(drawn))
+    share = float(overlap_grids(parameters[0], parameters[1], 1, "centre")[2].float().mean())
+    if share < OVERLAPPING:
+        raise UserError(
+            f"pretrain.views.crops: only {100 * share:.0f} % of the pairs of large views overlap, so that pixels cannot"
+            f" be aligned; raise the scale {list(cfg.views.crops[0].scale)} of the first entry, or switch alignment off"
+            " with method.i2p_weight: 0 and method.p2p_weight: 0"
+        )
+
+
+def _saliency(cfg: PretrainConfig, prior: Path | None, pixels: Store) -> Store | None:
+    """The maps of the stage prior, if the method asks for them."""
+    if not cfg.prior:
+        return None
+    if prior is None:
+        raise UserError("method.prior needs the saliency maps: give --prior prior.h5, or set method.prior: none")
+    maps = Store(prior)
+    if len(maps) != len(pixels):
+        raise UserError(
+            f"{prior} holds {len(maps)} maps, but {pixels.path} holds {len(pixels)} images; run the stage prior again"
+        )
+    return maps

@@ -70,7 +70,7 @@ def report(
     split = tables.main_split(result)
     shown = split or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
-    weights = pretrain_log.with_name("backbone.safetensors"), finetune_log.with_name("segmenter.safetensors")
+    weights = pretrain_log.with_name("encoder.safetensors"), finetune_log.with_name("segmenter.safetensors")
     page = render(
         "page.html",
         title=title,

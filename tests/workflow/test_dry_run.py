@@ -101,4 +101,4 @@ def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, 
     assert "error: 1 training images do not fill one batch" in log
     assert "Traceback" not in log
     assert log in run.stdout + run.stderr  # shown while it runs, too
-    assert not (folder / "pretrain" / "backbone.safetensors").exists()
+    assert not (folder / "pretrain" / "encoder.safetensors").exists()

@@ -25,7 +25,7 @@ def test_the_run_made_every_file(finished):
     for name in ("images.csv", "images.h5", "rejected.csv", "summary.json"):
         assert (data / "prepare" / name).is_file(), name
     for name in (
-        *("pretrain/backbone.safetensors", "pretrain/log.jsonl", "extract/features.h5"),
+        *("pretrain/encoder.safetensors", "pretrain/log.jsonl", "extract/features.h5"),
         *("cluster/clusters.h5", "cluster/balance.json", "finetune/segmenter.safetensors", "finetune/log.jsonl"),
         *("infer/masks/test", "infer/scored/validation", "infer/threshold.json"),
         *("evaluate/scores.json", "evaluate/match.json", "evaluate/per_class.csv", "report/index.html"),

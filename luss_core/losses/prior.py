@@ -1,0 +1,51 @@
+"""Supervision of the pixel attention by an unsupervised shape prior: Sec. 4 of the LUSS paper."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+LEVELS = 256
+
+
+def prior_loss(logits: Float[Tensor, "B 1 h w"], target: Float[Tensor, "B 1 H W"]) -> Float[Tensor, ""]:
+    """Binary cross-entropy of the attention with the target at the resolution of the attention.
+
+    The paper names no loss; this is the plainest for a map of probabilities.
+    """
+    if target.shape[-2:] != logits.shape[-2:]:
+        target = F.interpolate(target, logits.shape[-2:], mode="bilinear", antialias=True).clamp(0, 1)
+    return F.binary_cross_entropy_with_logits(logits.float(), target)
+
+
+def prior_target(
+    prior: Float[Tensor, "B 1 H W"], kind: Literal["soft", "otsu", "adaptive"]
+) -> Float[Tensor, "B 1 H W"]:
+    """What the attention should be, from maps in [0, 1].
+
+    Args:
+        kind: soft keeps the map; otsu cuts each map where its two sides differ most; adaptive cuts it at twice its
+            mean, as Achanta et al. (CVPR 2009) evaluate saliency.
+    """
+    if kind == "soft":
+        return prior
+    if kind == "otsu":
+        return (prior >= otsu(prior)).float()
+    cut = (2 * prior.mean(dim=(1, 2, 3), keepdim=True)).clamp(max=1)
+    return ((prior >= cut) & (prior > 0)).float()
+
+
+def otsu(maps: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 1 1"]:
+    """Otsu's threshold of each map over 256 levels: the lowest level of the upper class."""
+    level = (maps.flatten(1) * (LEVELS - 1)).round().long()  # (B, P)
+    counts = torch.zeros(len(maps), LEVELS, dtype=torch.float64, device=maps.device)
+    counts.scatter_add_(1, level, torch.ones_like(level, dtype=torch.float64))
+    weight = counts.cumsum(dim=1)[:, :-1] / level.shape[1]  # below the cut
+    values = torch.arange(LEVELS, dtype=torch.float64, device=maps.device)
+    moment = (counts * values).cumsum(dim=1) / level.shape[1]
+    total, moment = moment[:, -1:], moment[:, :-1]
+    between = (total * weight - moment) ** 2 / (weight * (1 - weight)).clamp(min=1e-12)
+    cut = between.argmax(dim=1) + 1
+    return ((cut - 0.5) / (LEVELS - 1)).float().view(-1, 1, 1, 1)

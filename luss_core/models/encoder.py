@@ -1,0 +1,83 @@
+"""What representation learning trains and every later stage uses: backbone, decoder and pixel attention."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from luss_core.config import EncoderConfig
+from luss_core.models.backbone import ResNet, read_weights
+from luss_core.models.deeplab import DeepLabHead
+from luss_core.models.heads import global_average
+
+
+class Maps(NamedTuple):
+    """What the encoder makes of a batch of images."""
+
+    output: Tensor
+    """z, (B, D, h, w): the map of the decoder, or of stage 4 where there is none."""
+    stage4: Tensor
+    """(B, L, h4, w4)."""
+    attention: Tensor | None
+    """(B, 1, h, w) logits of the pixel attention."""
+
+
+class Encoder(nn.Module):
+    """ResNet, with a DeepLabV3+ head and pixel attention where the settings ask for them.
+
+    Attributes:
+        width: channels of the output map.
+    """
+
+    def __init__(self, cfg: EncoderConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.backbone = ResNet(cfg.backbone)
+        self.decoder = None if cfg.decoder is None else DeepLabHead(cfg.decoder, self.backbone.widths)
+        self.width = self.backbone.widths[-1] if self.decoder is None else self.decoder.width
+        self.attention = nn.Conv2d(self.width, 1, 1) if cfg.attention else None
+        if self.attention is not None:  # every pixel counts one half at first
+            nn.init.normal_(self.attention.weight, std=0.01)
+            nn.init.zeros_(self.attention.bias)
+
+    def forward(self, images: Tensor) -> Maps:
+        """(B, 3, H, W) normalised images -> maps."""
+        stages = self.backbone(images)
+        z = stages[-1] if self.decoder is None else self.decoder(stages, images.shape[-2:])
+        return Maps(z, stages[-1], None if self.attention is None else self.attention(z))
+
+    def width_of(self, source: Literal["output", "stage4"]) -> int:
+        """Channels of one of the maps."""
+        return self.width if source == "output" else self.backbone.widths[-1]
+
+
+def pool(maps: Maps, source: Literal["output", "stage4"] = "output", attend: bool = True) -> Tensor:
+    """(B, D) image-level vectors: Pooling[c(z) z] of Sec. 4 of the LUSS paper, without c where there is no attention.
+
+    Args:
+        source: the map to pool. The attention is resized to stage 4, whose cells are larger.
+        attend: False for the plain average.
+    """
+    z = getattr(maps, source).float()
+    if maps.attention is None or not attend:
+        return global_average(z)
+    c = maps.attention.float().sigmoid()
+    if c.shape[-2:] != z.shape[-2:]:
+        c = F.interpolate(c, z.shape[-2:], mode="bilinear", antialias=True)
+    return global_average(c * z)
+
+
+def split(maps: Maps, parts: int) -> list[Maps]:
+    """The maps of as many equal parts of the batch."""
+    attention = [None] * parts if maps.attention is None else maps.attention.chunk(parts)
+    return [Maps(*part) for part in zip(maps.output.chunk(parts), maps.stage4.chunk(parts), attention, strict=True)]
+
+
+def load_encoder(path: Path) -> Encoder:
+    """The encoder that ``pretrain`` exported, in evaluation mode."""
+    weights, about = read_weights(path)
+    encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
+    encoder.load_state_dict(weights)
+    return encoder.eval().to(memory_format=torch.channels_last)

@@ -1,0 +1,97 @@
+"""Alignment and prior losses against definitions written out in float64."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.filters import threshold_otsu
+
+from luss_core.losses.alignment import image_to_pixel, pixel_to_image, pixel_to_pixel
+from luss_core.losses.prior import otsu, prior_loss, prior_target
+
+B, P, K, T, EPS = 3, 4, 5, 0.2, 0.05
+
+
+def scores(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.empty(*shape, dtype=torch.float64).uniform_(-1, 1, generator=torch.Generator().manual_seed(seed))
+
+
+def literal_codes(rows: np.ndarray, iterations: int = 3) -> np.ndarray:
+    """Sinkhorn-Knopp as Sec. 3.1 of SwAV states it."""
+    q = np.exp(rows / EPS).T
+    q /= q.sum()
+    for _ in range(iterations):
+        q /= q.sum(axis=1, keepdims=True) * len(q)
+        q /= q.sum(axis=0, keepdims=True) * q.shape[1]
+    return (q * q.shape[1]).T
+
+
+def literal_cross_entropy(row: np.ndarray, code: np.ndarray) -> float:
+    total = math.log(sum(math.exp(v / T) for v in row))
+    return -sum(c * (v / T - total) for v, c in zip(row, code, strict=True))
+
+
+def test_image_to_pixel():
+    codes, pixels = scores(B, K).softmax(dim=1), scores(B, P, K, seed=1)
+    wanted = np.mean([literal_cross_entropy(pixels[b, p], codes[b]) for b in range(B) for p in range(P)])
+    assert image_to_pixel(codes, pixels, T).item() == pytest.approx(wanted, rel=1e-12)
+
+
+def test_pixel_to_image():
+    pixels, images = scores(B, P, K), scores(B, K, seed=1)
+    codes = literal_codes(pixels.flatten(0, 1).numpy()).reshape(B, P, K).mean(axis=1)
+    wanted = np.mean([literal_cross_entropy(images[b], codes[b]) for b in range(B)])
+    assert pixel_to_image(pixels, images, T, EPS, 3).item() == pytest.approx(wanted, rel=1e-9)
+
+
+def test_pixel_to_pixel():
+    one, two = scores(B, P, K), scores(B, P, K, seed=1)
+    rows = [s.flatten(0, 1).numpy() for s in (one, two)]
+    codes = [literal_codes(r) for r in rows]
+    pairs = [
+        literal_cross_entropy(rows[1 - v][n], codes[v][n]) for v in (0, 1) for n in range(B * P)
+    ]
+    assert pixel_to_pixel(one, two, T, EPS, 3).item() == pytest.approx(np.mean(pairs), rel=1e-9)
+
+
+def test_codes_of_pixels_pass_no_gradient():
+    pixels, images = scores(B, P, K).requires_grad_(), scores(B, K, seed=1).requires_grad_()
+    pixel_to_image(pixels, images, T, EPS, 3).backward()
+    assert pixels.grad is None
+    assert images.grad.abs().sum() > 0
+
+
+def test_prior_loss():
+    logits, target = scores(2, 1, 3, 4), scores(2, 1, 3, 4, seed=1).abs()
+    p = 1 / (1 + np.exp(-logits.numpy()))
+    wanted = -(target.numpy() * np.log(p) + (1 - target.numpy()) * np.log(1 - p)).mean()
+    assert prior_loss(logits, target.float()).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_prior_is_brought_to_the_resolution_of_the_attention():
+    target = torch.zeros(1, 1, 8, 8)
+    target[..., :4] = 1
+    logits = torch.full((1, 1, 2, 2), -20.0)
+    logits[..., 0] = 20
+    assert prior_loss(logits, target).item() < prior_loss(-logits, target).item() / 10
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_otsu_equals_scikit_image(seed):
+    rng = np.random.default_rng(seed)
+    level = np.concatenate([rng.normal(60, 20, 300), rng.normal(180, 30, 100)]).clip(0, 255).round().astype(np.uint8)
+    cut = otsu(torch.from_numpy(level).float().view(1, 1, 20, 20) / 255).item() * 255
+    mine, theirs = level >= cut, level > threshold_otsu(level)
+    assert (mine != theirs).mean() <= 0.01  # ties between levels that no pixel has
+
+
+def test_targets():
+    prior = torch.tensor([0.0, 0.1, 0.2, 0.9]).view(1, 1, 2, 2)
+    assert prior_target(prior, "soft") is prior
+    assert prior_target(prior, "adaptive").flatten().tolist() == [0, 0, 0, 1]  # twice the mean is 0.6
+    assert prior_target(prior, "otsu").flatten().tolist() == [0, 0, 0, 1]
+    assert prior_target(torch.zeros(1, 1, 2, 2), "adaptive").sum() == 0

@@ -1,0 +1,96 @@
+"""Where two views show the same place: painted coordinates must agree."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from luss_core.config import CropConfig, ViewsConfig
+from luss_core.data.overlap import overlap_grids, sample
+from luss_core.data.views import ViewParameters, sample_views
+
+HEIGHT, WIDTH = 90, 120
+
+
+def parameters(boxes: list[list[float]], flips: list[bool]) -> ViewParameters:
+    n = len(boxes)
+    zeros = torch.zeros(n)
+    return ViewParameters(
+        torch.tensor(boxes, dtype=torch.float64),
+        torch.tensor(flips),
+        zeros.bool(),
+        zeros.expand(4, n).T,
+        zeros.expand(4, n).T,
+        zeros.bool(),
+        zeros,
+    )
+
+
+def painted(view: ViewParameters, size: int) -> torch.Tensor:
+    """(B, 2, size, size) y and x of the middle of every pixel of the view, as fractions of the image, exactly."""
+    out = []
+    middles = (torch.arange(size, dtype=torch.float64) + 0.5) / size
+    for (top, left, height, width), flip in zip(view.box, view.flip, strict=True):
+        y, x = top + height * middles, left + width * middles
+        x = x.flip(0) if flip else x
+        out.append(torch.stack(torch.meshgrid(y, x, indexing="ij")))
+    return torch.stack(out)
+
+
+def views(seed: int, count: int = 32, scale: tuple[float, float] = (0.2, 1.0)) -> list[ViewParameters]:
+    cfg = ViewsConfig(crops=(CropConfig(count=2, size=48, scale=scale),))
+    shapes = np.tile([HEIGHT, WIDTH], (count, 1))
+    return sample_views(cfg, seed, 0, list(range(count)), shapes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 3, 7, 14]))
+def test_painted_coordinates_agree_in_both_views(seed, side):
+    first, second = views(seed)
+    one, two, overlaps = overlap_grids(first, second, side, "centre")
+    assert overlaps.any()
+    a, b = (sample(painted(v, 48), grid, "centre")[overlaps] for v, grid in ((first, one), (second, two)))
+    # A place within half a pixel of the border of a view takes the border's value.
+    inside = ((one.abs() < 1 - 1 / 48) & (two.abs() < 1 - 1 / 48)).all(dim=3).flatten(1)[overlaps]
+    assert inside.any()
+    assert (a - b)[inside].abs().max() < 1e-3
+
+
+def test_places_are_the_cells_of_the_shared_rectangle():
+    first = parameters([[0.0, 0.0, 0.5, 0.5]], [False])
+    second = parameters([[0.25, 0.25, 0.75, 0.75]], [True])
+    one, two, overlaps = overlap_grids(first, second, 2, "centre")
+    # Shared: 0.25..0.5 in both directions; cell middles at 0.3125 and 0.4375.
+    expected = 2 * np.array([0.3125, 0.4375]) / 0.5 - 1
+    np.testing.assert_allclose(one[0, :, 0, 1], expected, atol=1e-6)
+    np.testing.assert_allclose(one[0, 0, :, 0], expected, atol=1e-6)
+    within = 2 * (np.array([0.3125, 0.4375]) - 0.25) / 0.75 - 1
+    np.testing.assert_allclose(two[0, :, 0, 1], within, atol=1e-6)
+    np.testing.assert_allclose(two[0, 0, :, 0], -within, atol=1e-6)
+    assert overlaps.tolist() == [True]
+
+
+def test_edge_points_reach_the_corners_and_fade_there():
+    view = parameters([[0.0, 0.0, 1.0, 1.0]], [False])
+    one, _, _ = overlap_grids(view, view, 3, "edge")
+    np.testing.assert_allclose(one[0, :, 0, 1], [-1, 0, 1])
+    found = sample(torch.ones(1, 1, 4, 4), one, "edge")[0, :, 0]
+    np.testing.assert_allclose(found, [0.25, 0.5, 0.25, 0.5, 1, 0.5, 0.25, 0.5, 0.25], atol=1e-6)
+    np.testing.assert_allclose(sample(torch.ones(1, 1, 4, 4), one, "centre"), 1)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ([0.6, 0.6, 0.4, 0.4], False),  # apart
+        ([0.4, 0.4, 0.6, 0.6], False),  # a shared corner of area 0.01, 2.8 % of the larger crop: see below
+        ([0.45, 0.45, 0.55, 0.55], False),
+        ([0.0, 0.0, 1.0, 1.0], True),
+    ],
+)
+def test_less_than_a_hundredth_of_either_crop_is_no_overlap(box, expected):
+    first = parameters([[0.0, 0.0, 0.46, 0.46]], [False])
+    _, _, overlaps = overlap_grids(first, parameters([box], [False]), 7, "centre")
+    shared = max(0.0, 0.46 - box[0]) ** 2
+    assert overlaps.item() == (shared >= 0.01 * max(0.46**2, box[2] * box[3])) == (expected or shared >= 0.0036)
