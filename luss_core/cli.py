@@ -145,8 +145,7 @@ def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:
     for part in place[:-1]:
         if isinstance(part, str) and part in getattr(kind, "model_fields", {}):
             kind = kind.model_fields[part].annotation
-        elif isinstance(part, int) and get_args(kind):  # an entry of a tuple
-            kind = get_args(kind)[0]
+            kind = next((choice for choice in get_args(kind) if hasattr(choice, "model_fields")), kind)  # or null
     allowed = sorted(getattr(kind, "model_fields", {}))
     near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
     guess = f"did you mean {near[0]}? " if near else ""

@@ -38,50 +38,57 @@ def render() -> str:
     lines = [f"# {line}".rstrip() for line in HEADER.splitlines()]
     lines.append("")
     for name in general:
-        lines += _entry(name, getattr(config, name), Config.model_fields[name], 0)
+        lines += _entry(name, getattr(config, name), Config.model_fields[name], "")
     explained: dict[type[BaseModel], str] = {}
     for stage in STAGES:
         section = getattr(config, stage)
-        lines += ["", *_comment(_summary(section), 0), f"{stage}:", *_section(section, stage, 1, explained)]
+        lines += ["", *_comment(_summary(type(section)), ""), f"{stage}:"]
+        lines += _section(section, stage, "  ", explained)
     return "\n".join(lines) + "\n"
 
 
 def _section(
-    section: BaseModel, place: str, depth: int, explained: dict[type[BaseModel], str], comments: bool = True
+    section: BaseModel, place: str, indent: str, explained: dict[type[BaseModel], str], comments: bool = True
 ) -> Iterator[str]:
     """The lines of a section; what the keys of a kind of section mean is said where it comes first."""
     for name, info in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            first = explained.setdefault(type(value), f"{place}.{name}")
-            new = first == f"{place}.{name}"
-            yield from _beside(f"{'  ' * depth}{name}:", _summary(value) if new else f"As in {first}.", depth)
-            yield from _section(value, f"{place}.{name}", depth + 1, explained, new)
+        value, here = getattr(section, name), f"{place}.{name}"
+        kind = type(value) if isinstance(value, BaseModel) else _optional(value, info)
+        if kind is None:
+            yield from _entry(name, value, info if comments else FieldInfo(), indent)
+            continue
+        first = explained.setdefault(kind, here)
+        meaning = _summary(kind) if first == here else f"As in {first}."
+        if value is None:
+            yield from _beside(f"{indent}{name}: null", _sentences(meaning, _meaning(info), "To switch it on:"), indent)
+            yield f"{indent}# {name}:"
+            yield from _section(kind(), here, f"{indent}#   ", explained, first == here)
         else:
-            yield from _entry(name, value, info if comments else FieldInfo(), depth)
+            yield from _beside(f"{indent}{name}:", _sentences(meaning, _meaning(info)), indent)
+            yield from _section(value, here, f"{indent}  ", explained, first == here)
 
 
-def _entry(name: str, value: Any, info: FieldInfo, depth: int) -> Iterator[str]:
+def _entry(name: str, value: Any, info: FieldInfo, indent: str) -> Iterator[str]:
     """The lines of one key, with its meaning beside it."""
-    indent, meaning = "  " * depth, _meaning(info)
+    meaning = _meaning(info)
     if isinstance(value, dict):
-        yield from _beside(f"{indent}{name}:", meaning, depth)
+        yield from _beside(f"{indent}{name}:", meaning, indent)
         for key, item in value.items():
             yield f"{indent}  {key}: {_flow(item)}"
     elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-        yield from _beside(f"{indent}{name}:", meaning, depth)
+        yield from _beside(f"{indent}{name}:", meaning, indent)
         for item in value:
             yield f"{indent}  - {_flow(item.model_dump())}"
     else:
-        yield from _beside(f"{indent}{name}: {_flow(value)}", meaning, depth)
+        yield from _beside(f"{indent}{name}: {_flow(value)}", meaning, indent)
 
 
-def _beside(text: str, meaning: str, depth: int) -> Iterator[str]:
+def _beside(text: str, meaning: str, indent: str) -> Iterator[str]:
     """``text`` with a comment to its right, or above it where there is no room."""
     if not meaning:
         yield text
     elif len(text) > COLUMN - 2:
-        yield from _comment(meaning, depth)
+        yield from _comment(meaning, indent)
         yield text
     else:
         first, *rest = textwrap.wrap(meaning, WIDTH - COLUMN - 2, break_on_hyphens=False)
@@ -90,14 +97,23 @@ def _beside(text: str, meaning: str, depth: int) -> Iterator[str]:
             yield f"{'':{COLUMN}}# {line}"
 
 
-def _comment(text: str, depth: int) -> Iterator[str]:
-    indent = "  " * depth
+def _comment(text: str, indent: str) -> Iterator[str]:
     for line in textwrap.wrap(text, WIDTH - len(indent) - 2, break_on_hyphens=False):
         yield f"{indent}# {line}"
 
 
-def _summary(section: BaseModel) -> str:
-    return (inspect.getdoc(type(section)) or "").partition("\n\n")[0].replace("\n", " ")
+def _optional(value: Any, info: FieldInfo) -> type[BaseModel] | None:
+    """The section that a field could be where it is null."""
+    sections = [kind for kind in get_args(info.annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return sections[0] if value is None and sections else None
+
+
+def _summary(kind: type[BaseModel]) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
 
 
 def _meaning(info: FieldInfo) -> str:

@@ -41,11 +41,13 @@ class ResNet(nn.Module):
         planes = [cfg.width * 2**i for i in range(4)]
         self.widths = tuple(p * block.expansion for p in planes)
         inputs = (cfg.width, *self.widths[:3])
-        self.layer1 = _stage(block, inputs[0], planes[0], depths[0], cfg.strides[0])
-        self.layer2 = _stage(block, inputs[1], planes[1], depths[1], cfg.strides[1])
-        self.layer3 = _stage(block, inputs[2], planes[2], depths[2], cfg.strides[2])
-        self.layer4 = _stage(block, inputs[3], planes[3], depths[3], cfg.strides[3])
-        self.apply(_initialize)
+        before = (1, *cfg.dilations[:3])
+        stages = [
+            _stage(block, inputs[i], planes[i], depths[i], cfg.strides[i], (before[i], cfg.dilations[i]))
+            for i in range(4)
+        ]
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.apply(initialize)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B, 3, H, W) normalised images -> the maps of stages 1 to 4."""
@@ -56,15 +58,32 @@ class ResNet(nn.Module):
         return first, second, third, self.layer4(third)
 
 
-def _stage(block: Any, inputs: int, planes: int, depth: int, stride: int) -> nn.Sequential:
+def _stage(block: Any, inputs: int, planes: int, depth: int, stride: int, dilations: tuple[int, int]) -> nn.Sequential:
+    """The first block has the first dilation, the others the second.
+
+    A stride that moves into the dilation (1 and d become, in the stage after, d and 2 d) leaves the meaning of the
+    weights as it was: the convolutions look at the same pixels, arXiv:1706.05587 and torchvision's
+    ``replace_stride_with_dilation``.
+    """
     outputs = planes * block.expansion
     shortcut = None
     if stride != 1 or inputs != outputs:
         shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-    return nn.Sequential(block(inputs, planes, stride, shortcut), *(block(outputs, planes) for _ in range(depth - 1)))
+    blocks = [block(inputs, planes, stride, shortcut), *(block(outputs, planes) for _ in range(depth - 1))]
+    _dilate(blocks[0], dilations[0])
+    for later in blocks[1:]:
+        _dilate(later, dilations[1])
+    return nn.Sequential(*blocks)
 
 
-def _initialize(module: nn.Module) -> None:
+def _dilate(block: nn.Module, dilation: int) -> None:
+    """Set after construction, since torchvision's BasicBlock takes no dilation."""
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+            module.dilation = module.padding = (dilation, dilation)
+
+
+def initialize(module: nn.Module) -> None:
     """He initialisation, arXiv:1502.01852, as torchvision's ResNet."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
