@@ -7,7 +7,7 @@ from itertools import accumulate
 from operator import mul
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -148,7 +148,14 @@ class ShapeConfig(SwAVConfig):
     """Places of a batch that are aligned, at the most; more are sampled. Bounds the memory of the codes."""
 
 
-MethodConfig = Annotated[SwAVConfig | ShapeConfig, Field(discriminator="name")]
+def _name(method: Any) -> str:
+    """The name that a method goes by; the default where it is left out."""
+    return str(method.get("name", "shape") if isinstance(method, dict) else method.name)
+
+
+MethodConfig = Annotated[
+    Annotated[SwAVConfig, Tag("swav")] | Annotated[ShapeConfig, Tag("shape")], Discriminator(_name)
+]
 
 
 class CropConfig(Section):
@@ -212,6 +219,16 @@ class TrainConfig(Section):
     """Epochs between checkpoints."""
 
 
+class SmallDecoderConfig(DecoderConfig):
+    """As the published head, but a quarter as wide and for views below 100 pixels."""
+
+    channels: int = Field(64, gt=0, multiple_of=8)
+    low_level_channels: int = Field(16, gt=0, multiple_of=8)
+    low_level_stage: int = Field(2, ge=1, le=4)
+    aspp_stride: Literal[2, 4, 8, 16, 32, 64] = 8
+    decoder_stride: Literal[2, 4, 8, 16, 32, 64] = 4
+
+
 class EncoderConfig(Section):
     """What is learned and passed on: backbone, decoder, attention."""
 
@@ -225,6 +242,8 @@ class EncoderConfig(Section):
 class PretrainConfig(EncoderConfig):
     """Step 1: self-supervised representation learning from random weights."""
 
+    decoder: DecoderConfig | None = SmallDecoderConfig()
+    attention: bool = True
     method: MethodConfig = ShapeConfig()
     views: ViewsConfig = ViewsConfig()
     train: TrainConfig = TrainConfig()
