@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-COMMANDS = {"evaluate": "luss_core.metrics.command"}
+COMMANDS = {"evaluate": "luss_core.metrics.command", "model-info": "luss_core.models.command"}
 """Command -> module with main(argv); imported only when called."""
 
 

@@ -66,7 +66,7 @@ class BackboneConfig(Section):
     strides: tuple[Literal[1, 2, 4], Literal[1, 2, 4], Literal[1, 2, 4], Literal[1, 2, 4]] = (1, 2, 2, 1)
     """Of the four stages; 1, 2, 2, 2 is the published network. The default has an overall stride of 8."""
     dilations: tuple[Dilation, Dilation, Dilation, Dilation] = (1, 1, 1, 1)
-    """Of the 3x3 convolutions of the four stages; the first block of a stage has that of the stage before. Strides
+    """Of the 3x3 convolutions of the four stages; the first of a stage has that of the stage before. Strides
     1, 2, 2, 1 with dilations 1, 1, 1, 2 (output stride 16) and 1, 2, 1, 1 with 1, 1, 2, 4 (8) are DeepLab's."""
 
     @property

@@ -59,28 +59,21 @@ class ResNet(nn.Module):
 
 
 def _stage(block: Any, inputs: int, planes: int, depth: int, stride: int, dilations: tuple[int, int]) -> nn.Sequential:
-    """The first block has the first dilation, the others the second.
+    """Blocks whose first 3x3 convolution, the one with the stride, has the first dilation and the others the second.
 
-    A stride that moves into the dilation (1 and d become, in the stage after, d and 2 d) leaves the meaning of the
-    weights as it was: the convolutions look at the same pixels, arXiv:1706.05587 and torchvision's
-    ``replace_stride_with_dilation``.
+    So a stride of 2 can become 1, with twice the dilation from there on, and the weights keep their meaning: every
+    convolution looks at the same pixels. As arXiv:1706.05587 and torchvision's ``replace_stride_with_dilation``, which
+    does not know the basic block; hence the dilation is set after construction.
     """
     outputs = planes * block.expansion
     shortcut = None
     if stride != 1 or inputs != outputs:
         shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-    blocks = [block(inputs, planes, stride, shortcut), *(block(outputs, planes) for _ in range(depth - 1))]
-    _dilate(blocks[0], dilations[0])
-    for later in blocks[1:]:
-        _dilate(later, dilations[1])
-    return nn.Sequential(*blocks)
-
-
-def _dilate(block: nn.Module, dilation: int) -> None:
-    """Set after construction, since torchvision's BasicBlock takes no dilation."""
-    for module in block.modules():
-        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
-            module.dilation = module.padding = (dilation, dilation)
+    stage = nn.Sequential(block(inputs, planes, stride, shortcut), *(block(outputs, planes) for _ in range(depth - 1)))
+    spatial = [conv for conv in stage.modules() if isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3)]
+    for i, conv in enumerate(spatial):
+        conv.dilation = conv.padding = (dilations[i > 0],) * 2
+    return stage
 
 
 def initialize(module: nn.Module) -> None:
