@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import yaml
 from pydantic import ValidationError
 
-from luss_core.config import Section
+from luss_core.config import METHODS, Section
 from luss_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
     """
     lines = [f"{origin}: {error.error_count()} setting(s) cannot be used"]
     for item in error.errors():
-        place = ".".join(str(part) for part in ((prefix,) if prefix else ()) + item["loc"])
+        keys = [part for part in item["loc"] if part not in METHODS]  # pydantic names the kind of method too
+        place = ".".join(map(str, [prefix, *keys] if prefix else keys))
         if item["type"] == "extra_forbidden":
             hint = _hint(item["loc"], kind)
         elif item["type"] == "value_error":  # our own validators name what they found
@@ -146,6 +147,8 @@ def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:
         if isinstance(part, str) and part in getattr(kind, "model_fields", {}):
             kind = kind.model_fields[part].annotation
             kind = next((choice for choice in get_args(kind) if hasattr(choice, "model_fields")), kind)  # or null
+        elif part in METHODS:  # the tag of a method
+            kind = METHODS[part]
     allowed = sorted(getattr(kind, "model_fields", {}))
     near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
     guess = f"did you mean {near[0]}? " if near else ""

@@ -148,6 +148,10 @@ class ShapeConfig(SwAVConfig):
     """Places of a batch that are aligned, at the most; more are sampled. Bounds the memory of the codes."""
 
 
+METHODS: dict[str, type[SwAVConfig]] = {"swav": SwAVConfig, "shape": ShapeConfig}
+"""The settings of each method."""
+
+
 def _name(method: Any) -> str:
     """The name that a method goes by; the default where it is left out."""
     return str(method.get("name", "shape") if isinstance(method, dict) else method.name)
@@ -259,6 +263,22 @@ class PretrainConfig(EncoderConfig):
         if self.prior and not self.attention:
             raise ValueError("method.prior teaches the attention: set attention: true, or method.prior: none")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_defaults_of_other_methods(cls, values: Any) -> Any:
+        """Drop what config.yaml says of its own method where the user names another one over it."""
+        method = values.get("method") if isinstance(values, dict) else None
+        if not isinstance(method, dict) or method.get("name") not in METHODS:
+            return values
+        own = METHODS[method["name"]].model_fields
+        others = [fields for kind in METHODS.values() if (fields := kind.model_fields) is not own]
+        kept = {
+            key: value
+            for key, value in method.items()
+            if key in own or not any(key in fields and fields[key].default == value for fields in others)
+        }
+        return values | {"method": kept}
 
     @property
     def prior(self) -> bool:
@@ -437,6 +457,10 @@ class Stages(Section):
     report: ReportConfig = ReportConfig()
 
 
+UNTRAINED = {"attention": False, "method": {"name": "swav"}, "train": {"epochs": 0}}
+"""What the controls share."""
+
+
 class Config(Stages):
     """config.yaml."""
 
@@ -446,8 +470,10 @@ class Config(Stages):
     """Folder of images; null generates the embedded data set."""
     classes: int = Field(8, gt=1)
     """C: how many categories to find."""
-    run: Annotated[tuple[Name, ...], Field(min_length=1)] = ("swav",)
+    run: Annotated[tuple[Name, ...], Field(min_length=1)] = ("shape",)
     """Which of `methods` to run."""
+    ablation: tuple[Name, ...] = ("swav", "deeplab", "attention", "prior", "i2p", "shape")
+    """Which of `methods` `snakemake ablation` runs and sets beside each other: Table 5 of the LUSS paper."""
     controls: tuple[Name, ...] = ("random", "colour", "single")
     """Which of `methods` `snakemake controls` runs as well, and sets beside `run` on one page."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
@@ -457,16 +483,31 @@ class Config(Stages):
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     methods: dict[Name, dict[str, Any]] = {
-        "swav": {},
-        "random": {"pretrain": {"train": {"epochs": 0}}},
-        "colour": {"pretrain": {"train": {"epochs": 0}}, "extract": {"features": "colour_histogram"}},
-        "single": {"pretrain": {"train": {"epochs": 0}}, "cluster": {"assign": "single"}},
+        "shape": {"pretrain": {"method": {"name": "shape"}}},
+        "shape-s4": {
+            "pretrain": {"method": {"name": "shape"}},
+            "extract": {"features": "stage4"},
+            "finetune": {"segmenter": {"features": "stage4"}},
+        },
+        "swav": {"pretrain": {"decoder": None, "attention": False, "method": {"name": "swav"}}},
+        "deeplab": {"pretrain": {"attention": False, "method": {"name": "swav"}}},
+        "attention": {"pretrain": {"method": {"name": "swav"}}},
+        "prior": {"pretrain": {"method": {"name": "shape", "i2p_weight": 0.0, "p2p_weight": 0.0}}},
+        "i2p": {"pretrain": {"method": {"name": "shape", "p2p_weight": 0.0}}},
+        "random": {"pretrain": UNTRAINED},
+        "colour": {"pretrain": UNTRAINED, "extract": {"features": "colour_histogram"}},
+        "single": {"pretrain": UNTRAINED, "cluster": {"assign": "single"}},
     }
     """Named settings: what each changes in the sections of this file."""
 
     @model_validator(mode="after")
     def _each_run_once(self) -> Self:
-        for key, values in (("run", self.run), ("controls", self.controls), ("seeds", self.seeds)):
+        for key, values in (
+            ("run", self.run),
+            ("controls", self.controls),
+            ("ablation", self.ablation),
+            ("seeds", self.seeds),
+        ):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} {list(values)} names something twice")
         return self

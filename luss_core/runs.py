@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from luss_core.cli import explain
-from luss_core.config import RUN_STAGES, STAGES, Config, Section, Stages
+from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages
 from luss_core.errors import UserError
 
 
@@ -25,7 +25,7 @@ def load(values: Mapping[str, Any]) -> Config:
         raise UserError(explain(error, "config", Config)) from error
     for method in config.methods:
         resolve(config, method)
-    for key in ("run", "controls"):
+    for key in ("run", "controls", "ablation"):
         for method in getattr(config, key):
             if method not in config.methods:
                 raise UserError(f"{key}: unknown method {method!r}; {_known(method, list(config.methods))}")
@@ -53,11 +53,11 @@ def resolve(config: Config, method: str) -> Stages:
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` laid over it, mapping by mapping.
 
-    A mapping whose `name` changes is replaced, since another method has other keys.
+    Where the `name` of a method changes, only the settings stay that the new method has as well.
     """
-    if changes.get("name", base.get("name")) != base.get("name"):
-        return dict(changes)
-    merged = dict(base)
+    merged, name = dict(base), changes.get("name", base.get("name"))
+    if name != base.get("name") and name in METHODS:
+        merged = {key: value for key, value in base.items() if key in METHODS[name].model_fields}
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
         merged[key] = merge(base[key], value) if both else value

@@ -51,9 +51,7 @@ def test_pixel_to_pixel():
     one, two = scores(B, P, K), scores(B, P, K, seed=1)
     rows = [s.flatten(0, 1).numpy() for s in (one, two)]
     codes = [literal_codes(r) for r in rows]
-    pairs = [
-        literal_cross_entropy(rows[1 - v][n], codes[v][n]) for v in (0, 1) for n in range(B * P)
-    ]
+    pairs = [literal_cross_entropy(rows[1 - v][n], codes[v][n]) for v in (0, 1) for n in range(B * P)]
     assert pixel_to_pixel(one, two, T, EPS, 3).item() == pytest.approx(np.mean(pairs), rel=1e-9)
 
 
