@@ -115,6 +115,8 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
         place = ".".join(map(str, [prefix, *keys] if prefix else keys))
         if item["type"] == "extra_forbidden":
             hint = _hint(item["loc"], kind)
+        elif item["type"] == "union_tag_invalid":
+            hint = f"unknown method {item['ctx']['tag']!r}; known: {', '.join(METHODS)}"
         elif item["type"] == "value_error":  # our own validators name what they found
             hint = item["msg"].removeprefix("Value error, ")
         else:

@@ -1,6 +1,5 @@
 """Losses between the image-level and pixel-level embeddings of two views: Sec. 4 of the LUSS paper."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 

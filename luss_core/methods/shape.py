@@ -13,7 +13,7 @@ from luss_core.data.overlap import overlap_grids, sample
 from luss_core.losses.alignment import image_to_pixel, pixel_to_image, pixel_to_pixel
 from luss_core.losses.prior import prior_loss, prior_target
 from luss_core.methods.base import Output, Progress
-from luss_core.methods.swav import CODE_VIEWS, Embedded, SwAV
+from luss_core.methods.swav import CODE_VIEWS, SwAV
 from luss_core.models.encoder import Encoder, Maps
 
 PAIRS = ((0, 1), (1, 0))
@@ -56,7 +56,7 @@ class Shape(SwAV):
 
     def _prior(self, maps: list[Maps], batch: Batch) -> Tensor:
         """Cross-entropy of the attention of the large views with the prior, cropped and flipped as they are."""
-        assert batch.prior is not None
+        assert batch.prior is not None and self.cfg.prior != "none"
         losses = []
         for view, prior in zip(maps, batch.prior[:CODE_VIEWS], strict=True):
             assert view.attention is not None

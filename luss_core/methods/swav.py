@@ -50,7 +50,8 @@ class SwAV(Method):
 
     def embed(self, views: list[Tensor]) -> Embedded:
         """Unit embeddings of each view; views of one size go through the network together, as in the original code."""
-        z, maps = [], []
+        z: list[Tensor] = []
+        maps: list[Maps] = []
         for _, group in groupby(views, key=lambda view: view.shape[-1]):
             same = list(group)
             found = self.encoder(torch.cat(same))

@@ -37,10 +37,7 @@ class Encoder(nn.Module):
         self.backbone = ResNet(cfg.backbone)
         self.decoder = None if cfg.decoder is None else DeepLabHead(cfg.decoder, self.backbone.widths)
         self.width = self.backbone.widths[-1] if self.decoder is None else self.decoder.width
-        self.attention = nn.Conv2d(self.width, 1, 1) if cfg.attention else None
-        if self.attention is not None:  # every pixel counts one half at first
-            nn.init.normal_(self.attention.weight, std=0.01)
-            nn.init.zeros_(self.attention.bias)
+        self.attention = _attention(self.width) if cfg.attention else None
 
     def forward(self, images: Tensor) -> Maps:
         """(B, 3, H, W) normalised images -> maps."""
@@ -51,6 +48,15 @@ class Encoder(nn.Module):
     def width_of(self, source: Literal["output", "stage4"]) -> int:
         """Channels of one of the maps."""
         return self.width if source == "output" else self.backbone.widths[-1]
+
+
+def _attention(width: int) -> nn.Conv2d:
+    """Logits of a weight for every pixel, all near one half at first."""
+    convolution = nn.Conv2d(width, 1, 1)
+    nn.init.normal_(convolution.weight, std=0.01)
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return convolution
 
 
 def pool(maps: Maps, source: Literal["output", "stage4"] = "output", attend: bool = True) -> Tensor:

@@ -40,12 +40,13 @@ def finetune(
     run = Run(state, settings | {"data": pixels.fingerprint, "labels": found.fingerprint})
     with run.locked():
         torch.manual_seed(derive_seed(seed, 2))
-        method = Segmenter(cfg.segmenter, load_encoder(encoder), classes)
+        network = load_encoder(encoder)
+        method = Segmenter(cfg.segmenter, network, classes)
         views = Views(pixels, found.row, cfg.views, seed, found.label)
         logger.info("finetune: %d images, %d pseudo categories, %s", len(views), classes, resources.device)
         fit(method, views, cfg.train, run, resources)
         about = {
-            "encoder": method.encoder.cfg.model_dump(mode="json"),
+            "encoder": network.cfg.model_dump(mode="json"),
             "segmenter": cfg.segmenter.model_dump(mode="json"),
             "classes": classes,
             "provenance": provenance(settings),
