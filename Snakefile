@@ -14,6 +14,7 @@ pathvars:
 
 include: "rules/synthesize.smk"
 include: "rules/prepare.smk"
+include: "rules/prior.smk"
 include: "rules/pretrain.smk"
 include: "rules/extract.smk"
 include: "rules/cluster.smk"

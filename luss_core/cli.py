@@ -1,4 +1,4 @@
-"""What the nine stage scripts share: arguments, settings, logging, and errors shown as one message."""
+"""What the stage scripts share: arguments, settings, logging, and errors shown as one message."""
 
 import argparse
 import difflib

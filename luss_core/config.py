@@ -55,6 +55,30 @@ class PrepareConfig(Section):
     """Stop when more than this share of the files cannot be used."""
 
 
+class PriorConfig(Section):
+    """What probably is object: a saliency map of every image, made without learning. Nothing uses it yet.
+
+    The numbers are those of the region contrast of Cheng et al. 2015, TPAMI 37(3); a folder of maps needs none of them.
+    """
+
+    folder: str | None = None
+    """Folder of your own greyscale maps, <split>/cat/1.png for <split>/cat/1.jpg; null computes region contrast."""
+    size: int = Field(256, ge=16)
+    """Images whose longer side is longer are reduced to it (pixels), and so are the maps."""
+    segment_scale: float = Field(50, gt=0)
+    """k of the segmentation, Felzenszwalb and Huttenlocher 2004, in units of CIE Lab: larger makes larger regions."""
+    segment_sigma: float = Field(0.5, ge=0)
+    """Standard deviation in pixels of the blur before the segmentation."""
+    min_region: float = Field(200, ge=0)
+    """Pixels of the smallest region in an image of 400 x 300; it changes in proportion to the area of the image."""
+    spatial_spread: float = Field(0.4, gt=0)
+    """Squared distance at which regions count for 1/e; the image is 1 wide and 1 high."""
+    centre_weight: float = Field(9, ge=0)
+    """Preference for the middle of the image; 0 for none."""
+    border: float = Field(0.4, gt=0)
+    """Regions count as background if this share of their extent lies along the border; large keeps them all."""
+
+
 class BackboneConfig(Section):
     """ResNet, He et al. 2016, arXiv:1512.03385."""
 
@@ -436,10 +460,13 @@ class ReportConfig(Section):
     """Images shown nearest each centroid."""
 
 
-STAGES = ("synthesize", "prepare", "pretrain", "extract", "cluster", "finetune", "infer", "evaluate", "report")
+STAGES = (
+    *("synthesize", "prepare", "prior"),
+    *("pretrain", "extract", "cluster", "finetune", "infer", "evaluate", "report"),
+)
 """In order; the names of the rule files, the scripts, the sections and the functions."""
 
-RUN_STAGES = STAGES[2:]
+RUN_STAGES = STAGES[STAGES.index("pretrain") :]
 """Stages that belong to one method and seed; the others belong to the data set."""
 
 
@@ -448,6 +475,7 @@ class Stages(Section):
 
     synthesize: SynthesizeConfig = SynthesizeConfig()
     prepare: PrepareConfig = PrepareConfig()
+    prior: PriorConfig = PriorConfig()
     pretrain: PretrainConfig = PretrainConfig()
     extract: ExtractConfig = ExtractConfig()
     cluster: ClusterConfig = ClusterConfig()

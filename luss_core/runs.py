@@ -77,12 +77,27 @@ def photographs(config: Config) -> Path | None:
     """
     if config.data_root is None:
         return None
-    folder = Path(config.data_root).expanduser()
     advice = "name the folder of images, for instance with --config data_root=/path/to/images"
+    return _folder("data_root", config.data_root, advice)
+
+
+def saliency_maps(config: Config) -> Path | None:
+    """The user's folder of saliency maps; None where they are computed.
+
+    Raises:
+        UserError: no such folder, or nothing in it.
+    """
+    if config.prior.folder is None:
+        return None
+    return _folder("prior.folder", config.prior.folder, "name the folder of saliency maps, or null to compute them")
+
+
+def _folder(key: str, path: str, advice: str) -> Path:
+    folder = Path(path).expanduser()
     if not folder.is_dir():
-        raise UserError(f"config: data_root: {folder} is not a folder (seen from {Path.cwd()}); {advice}")
+        raise UserError(f"config: {key}: {folder} is not a folder (seen from {Path.cwd()}); {advice}")
     if not any(folder.iterdir()):
-        raise UserError(f"config: data_root: {folder} is empty; {advice}")
+        raise UserError(f"config: {key}: {folder} is empty; {advice}")
     return folder
 
 

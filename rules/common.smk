@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from luss_core import runs, sources
-from luss_core.config import STAGES
+from luss_core.config import RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
 BASE = Path(workflow.basedir)
@@ -24,6 +24,7 @@ def or_stop(function, *arguments):
 CONFIG = or_stop(runs.load, config)
 METHODS = {name: runs.resolve(CONFIG, name) for name in CONFIG.methods}
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
+or_stop(runs.saliency_maps, CONFIG)
 WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
 
 DATA = f"results/{CONFIG.dataset}"
@@ -49,7 +50,7 @@ shell.prefix(
 
 def settings(stage):
     """The settings of a stage as JSON text; for a stage of a run, a function of its wildcards."""
-    if stage in ("synthesize", "prepare"):
+    if stage not in RUN_STAGES:
         return runs.settings(getattr(CONFIG, stage))
     return lambda wildcards: runs.settings(getattr(METHODS[wildcards.method], stage))
 

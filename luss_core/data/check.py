@@ -31,7 +31,7 @@ class Checked(NamedTuple):
 
 def read_sizes(root: Path, max_megapixels: float, paths: list[str]) -> list[tuple[int, int] | str]:
     """Height and width from the header of each file, or the reason why there is none."""
-    return [_attempt(read_size, root / path, max_megapixels) for path in paths]
+    return [attempt(read_size, root / path, max_megapixels) for path in paths]
 
 
 def check(root: Path, short_side: int, images: list[Found]) -> Checked:
@@ -43,7 +43,7 @@ def check(root: Path, short_side: int, images: list[Found]) -> Checked:
     kept = None
     for i, found in enumerate(images):
         same = kept is not None and kept[:2] == found[:2]
-        decoded = f"same name as {kept.path}" if same and kept else _attempt(decode, root / found.path, short_side)
+        decoded = f"same name as {kept.path}" if same and kept else attempt(decode, root / found.path, short_side)
         mask_reason, largest = "", 0
         if isinstance(decoded, Decoded):
             kept = found
@@ -60,7 +60,7 @@ def check(root: Path, short_side: int, images: list[Found]) -> Checked:
 
 def _check_mask(path: Path, size: tuple[int, int]) -> tuple[str, int]:
     """Why the mask cannot be used ('' if it can), and its largest id."""
-    ids = _attempt(read_mask, path)
+    ids = attempt(read_mask, path)
     if isinstance(ids, str):
         return ids, 0
     if ids.shape != size:
@@ -68,7 +68,7 @@ def _check_mask(path: Path, size: tuple[int, int]) -> tuple[str, int]:
     return "", int(ids.max(initial=0, where=ids != IGNORE))
 
 
-def _attempt(function: Any, path: Path, *arguments: Any) -> Any:
+def attempt(function: Any, path: Path, *arguments: Any) -> Any:
     """The result, or the reason as text: a broken file may raise anything, and must not stop the others."""
     try:
         return function(path, *arguments)

@@ -1,11 +1,12 @@
 """Packed pixels in one HDF5 file: images of any size, decoded once, read at random without opening thousands of files.
 
 ``pixels`` is one contiguous row of bytes, so that readers map it into memory; ``offset``, ``height`` and ``width`` say
-where each image lies and how large it is stored.
+where each image lies and how large it is stored, and the attribute ``channels`` how many bytes a pixel has.
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,6 +19,9 @@ import numpy as np
 from luss_core.data.features import open_hdf5, write_hdf5
 from luss_core.errors import UserError
 from luss_core.io import atomic
+
+RGB = 3
+"""Bytes of a pixel of images.h5; files without the attribute are of before there were others."""
 
 
 class StoreWriter:
@@ -32,7 +36,7 @@ class StoreWriter:
         """Add images.
 
         Args:
-            pixels: of all the images, one after the other, rows first, RGB.
+            pixels: of all the images, one after the other, rows first, the channels of a pixel together.
             shapes: (b, 2) height and width.
             checksums: (b,) one number an image, from which the fingerprint of the store is made.
         """
@@ -49,8 +53,11 @@ class StoreWriter:
 
 
 @contextmanager
-def write_store(path: Path, size: int, about: dict[str, Any]) -> Iterator[StoreWriter]:
+def write_store(path: Path, size: int, about: dict[str, Any], channels: int = RGB) -> Iterator[StoreWriter]:
     """A writer of at most ``size`` bytes of pixels; the file appears when the block succeeds.
+
+    Args:
+        channels: bytes of a pixel.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
@@ -63,13 +70,14 @@ def write_store(path: Path, size: int, about: dict[str, Any]) -> Iterator[StoreW
             writer = StoreWriter(raw)
             yield writer
         shapes, checksums = writer.index()
-        sizes = 3 * shapes.prod(1)
+        sizes = channels * shapes.prod(1)
         assert sizes.sum() <= size
         with write_hdf5(partial, "r+") as file:
             file["offset"] = np.cumsum(sizes) - sizes
             file["height"], file["width"] = shapes.astype(np.int32).T
             file.attrs["fingerprint"] = hashlib.sha256(shapes.tobytes() + checksums.tobytes()).hexdigest()
             file.attrs["provenance"] = json.dumps(about)
+            file.attrs["channels"] = channels
 
 
 def _allocate(file: h5py.File, size: int) -> int:
@@ -88,14 +96,20 @@ class _Index(NamedTuple):
     offset: np.ndarray
     height: np.ndarray
     width: np.ndarray
+    channels: int
     fingerprint: str
 
 
 class Store:
-    """Images of a store, read through a memory map that every process opens for itself."""
+    """Images of a store, read through a memory map that every process opens for itself.
 
-    def __init__(self, path: Path):
-        self.path = path
+    Args:
+        path: images.h5 or prior.h5.
+        stage: the one that wrote it, for messages.
+    """
+
+    def __init__(self, path: Path, stage: str = "prepare"):
+        self.path, self.stage = path, stage
 
     def __len__(self) -> int:
         return len(self._index.offset)
@@ -105,22 +119,29 @@ class Store:
         """Equal for equal pixels, whatever the folder."""
         return self._index.fingerprint
 
-    def read(self, row: int) -> np.ndarray:
-        """(H, W, 3) uint8 of one image, read-only and not copied."""
-        index = self._index
-        start, height, width = int(index.offset[row]), int(index.height[row]), int(index.width[row])
-        return index.pixels[start : start + 3 * height * width].reshape(height, width, 3)
+    @property
+    def shapes(self) -> np.ndarray:
+        """(N, 2) int64 height and width of the images as they are stored."""
+        return np.stack([self._index.height, self._index.width], axis=1).astype(np.int64)
 
-    def __getstate__(self) -> dict[str, Path]:
-        return {"path": self.path}
+    def read(self, row: int) -> np.ndarray:
+        """(H, W, channels) uint8 of one image, read-only and not copied; 3 channels in images.h5, 1 in prior.h5."""
+        index = self._index
+        shape = int(index.height[row]), int(index.width[row]), index.channels
+        start = int(index.offset[row])
+        return index.pixels[start : start + math.prod(shape)].reshape(shape)
+
+    def __getstate__(self) -> dict[str, Path | str]:
+        return {"path": self.path, "stage": self.stage}
 
     @cached_property
     def _index(self) -> _Index:
-        with open_hdf5(self.path, "prepare") as file:
+        with open_hdf5(self.path, self.stage) as file:
             place, size = file["pixels"].id.get_offset(), file["pixels"].size
             offset, height, width = (file[name][:] for name in ("offset", "height", "width"))
+            channels = int(file.attrs.get("channels", RGB))
             fingerprint = str(file.attrs["fingerprint"])
         if place is None or self.path.stat().st_size < place + size:
-            raise UserError(f"{self.path} is cut short; delete it and run the stage prepare again")
+            raise UserError(f"{self.path} is cut short; delete it and run the stage {self.stage} again")
         pixels = np.memmap(self.path, np.uint8, "r", place, (size,))
-        return _Index(np.asarray(pixels), offset, height, width, fingerprint)
+        return _Index(np.asarray(pixels), offset, height, width, channels, fingerprint)

@@ -101,10 +101,15 @@ def _correct(areas: np.ndarray) -> bool:
 
 
 def _f(joint: Joint, region: np.ndarray) -> float:
-    """F of foreground against background, 0..1, and 0 if the truth has no foreground."""
+    """F of foreground against background; ids above 0 are foreground."""
     true, predicted = joint.truth > 0, joint.predicted > 0
     hit = int(region[true][:, predicted].sum())
+    return f_measure(hit, int(region[:, predicted].sum()), int(region[true].sum()))
+
+
+def f_measure(hit: int, predicted: int, true: int) -> float:
+    """F of one image from pixels of foreground, 0..1; 0 if nothing is hit, so also if the truth has no foreground."""
     if hit == 0:
         return 0.0
-    precision, recall = hit / int(region[:, predicted].sum()), hit / int(region[true].sum())
+    precision, recall = hit / predicted, hit / true
     return (1 + BETA_SQUARED) * precision * recall / (BETA_SQUARED * precision + recall)

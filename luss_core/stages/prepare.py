@@ -61,7 +61,7 @@ def prepare(cfg: PrepareConfig, *, root: Path, out: Path, threads: int, classes:
         UserError: no images, too many rejected, mask ids above ``classes``, or ``out`` cannot be written.
     """
     for name in (*OUTPUTS, TOO_MANY):
-        _remove(out / name)
+        io.remove(out / name)
     listing, problems = find(root, cfg.masks)
     outcome = Outcome(rejected=problems)
     candidates = list(_headers(cfg, root, listing, threads, outcome))
@@ -243,10 +243,3 @@ def _root_from(out: Path, root: Path) -> Path:
     """Relative if the data lie beside the output, so that a results folder can be moved; absolute otherwise."""
     out, root = out.resolve(), root.resolve()
     return Path(os.path.relpath(root, out)) if root.is_relative_to(out.parent) else root
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot replace {path}: {error.strerror}; check the rights") from error

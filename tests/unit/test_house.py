@@ -92,7 +92,11 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     named = set(re.findall(r"^        (\w+)=", text[: text.index("    shell:")].partition("    log:")[0], re.MULTILINE))
     used = set(re.findall(r"\{(?:input|output)\.(\w+)", shell))
     # what a script finds beside a file that it is given, or writes into the folder that it is given
-    implied = {"prepare": {"images", "store", "rejected", "summary"}, "compare": {"scores", "masks"}}
+    implied = {
+        "prepare": {"images", "store", "rejected", "summary"},
+        "prior": {"maps", "summary"},
+        "compare": {"scores", "masks"},
+    }
     assert named - used - {"code"} == implied.get(stage, set())
 
 

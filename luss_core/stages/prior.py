@@ -1,0 +1,194 @@
+"""images.h5 -> prior.h5 and summary.json: a saliency map of every image, computed or taken from a folder."""
+
+import logging
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from threadpoolctl import threadpool_limits
+
+from luss_core import io
+from luss_core.config import PriorConfig
+from luss_core.data.baselines import centre_prior, spectral_residual
+from luss_core.data.check import attempt
+from luss_core.data.images import ImageList, read_images
+from luss_core.data.masks import read_mask
+from luss_core.data.saliency import region_contrast
+from luss_core.data.saliency_folder import find_maps, raise_unusable, read_map
+from luss_core.data.store import Store, write_store
+from luss_core.errors import UserError
+from luss_core.metrics.saliency import RULE, foreground_f, salient
+from luss_core.parallel import batches, ordered_map, progress
+
+log = logging.getLogger(__name__)
+
+BATCH = 32
+"""Images that a process hands over at once: what is in memory does not grow with the data set."""
+SCORED = ("prior", "centre", "spectral_residual")
+SCORED_SPLITS = ("validation", "test", "train")
+"""The first of these that has masks is scored."""
+OUTPUTS = ("summary.json", "prior.h5")
+FEWEST_LEVELS = 2
+"""A set of maps that never reaches this value was written in 0..1 instead of 0..255."""
+
+
+class Job(NamedTuple):
+    """One image: its row, its map below the folder ('' to compute it), its mask ('' for no score)."""
+
+    row: int
+    map: str
+    mask: str
+
+
+class Made(NamedTuple):
+    """The maps of one batch."""
+
+    pixels: bytes
+    shapes: np.ndarray
+    """(b, 2) height and width."""
+    checksums: np.ndarray
+    statistics: np.ndarray
+    """(b, 3) mean, share of the pixels that are salient, and greatest value, each in [0, 1]."""
+    scores: np.ndarray
+    """(n, 3) F of the map and of the two baselines, for the images with a mask."""
+    problems: list[str]
+    """Maps of the folder that cannot be used."""
+
+
+@dataclass
+class Tally:
+    """Sums over the batches so far."""
+
+    images: int = 0
+    empty: int = 0
+    statistics: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    largest: float = 0.0
+    scored: int = 0
+    scores: np.ndarray = field(default_factory=lambda: np.zeros(len(SCORED)))
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, made: Made) -> None:
+        self.images += len(made.shapes)
+        self.empty += int((made.statistics[:, 2] == 0).sum())
+        self.statistics += made.statistics.sum(axis=0)
+        self.largest = max(self.largest, float(made.statistics[:, 2].max()))
+        self.scored += len(made.scores)
+        self.scores += made.scores.sum(axis=0)
+        self.problems += made.problems
+
+
+def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, threads: int) -> None:
+    """Write ``out``/prior.h5, a ``Store`` of one channel whose row i belongs to row i of images.csv, and summary.json.
+
+    The pixels are those of images.h5, so no file is decoded again. A map has the size of the stored image, reduced to
+    ``cfg.size``; 255 stands out most. summary.json, written last, holds how much of the images is salient, and where
+    there are masks the F of the maps beside two baselines.
+
+    Raises:
+        UserError: the inputs do not belong together, maps in the folder cannot be used, or ``out`` cannot be written.
+    """
+    for name in OUTPUTS:
+        io.remove(out / name)
+    listing, pixels = read_images(images), Store(store)
+    if len(listing) != len(pixels):
+        raise UserError(f"{images} has {len(listing)} images, {store} has {len(pixels)}; run the stage prepare again")
+    folder = None if cfg.folder is None else Path(cfg.folder).expanduser()
+    maps = None if folder is None else find_maps(folder, listing, threads)
+    split = next((split for split in SCORED_SPLITS if any(listing.mask[row] for row in listing.rows(split))), "")
+    about = io.provenance({"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint})
+    tally = Tally()
+    work = partial(_make, cfg, pixels, listing.root, folder)
+    with write_store(out / "prior.h5", int(map_shapes(pixels, cfg.size).prod(axis=1).sum()), about, 1) as writer:
+        results = ordered_map(work, batches(_jobs(listing, maps, split), BATCH), threads)
+        for made in progress(results, len(listing), "maps", lambda made: len(made.shapes)):
+            tally.add(made)
+            writer.append(made.pixels, made.shapes, made.checksums)
+        _stop_if_unusable(folder, tally)
+    io.write_json(out / "summary.json", _summary(cfg, tally, split, about))
+
+
+def map_shapes(store: Store, size: int) -> np.ndarray:
+    """(N, 2) int64 height and width of the maps: those of the stored images, the longer side at most ``size``."""
+    shapes = store.shapes
+    scale = np.minimum(1, size / shapes.max(axis=1, keepdims=True))
+    return np.maximum(1, np.rint(shapes * scale)).astype(np.int64)
+
+
+def _jobs(listing: ImageList, maps: list[str] | None, split: str) -> Iterator[Job]:
+    for row in range(len(listing)):
+        yield Job(row, maps[row] if maps else "", listing.mask[row] if listing.split[row] == split else "")
+
+
+def _make(cfg: PriorConfig, store: Store, root: Path, folder: Path | None, jobs: list[Job]) -> Made:
+    """The maps of one batch. One thread of BLAS a process: the processes share the cores already."""
+    shapes = map_shapes(store, cfg.size)[[job.row for job in jobs]]
+    statistics, checksums = np.zeros((len(jobs), 3)), np.zeros(len(jobs), np.int64)
+    maps, scores, problems = [], [], []
+    with threadpool_limits(1):
+        for i, (job, (height, width)) in enumerate(zip(jobs, shapes.tolist(), strict=True)):
+            image = _reduced(store.read(job.row), height, width)
+            saliency = _computed(cfg, image) if folder is None else attempt(read_map, folder / job.map, height, width)
+            if isinstance(saliency, str):
+                problems.append(f"{job.map!r}: {saliency}")
+                saliency = np.zeros((height, width), np.uint8)
+            maps.append(saliency.tobytes())
+            checksums[i] = zlib.crc32(maps[-1])
+            statistics[i] = saliency.mean() / 255, salient(saliency / 255).mean(), saliency.max() / 255
+            if job.mask:
+                scores.append(_scores(image, saliency, read_mask(root / job.mask)))
+    made = np.array(scores).reshape(-1, len(SCORED))
+    return Made(b"".join(maps), shapes, checksums, statistics, made, problems)
+
+
+def _reduced(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _computed(cfg: PriorConfig, image: np.ndarray) -> np.ndarray:
+    return np.rint(255 * region_contrast(image, cfg)).astype(np.uint8)
+
+
+def _scores(image: np.ndarray, saliency: np.ndarray, truth: np.ndarray) -> list[float]:
+    """F of the map and of the baselines at the size of the truth."""
+    height, width = truth.shape
+    maps = saliency.astype(np.float32) / 255, centre_prior(image.shape[:2]), spectral_residual(image)
+    whole = (Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in maps)
+    return [foreground_f(salient(np.asarray(plane)), truth) for plane in whole]
+
+
+def _stop_if_unusable(folder: Path | None, tally: Tally) -> None:
+    if folder is None:
+        return
+    if tally.problems:
+        raise_unusable(folder, [("maps that cannot be used", tally.problems)])
+    if tally.largest * 255 < FEWEST_LEVELS:
+        raise UserError(
+            f"prior.folder {folder}: all maps are black; the greatest value is {tally.largest * 255:.0f} of 255."
+            " Write 255, not 1, for what stands out"
+        )
+
+
+def _summary(cfg: PriorConfig, tally: Tally, split: str, about: dict[str, Any]) -> dict[str, Any]:
+    mean, salient_share, _ = (tally.statistics / max(tally.images, 1)).tolist()
+    summary: dict[str, Any] = {
+        "source": cfg.folder or "region contrast",
+        "images": tally.images,
+        "empty": tally.empty,
+        "mean": mean,
+        "salient": salient_share,
+        "rule": RULE,
+        "F": None,
+    }
+    if tally.scored:
+        percent = (100 * tally.scores / tally.scored).tolist()
+        summary["F"] = {"split": split, "images": tally.scored, **dict(zip(SCORED, percent, strict=True))}
+        log.info("F on %d %s images: %.1f; centre %.1f, spectral residual %.1f", tally.scored, split, *percent)
+    log.info("%d maps, %.0f %% of the pixels salient, %d empty", tally.images, 100 * salient_share, tally.empty)
+    return {**summary, "provenance": about}

@@ -1,0 +1,28 @@
+rule prior:
+    """What probably is object: a saliency map of every image, in one file.
+
+    A folder of maps is not looked at each time: after changing some, run `snakemake prior --forcerun prior`.
+    """
+    input:
+        images=rules.prepare.output.images,
+        store=rules.prepare.output.store,
+        code=code("prior"),
+    output:
+        maps="<data>/prior/prior.h5",
+        summary="<data>/prior/summary.json",
+    log:
+        "<data>/logs/prior.log",
+    benchmark:
+        "<data>/benchmarks/prior.jsonl"
+    conda:
+        ENV
+    threads: 16
+    resources:
+        mem_mb=3000,
+        runtime="1d",
+    params:
+        settings=settings("prior"),
+        folder=subpath(output.maps, parent=True),
+    shell:
+        "python -m workflow_scripts.prior --images {input.images} --store {input.store} --out {params.folder}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
