@@ -35,7 +35,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/snakefmt Snakefile rules
 
-# config.yaml from the defaults and docstrings of luss_core/config.py.
+# config.yaml from the defaults and docstrings of luss_core/config/.
 config: $(READY)
 	$(BIN)/python -m luss_core.defaults > config.yaml.new && mv config.yaml.new config.yaml
 

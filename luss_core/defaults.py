@@ -1,4 +1,4 @@
-"""config.yaml, rendered from the defaults and the docstrings of config.py: `python -m luss_core.defaults`.
+"""config.yaml, rendered from the defaults and the docstrings of luss_core.config: `python -m luss_core.defaults`.
 
 Imports no torch.
 """
@@ -22,7 +22,7 @@ COLUMN = 44
 """Where the comments begin."""
 
 HEADER = """\
-Every setting of the workflow with its default. `make config` renders this file from luss_core/config.py.
+Every setting of the workflow with its default. `make config` renders this file from luss_core/config/.
 
 Change a value here, or better keep this file and lay your own over it, with only the keys that differ:
   snakemake --cores all --configfile mine.yaml

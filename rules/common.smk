@@ -66,6 +66,11 @@ def code_of_method(wildcards):
     return code(f"pretrain-{METHODS[wildcards.method].pretrain.method.name}")
 
 
+def prior_of_method(wildcards):
+    """The saliency maps, where the method of a run is taught by them."""
+    return rules.prior.output.maps if METHODS[wildcards.method].pretrain.prior else []
+
+
 def record_code():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
     modules = {

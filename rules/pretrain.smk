@@ -3,6 +3,7 @@ rule pretrain:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
+        prior=prior_of_method,
         code=code_of_method,
     output:
         encoder="<run>/pretrain/encoder.safetensors",
@@ -20,8 +21,9 @@ rule pretrain:
         gpu=1,
     params:
         settings=settings("pretrain"),
+        prior=lambda wildcards, input: f"--prior {input.prior}" if input.prior else "",
         state=f"{RUN}/state/pretrain",
     shell:
-        "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} --seed {wildcards.seed}"
+        "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} --seed {wildcards.seed}"
         " --state {params.state} --out {output.encoder} --log {output.steps}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -56,7 +56,8 @@ class Shape(SwAV):
 
     def _prior(self, maps: list[Maps], batch: Batch) -> Tensor:
         """Cross-entropy of the attention of the large views with the prior, cropped and flipped as they are."""
-        assert batch.prior is not None and self.cfg.prior != "none"
+        assert batch.prior is not None
+        assert self.cfg.prior != "none"
         losses = []
         for view, prior in zip(maps, batch.prior[:CODE_VIEWS], strict=True):
             assert view.attention is not None

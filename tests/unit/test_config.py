@@ -1,4 +1,4 @@
-"""config.yaml says what config.py says, and every key is explained once."""
+"""config.yaml says what luss_core.config says, and every key is explained once."""
 
 from pathlib import Path
 

@@ -90,7 +90,7 @@ def test_another_seed_runs_beside_the_first(finished):
         # neither comments, docstrings and layout, nor what reaches a stage as its settings, nor the version
         ("luss_core/train/loop.py", "def fit(", "# Why.\n\ndef fit(", set()),
         ("luss_core/stages/pretrain.py", '    """', '    """Says more. ', set()),
-        ("luss_core/config.py", "class Section", "MORE = 1\n\n\nclass Section", set()),
+        ("luss_core/config/base.py", "class Section", "MORE = 1\n\n\nclass Section", set()),
         ("luss_core/__init__.py", '__version__ = "', '__version__ = "9.', set()),
     ],
 )

@@ -1,0 +1,141 @@
+"""Every knob of the workflow: type, default, bound, unit, meaning.
+
+Nothing here imports torch, because the Snakefile validates config.yaml with it on every parse.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
+from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
+from luss_core.config.inference import ClusterConfig, EvaluateConfig, ExtractConfig, InferConfig, ReportConfig
+from luss_core.config.methods import METHODS, MethodConfig, ShapeConfig, SwAVConfig
+from luss_core.config.network import BackboneConfig, DecoderConfig, EncoderConfig, SmallDecoderConfig
+from luss_core.config.training import (
+    CropConfig,
+    FinetuneConfig,
+    FinetuneTrainConfig,
+    FinetuneViewsConfig,
+    PretrainConfig,
+    SegmenterConfig,
+    TrainConfig,
+    ViewsConfig,
+)
+
+__all__ = [
+    "BackboneConfig",
+    "ClusterConfig",
+    "Config",
+    "CropConfig",
+    "DecoderConfig",
+    "Dilation",
+    "EncoderConfig",
+    "EvaluateConfig",
+    "ExtractConfig",
+    "FinetuneConfig",
+    "FinetuneTrainConfig",
+    "FinetuneViewsConfig",
+    "Fraction",
+    "InferConfig",
+    "METHODS",
+    "MethodConfig",
+    "Name",
+    "Positive",
+    "PrepareConfig",
+    "PretrainConfig",
+    "PriorConfig",
+    "RUN_STAGES",
+    "ReportConfig",
+    "STAGES",
+    "Section",
+    "SegmenterConfig",
+    "ShapeConfig",
+    "SmallDecoderConfig",
+    "Stages",
+    "SwAVConfig",
+    "SynthesizeConfig",
+    "TrainConfig",
+    "UNTRAINED",
+    "ViewsConfig",
+]
+
+STAGES = (
+    *("synthesize", "prepare", "prior"),
+    *("pretrain", "extract", "cluster", "finetune", "infer", "evaluate", "report"),
+)
+"""In order; the names of the rule files, the scripts, the sections and the functions."""
+
+RUN_STAGES = STAGES[STAGES.index("pretrain") :]
+"""Stages that belong to one method and seed; the others belong to the data set."""
+
+
+class Stages(Section):
+    """One section a stage."""
+
+    synthesize: SynthesizeConfig = SynthesizeConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    prior: PriorConfig = PriorConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    extract: ExtractConfig = ExtractConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    infer: InferConfig = InferConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+
+
+UNTRAINED = {"attention": False, "method": {"name": "swav"}, "train": {"epochs": 0}}
+"""What the controls share."""
+
+
+class Config(Stages):
+    """config.yaml."""
+
+    dataset: Name = "embedded"
+    """Names the results folder."""
+    data_root: str | None = None
+    """Folder of images; null generates the embedded data set."""
+    classes: int = Field(8, gt=1)
+    """C: how many categories to find."""
+    run: Annotated[tuple[Name, ...], Field(min_length=1)] = ("shape",)
+    """Which of `methods` to run."""
+    ablation: tuple[Name, ...] = ("swav", "deeplab", "attention", "prior", "i2p", "shape")
+    """Which of `methods` `snakemake ablation` runs and sets beside each other: Table 5 of the LUSS paper."""
+    controls: tuple[Name, ...] = ("random", "colour", "single")
+    """Which of `methods` `snakemake controls` runs as well, and sets beside `run` on one page."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    """One run of each method for every seed."""
+    track_code: bool = True
+    """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
+    environment: Literal["luss", "luss-gpu"] = "luss"
+    """Which file of envs/ `snakemake --use-conda` installs."""
+    methods: dict[Name, dict[str, Any]] = {
+        "shape": {"pretrain": {"method": {"name": "shape"}}},
+        "shape-s4": {
+            "pretrain": {"method": {"name": "shape"}},
+            "extract": {"features": "stage4"},
+            "finetune": {"segmenter": {"features": "stage4"}},
+        },
+        "swav": {"pretrain": {"decoder": None, "attention": False, "method": {"name": "swav"}}},
+        "deeplab": {"pretrain": {"attention": False, "method": {"name": "swav"}}},
+        "attention": {"pretrain": {"method": {"name": "swav"}}},
+        "prior": {"pretrain": {"method": {"name": "shape", "i2p_weight": 0.0, "p2p_weight": 0.0}}},
+        "i2p": {"pretrain": {"method": {"name": "shape", "p2p_weight": 0.0}}},
+        "random": {"pretrain": UNTRAINED},
+        "colour": {"pretrain": UNTRAINED, "extract": {"features": "colour_histogram"}},
+        "single": {"pretrain": UNTRAINED, "cluster": {"assign": "single"}},
+    }
+    """Named settings: what each changes in the sections of this file."""
+
+    @model_validator(mode="after")
+    def _each_run_once(self) -> Self:
+        for key, values in (
+            ("run", self.run),
+            ("controls", self.controls),
+            ("ablation", self.ablation),
+            ("seeds", self.seeds),
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} {list(values)} names something twice")
+        return self

@@ -1,0 +1,62 @@
+"""Stages of the data set."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from luss_core.config.base import Fraction, Positive, Section
+
+
+class SynthesizeConfig(Section):
+    """The embedded data set: generated scenes with exact masks in ImageNet-S layout."""
+
+    train: Positive = 1000
+    validation: Positive = 160
+    test: Positive = 240
+    min_side: int = Field(64, ge=32)
+    """Shortest side of a scene in pixels; sides are drawn from [min_side, max_side]."""
+    max_side: int = Field(96, ge=32)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_side > self.max_side:
+            raise ValueError(f"min_side {self.min_side} is above max_side {self.max_side}")
+        return self
+
+
+class PrepareConfig(Section):
+    """Which files become images, and how large they are kept."""
+
+    short_side: int = Field(72, ge=8)
+    """Images whose shorter side is longer are reduced to it (pixels); smaller ones are kept as they are."""
+    masks: str | None = None
+    """Folder of ground-truth masks for a plain folder of images; an ImageNet-S layout brings its own."""
+    max_megapixels: float = Field(64, gt=0)
+    """Larger files are set aside: they are mistakes or attacks more often than photographs."""
+    max_rejected_fraction: Fraction = 0.1
+    """Stop when more than this share of the files cannot be used."""
+
+
+class PriorConfig(Section):
+    """What probably is object: a saliency map of every image, made without learning. Nothing uses it yet.
+
+    The numbers are those of the region contrast of Cheng et al. 2015, TPAMI 37(3); a folder of maps needs none of them.
+    """
+
+    folder: str | None = None
+    """Folder of your own greyscale maps, <split>/cat/1.png for <split>/cat/1.jpg; null computes region contrast."""
+    size: int = Field(256, ge=16)
+    """Images whose longer side is longer are reduced to it (pixels), and so are the maps."""
+    segment_scale: float = Field(50, gt=0)
+    """k of the segmentation, Felzenszwalb and Huttenlocher 2004, in units of CIE Lab: larger makes larger regions."""
+    segment_sigma: float = Field(0.5, ge=0)
+    """Standard deviation in pixels of the blur before the segmentation."""
+    min_region: float = Field(200, ge=0)
+    """Pixels of the smallest region in an image of 400 x 300; it changes in proportion to the area of the image."""
+    spatial_spread: float = Field(0.4, gt=0)
+    """Squared distance at which regions count for 1/e; the image is 1 wide and 1 high."""
+    centre_weight: float = Field(9, ge=0)
+    """Preference for the middle of the image; 0 for none."""
+    border: float = Field(0.4, gt=0)
+    """Regions count as background if this share of their extent lies along the border; large keeps them all."""

@@ -1,0 +1,71 @@
+"""Stages that train nothing."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from luss_core.config.base import Fraction, Positive, Section
+
+
+class ExtractConfig(Section):
+    """Step 2a: one vector an image."""
+
+    features: Literal["output", "stage4", "colour_histogram"] = "output"
+    """The map of the decoder, or of stage 4 of the backbone, pooled. colour_histogram is a control that looks at no
+    shape: 8x8x8 RGB bins."""
+    attend: bool = True
+    """Pool with the attention, where there is one. The paper does not say; its successor does."""
+    size: int = Field(72, ge=8)
+    """Shorter side of the image in pixels (256 in the papers)."""
+    crop: int = Field(72, ge=8)
+    """Side of the centre square that is looked at, in pixels (224 in the papers)."""
+    batch_size: Positive = 64
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.crop > self.size:
+            raise ValueError(f"crop {self.crop} is larger than size {self.size}")
+        return self
+
+
+class ClusterConfig(Section):
+    """Step 2b: k-means with K = number of categories."""
+
+    assign: Literal["kmeans", "single"] = "kmeans"
+    """single gives every image the same label: the control without categories."""
+    restarts: Positive = 30
+    iterations: Positive = 20
+    normalize: bool = True
+    """L2-normalise the features first."""
+
+
+class InferConfig(Section):
+    """Step 4: class activation maps to masks."""
+
+    size: int = Field(72, ge=8)
+    """Shorter side of the network input in pixels (256 in the papers)."""
+    splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")
+    """What is segmented; a data set that has none of them is segmented whole."""
+    threshold: Literal["otsu"] | Fraction = "otsu"
+    """Foreground where the score, as a fraction of its maximum, reaches this. otsu: Otsu's threshold of the scores of
+    the training images, which needs no ground truth."""
+
+
+class EvaluateConfig(Section):
+    """How masks are scored: the ImageNet-S protocol."""
+
+    match: Literal["auto", "identity"] = "auto"
+    """auto: Hungarian matching of clusters and classes on the validation images, reused for the test images."""
+    absent: Literal["skip", "zero"] = "skip"
+    """Classes absent from a size range are left out (the released tool) or count 0 (the tables of the first paper)."""
+    unknown: Literal["error", "drop"] = "error"
+    """What to do with a predicted id that the matching does not know."""
+
+
+class ReportConfig(Section):
+    """What the page shows."""
+
+    panels: Positive = 12
+    """Images shown with truth and prediction."""
+    gallery: Positive = 8
+    """Images shown nearest each centroid."""

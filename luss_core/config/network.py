@@ -1,0 +1,95 @@
+"""Networks."""
+
+from itertools import accumulate
+from operator import mul
+from typing import Literal
+
+from pydantic import Field
+
+from luss_core.config.base import Dilation, Positive, Section
+
+
+class BackboneConfig(Section):
+    """ResNet, He et al. 2016, arXiv:1512.03385."""
+
+    arch: Literal["resnet18", "resnet50"] = "resnet18"
+    width: int = Field(16, gt=0, multiple_of=8)
+    """Channels of the first stage; 64 is the published network. Fewer than 8 crash the CPU kernels of torch."""
+    stem: Literal["imagenet", "small"] = "small"
+    """imagenet: 7x7 with stride 2, then max-pooling; small: 3x3 with stride 2, for images below 100 pixels."""
+    strides: tuple[Literal[1, 2, 4], Literal[1, 2, 4], Literal[1, 2, 4], Literal[1, 2, 4]] = (1, 2, 2, 1)
+    """Of the four stages; 1, 2, 2, 2 is the published network. The default has an overall stride of 8."""
+    dilations: tuple[Dilation, Dilation, Dilation, Dilation] = (1, 1, 1, 1)
+    """Of the 3x3 convolutions of the four stages; the first of a stage has that of the stage before. Strides
+    1, 2, 2, 1 with dilations 1, 1, 1, 2 (output stride 16) and 1, 2, 1, 1 with 1, 1, 2, 4 (8) are DeepLab's."""
+
+    @property
+    def pixels(self) -> tuple[int, int, int, int]:
+        """Pixels of the image from one position to the next in the maps of the four stages."""
+        stem = 4 if self.stem == "imagenet" else 2
+        first, second, third, fourth = tuple(accumulate((stem, *self.strides), mul))[1:]
+        return first, second, third, fourth
+
+
+class DecoderConfig(Section):
+    """DeepLabV3+ head, Chen et al. 2018, arXiv:1802.02611: ASPP over stage 4, then a decoder with an earlier stage."""
+
+    channels: int = Field(256, gt=0, multiple_of=8)
+    """Of every branch of ASPP and of the output; 256 is the published head."""
+    low_level_channels: int = Field(48, gt=0, multiple_of=8)
+    """To which the map of the earlier stage is reduced; 48 is the published head."""
+    low_level_stage: int = Field(1, ge=1, le=4)
+    """The earlier stage."""
+    rates: tuple[Positive, Positive, Positive] = (1, 2, 3)
+    """Dilations of the three 3x3 branches of ASPP. The default is for maps about 7 positions wide; 6, 12, 18 is
+    published, for maps of 33 positions. A branch whose rate is as large as the map sees no neighbour at all."""
+    aspp_stride: Literal[2, 4, 8, 16, 32, 64] = 32
+    """Pixels of the image from one position to the next in ASPP; finer maps of stage 4 are averaged."""
+    decoder_stride: Literal[2, 4, 8, 16, 32, 64] = 16
+    """The same in the decoder and in its output; finer maps are averaged, coarser ones interpolated."""
+
+
+class SmallDecoderConfig(DecoderConfig):
+    """As the published head, but a quarter as wide and for views below 100 pixels."""
+
+    channels: int = Field(64, gt=0, multiple_of=8)
+    low_level_channels: int = Field(16, gt=0, multiple_of=8)
+    low_level_stage: int = Field(2, ge=1, le=4)
+    aspp_stride: Literal[2, 4, 8, 16, 32, 64] = 8
+    decoder_stride: Literal[2, 4, 8, 16, 32, 64] = 4
+
+
+class EncoderConfig(Section):
+    """What is learned and passed on: backbone, decoder, attention."""
+
+    backbone: BackboneConfig = BackboneConfig()
+    decoder: DecoderConfig | None = None
+    """DeepLabV3+ head; null uses the last stage of the backbone."""
+    attention: bool = False
+    """Pixel attention, Sec. 4 of the LUSS paper: one weight a pixel, with which the map is pooled."""
+
+
+def check_decoder(decoder: DecoderConfig, pixels: tuple[int, int, int, int], sizes: list[int]) -> None:
+    aspp, out, stage = decoder.aspp_stride, decoder.decoder_stride, decoder.low_level_stage
+    if aspp < pixels[3]:
+        raise ValueError(
+            f"decoder.aspp_stride {aspp} is finer than stage 4 of the backbone, which has one position every"
+            f" {pixels[3]} pixels; set aspp_stride to {pixels[3]} or more, or lower one of backbone.strides"
+        )
+    if out < pixels[stage - 1]:
+        raise ValueError(
+            f"decoder.decoder_stride {out} is finer than decoder.low_level_stage {stage}, which has one position every"
+            f" {pixels[stage - 1]} pixels; set decoder_stride to {pixels[stage - 1]} or more, or take an earlier stage"
+        )
+    if min(sizes) <= aspp:
+        raise ValueError(
+            f"decoder.aspp_stride {aspp} leaves ASPP no 2x2 positions in a view of {min(sizes)} pixels; lower it (and,"
+            f" if need be, backbone.strides) or set views.crops.size to at least {aspp + 1}"
+        )
+    for size in sizes:
+        if size % out:
+            near = " or ".join(str(n) for n in (size // out * out, (size // out + 1) * out) if n > aspp)
+            raise ValueError(
+                f"views.crops.size {size} is not a multiple of decoder.decoder_stride {out}: the last position would"
+                f" reach past the view, and positions of two views would not match; set the size to {near}"
+            )
