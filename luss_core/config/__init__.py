@@ -11,7 +11,7 @@ from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import ClusterConfig, EvaluateConfig, ExtractConfig, InferConfig, ReportConfig
 from luss_core.config.methods import METHODS, MethodConfig, ShapeConfig, SwAVConfig
-from luss_core.config.network import BackboneConfig, DecoderConfig, EncoderConfig, SmallDecoderConfig
+from luss_core.config.network import BackboneConfig, DecoderConfig, EncoderConfig
 from luss_core.config.training import (
     CropConfig,
     FinetuneConfig,
@@ -51,7 +51,6 @@ __all__ = [
     "Section",
     "SegmenterConfig",
     "ShapeConfig",
-    "SmallDecoderConfig",
     "Stages",
     "SwAVConfig",
     "SynthesizeConfig",

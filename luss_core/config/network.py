@@ -49,14 +49,8 @@ class DecoderConfig(Section):
     """The same in the decoder and in its output; finer maps are averaged, coarser ones interpolated."""
 
 
-class SmallDecoderConfig(DecoderConfig):
-    """As the published head, but a quarter as wide and for views below 100 pixels."""
-
-    channels: int = Field(64, gt=0, multiple_of=8)
-    low_level_channels: int = Field(16, gt=0, multiple_of=8)
-    low_level_stage: int = Field(2, ge=1, le=4)
-    aspp_stride: Literal[2, 4, 8, 16, 32, 64] = 8
-    decoder_stride: Literal[2, 4, 8, 16, 32, 64] = 4
+SMALL_DECODER = DecoderConfig(channels=64, low_level_channels=16, low_level_stage=2, aspp_stride=8, decoder_stride=4)
+"""A quarter as wide as the published head, for views below 100 pixels."""
 
 
 class EncoderConfig(Section):

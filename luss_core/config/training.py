@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from luss_core.config.base import Fraction, Positive, Section
 from luss_core.config.methods import METHODS, MethodConfig, ShapeConfig
-from luss_core.config.network import DecoderConfig, EncoderConfig, SmallDecoderConfig, check_decoder
+from luss_core.config.network import SMALL_DECODER, DecoderConfig, EncoderConfig, check_decoder
 
 
 class CropConfig(Section):
@@ -73,7 +73,7 @@ class TrainConfig(Section):
 class PretrainConfig(EncoderConfig):
     """Step 1: self-supervised representation learning from random weights."""
 
-    decoder: DecoderConfig | None = SmallDecoderConfig()
+    decoder: DecoderConfig | None = SMALL_DECODER
     attention: bool = True
     method: MethodConfig = ShapeConfig()
     views: ViewsConfig = ViewsConfig()
