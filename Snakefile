@@ -16,6 +16,7 @@ include: "rules/synthesize.smk"
 include: "rules/prepare.smk"
 include: "rules/prior.smk"
 include: "rules/pretrain.smk"
+include: "rules/examine.smk"
 include: "rules/extract.smk"
 include: "rules/cluster.smk"
 include: "rules/finetune.smk"
@@ -23,10 +24,11 @@ include: "rules/infer.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
 include: "rules/compare.smk"
+include: "rules/ablation.smk"
 
 
 rule all:
-    """The report of every run; `snakemake compare` and `snakemake controls` set runs side by side."""
+    """The report of every run; `snakemake compare`, `controls` and `ablation` set runs side by side."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),

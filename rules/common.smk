@@ -68,13 +68,26 @@ def code_of_method(wildcards):
 
 def prior_of_method(wildcards):
     """The saliency maps, where the method of a run is taught by them."""
-    return rules.prior.output.maps if METHODS[wildcards.method].pretrain.prior else []
+    return prior_of([wildcards.method])
+
+
+def prior_of(methods):
+    """The same for several methods."""
+    taught = any(METHODS[method].pretrain.prior for method in methods)
+    return rules.prior.output.maps if taught else []
+
+
+def prior_argument(wildcards, input):
+    """--prior, where a rule has the saliency maps as an input."""
+    return f"--prior {input.prior}" if input.prior else ""
 
 
 def record_code():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
     modules = {
-        stage: (stage, []) for stage in (*STAGES, "compare") if stage != "pretrain"
+        stage: (stage, [])
+        for stage in (*STAGES, "compare", "ablation")
+        if stage != "pretrain"
     }
     for method in sorted({stages.pretrain.method.name for stages in METHODS.values()}):
         modules[f"pretrain-{method}"] = "pretrain", [
@@ -101,6 +114,7 @@ def pages_message():
         *of_runs(rules.report.output.page, METHODS),
         rules.compare.output.page,
         rules.controls.output.page,
+        rules.ablation.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 

@@ -21,7 +21,7 @@ rule pretrain:
         gpu=1,
     params:
         settings=settings("pretrain"),
-        prior=lambda wildcards, input: f"--prior {input.prior}" if input.prior else "",
+        prior=prior_argument,
         state=f"{RUN}/state/pretrain",
     shell:
         "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} --seed {wildcards.seed}"

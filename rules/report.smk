@@ -3,7 +3,10 @@ rule report:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
+        prior=prior_of_method,
         pretrain=rules.pretrain.output.steps,
+        examine=rules.examine.output.measures,
+        attention=rules.examine.output.attention,
         finetune=rules.finetune.output.steps,
         clusters=rules.cluster.output.clusters,
         balance=rules.cluster.output.balance,
@@ -31,9 +34,11 @@ rule report:
         runtime="1h",
     params:
         settings=settings("report"),
+        prior=prior_argument,
         title=f"{CONFIG.dataset} · {{method}} · seed {{seed}}",
     shell:
         "python -m workflow_scripts.report --images {input.images} --store {input.store}"
+        " {params.prior} --examine {input.examine} --attention {input.attention}"
         " --pretrain-log {input.pretrain} --finetune-log {input.finetune} --clusters {input.clusters}"
         " --balance {input.balance} --threshold {input.threshold} --masks {input.masks} --scores {input.scores}"
         " --table {input.table} --title {params.title:q} --out {output.page}"

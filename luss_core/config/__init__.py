@@ -9,7 +9,14 @@ from pydantic import Field, model_validator
 
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
-from luss_core.config.inference import ClusterConfig, EvaluateConfig, ExtractConfig, InferConfig, ReportConfig
+from luss_core.config.inference import (
+    ClusterConfig,
+    EvaluateConfig,
+    ExamineConfig,
+    ExtractConfig,
+    InferConfig,
+    ReportConfig,
+)
 from luss_core.config.methods import METHODS, MethodConfig, ShapeConfig, SwAVConfig
 from luss_core.config.network import BackboneConfig, DecoderConfig, EncoderConfig
 from luss_core.config.training import (
@@ -32,6 +39,7 @@ __all__ = [
     "Dilation",
     "EncoderConfig",
     "EvaluateConfig",
+    "ExamineConfig",
     "ExtractConfig",
     "FinetuneConfig",
     "FinetuneTrainConfig",
@@ -61,7 +69,7 @@ __all__ = [
 
 STAGES = (
     *("synthesize", "prepare", "prior"),
-    *("pretrain", "extract", "cluster", "finetune", "infer", "evaluate", "report"),
+    *("pretrain", "examine", "extract", "cluster", "finetune", "infer", "evaluate", "report"),
 )
 """In order; the names of the rule files, the scripts, the sections and the functions."""
 
@@ -76,6 +84,7 @@ class Stages(Section):
     prepare: PrepareConfig = PrepareConfig()
     prior: PriorConfig = PriorConfig()
     pretrain: PretrainConfig = PretrainConfig()
+    examine: ExamineConfig = ExamineConfig()
     extract: ExtractConfig = ExtractConfig()
     cluster: ClusterConfig = ClusterConfig()
     finetune: FinetuneConfig = FinetuneConfig()

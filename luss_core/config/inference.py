@@ -7,6 +7,23 @@ from pydantic import Field, model_validator
 from luss_core.config.base import Fraction, Positive, Section
 
 
+class ExamineConfig(Section):
+    """What the encoder learned: how alike it sees one place in two views, and one category; where its attention lies.
+
+    Measured on the validation images (training images where there are none), with the large views of pretrain.
+    """
+
+    images: Positive = 5000
+    """Images that are measured, at the most; of more an even sample."""
+    draws: Positive = 4
+    """Pairs of views of each image."""
+    grid: int = Field(7, ge=1, le=64)
+    """Places along each side of the region that two views share."""
+    size: int = Field(72, ge=8)
+    """Shorter side in pixels of the whole images, for categories and attention (256 in the papers)."""
+    batch_size: Positive = 64
+
+
 class ExtractConfig(Section):
     """Step 2a: one vector an image."""
 

@@ -145,11 +145,55 @@ def dot_chart(groups: Mapping[str, Mapping[str, Sequence[float]]], *, label: str
         return _svg(figure, label)
 
 
+@dataclass(frozen=True)
+class Steps:
+    """One measure of every row of an ablation."""
+
+    name: str
+    runs: Sequence[Sequence[float]]
+    """For each row the values of its runs."""
+    paper: Sequence[float | None]
+    """For each row what the paper has."""
+
+
+def steps_chart(rows: Sequence[str], measures: Sequence[Steps], *, label: str) -> str:
+    """For each measure, side by side, runs as dots with mean and deviation, and the paper beside; rows from the top."""
+    width = WIDTH if len(measures) == 1 else 120 + 250 * len(measures)
+    with _figure(96 + 34 * len(rows), width) as figure:
+        places = np.arange(len(rows))
+        for axes, measure in zip(
+            figure.subplots(1, len(measures), sharey=True, squeeze=False)[0], measures, strict=True
+        ):
+            stated = np.array([np.nan if value is None else value for value in measure.paper], dtype=float)
+            axes.plot(
+                stated, places - 0.12, "D--", color=MUTED, markersize=5, linewidth=1.2, label="paper, ImageNet-S50"
+            )
+            means = [np.mean(values) if values else np.nan for values in measure.runs]
+            spread = [np.std(values, ddof=1) if len(values) > 1 else 0 for values in measure.runs]
+            for place, values in zip(places, measure.runs, strict=True):
+                axes.plot(values, np.full(len(values), place + 0.12), "o", color=AUTOMATIC, markersize=4, alpha=0.45)
+            axes.errorbar(means, places + 0.12, xerr=spread, fmt="o-", color=AUTOMATIC, capsize=3, label="these runs")
+            axes.set(xlabel=measure.name, yticks=places, yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
+            axes.grid(axis="y", visible=False)
+            axes.tick_params(axis="y", labelcolor=INK)
+        _legend(figure.axes[0])
+        return _svg(figure, label)
+
+
+def standalone(chart: str, variables: Mapping[str, str]) -> str:
+    """A chart of a page as a file of its own, with the values of the variables of the page in it."""
+    for name, value in variables.items():
+        chart = chart.replace(f"var(--{name})", value)
+    chart = chart.replace("currentColor", variables["ink"])
+    begin = f'<svg xmlns="http://www.w3.org/2000/svg" style="background: {variables["page"]}; font-family: sans-serif"'
+    return chart.replace('<svg class="chart"', begin, 1) + "\n"
+
+
 @contextmanager
-def _figure(height: float) -> Iterator[Figure]:
+def _figure(height: float, width: float = WIDTH) -> Iterator[Figure]:
     """A figure whose user units are CSS pixels at its natural size."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH / 72, height / 72), layout="constrained")
+        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
         figure.patch.set_visible(False)
         yield figure
 

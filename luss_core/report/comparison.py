@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from luss_core.data.images import ImageList
 from luss_core.errors import UserError
 from luss_core.report.tables import RULES
 
@@ -32,6 +33,14 @@ class Run:
     @property
     def masks(self) -> Path:
         return self.folder / "infer" / "masks"
+
+    @property
+    def measures(self) -> Path:
+        return self.folder / "examine" / "examine.json"
+
+    @property
+    def attention(self) -> Path:
+        return self.folder / "examine" / "attention"
 
 
 def parse_run(text: str) -> Run:
@@ -65,6 +74,30 @@ def check_comparable(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> N
             raise UserError(
                 f"{run.scores} was scored on {found}, {runs[0].scores} on {wanted}; compare runs of one data set"
             )
+
+
+def check_listing(images: ImageList, run: Run, scores: dict[str, Any]) -> None:
+    """Stop unless the scores are of the images with ground truth of the list.
+
+    Raises:
+        UserError: another number of images in a split.
+    """
+    for split, entry in scores["splits"].items():
+        listed = sum(bool(images.mask[row]) for row in images.rows(split))
+        if listed != entry["images"]:
+            raise UserError(
+                f"{run.scores} was scored on {entry['images']} {split} images, but --images lists {listed} with ground"
+                " truth; give the images.csv that the runs were made with"
+            )
+
+
+def first_runs(runs: Sequence[Run]) -> list[int]:
+    """Position of the run with the smallest seed of each method, in the order of the methods."""
+    first: dict[str, int] = {}
+    for k, run in enumerate(runs):
+        if run.method not in first or run.seed < runs[first[run.method]].seed:
+            first[run.method] = k
+    return list(first.values())
 
 
 def score_table(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Templates to HTML: escaping, number formats, and the style in the page itself."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ def render(template: str, **context: Any) -> str:
     page = environment.get_template(template).render(style=Markup(style), **context)
     # Names of files that are no UTF-8 hold lone surrogates, which no page can.
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def variables() -> dict[str, str]:
+    """The colours of the page on a light screen, by name without the dashes."""
+    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+    return dict(re.findall(r"--([\w-]+): ([^;]+);", style.partition("}")[0]))
 
 
 def number(value: float | None, digits: int = 1) -> Markup:

@@ -34,11 +34,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Layer:
-    """A label map to lay over a photograph."""
+    """A label map, or a map of saliency or attention, to lay over a photograph."""
 
     title: str
     overlay: str
-    chips: list[Chip]
+    chips: list[Chip] | None
+    """The classes that it shows; None where it shows none."""
     alt: str
 
 

@@ -4,6 +4,7 @@ import base64
 from io import BytesIO
 
 import numpy as np
+from matplotlib import colormaps
 from PIL import Image
 
 from luss_core.data.masks import IGNORE
@@ -11,6 +12,8 @@ from luss_core.report.colours import IGNORED
 
 FILL, EDGE, VEIL, PALE = 130, 255, 130, 150
 """Opacity (0..255) of the inside of an object, of its edge, of the veil over "other", and of ignored pixels."""
+GLAZE = 228
+"""Opacity of a map of saliency or attention: outlines of the photograph stay to be seen."""
 VEIL_COLOUR = (24, 26, 30)
 
 
@@ -49,6 +52,15 @@ def overlay_uri(mask: np.ndarray, colours: np.ndarray, *, longest: int) -> str:
     picture.putpalette(np.concatenate([inside[:entries], edges]).tobytes(), "RGB")
     opacity = np.concatenate([alpha[:entries], np.full(entries, EDGE)]).astype(np.uint8)
     return _uri(picture, "PNG", transparency=opacity.tobytes(), optimize=True)
+
+
+def intensity_uri(values: np.ndarray, *, longest: int) -> str:
+    """A PNG of an (h, w) uint8 map to lay over the photograph: dark is 0, bright yellow 255."""
+    picture = Image.fromarray(np.ascontiguousarray(values))
+    picture.thumbnail((longest, longest), Image.Resampling.BILINEAR)
+    ramp = np.rint(255 * colormaps["inferno"](np.arange(256))[:, :3]).astype(np.uint8)
+    picture.putpalette(ramp.tobytes(), "RGB")
+    return _uri(picture, "PNG", transparency=bytes([GLAZE]) * 256, optimize=True)
 
 
 def heat_uri(share: np.ndarray) -> str:

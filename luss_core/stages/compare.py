@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 
 from luss_core.config import ReportConfig
-from luss_core.data.images import ImageList, read_images
+from luss_core.data.images import read_images
 from luss_core.data.store import Store
-from luss_core.errors import UserError
 from luss_core.io import atomic, read_json, write_text
 from luss_core.report.charts import dot_chart
 from luss_core.report.colours import make_palette
-from luss_core.report.comparison import Run, aggregate, check_comparable, score_table
+from luss_core.report.comparison import Run, aggregate, check_comparable, check_listing, first_runs, score_table
 from luss_core.report.page import render
 from luss_core.report.panels import Prediction, cluster_classes, make_panels, panel_rows
 from luss_core.report.tables import RULES, main_split
@@ -73,30 +72,6 @@ def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path
         frame.to_csv(partial, index=False)
     write_text(out, page)
     logger.info("compare: %d runs, %s", len(runs), out)
-
-
-def first_runs(runs: Sequence[Run]) -> list[int]:
-    """Position of the run with the smallest seed of each method, in the order of the methods."""
-    first: dict[str, int] = {}
-    for k, run in enumerate(runs):
-        if run.method not in first or run.seed < runs[first[run.method]].seed:
-            first[run.method] = k
-    return list(first.values())
-
-
-def check_listing(images: ImageList, run: Run, scores: dict[str, Any]) -> None:
-    """Stop unless the scores are of the images with ground truth of the list.
-
-    Raises:
-        UserError: another number of images in a split.
-    """
-    for split, entry in scores["splits"].items():
-        listed = sum(bool(images.mask[row]) for row in images.rows(split))
-        if listed != entry["images"]:
-            raise UserError(
-                f"{run.scores} was scored on {entry['images']} {split} images, but --images lists {listed} with ground"
-                " truth; give the images.csv that the runs were made with"
-            )
 
 
 def score_blocks(aggregated: pd.DataFrame) -> list[dict[str, Any]]:

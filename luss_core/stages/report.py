@@ -15,6 +15,7 @@ from luss_core.report import tables
 from luss_core.report.charts import balance_chart, threshold_chart
 from luss_core.report.colours import Palette, make_palette
 from luss_core.report.gallery import gallery
+from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.logs import read_log
 from luss_core.report.made import made_with, rejected
 from luss_core.report.page import render
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 FIRST = 6
 """Images at the top of the page; the others come after the numbers."""
+ATTENDED = 8
+"""Images whose attention is shown."""
 HEATED_CLASSES = 20
 """With more classes the confusion matrix is a picture and a list of pairs instead of a table."""
 FEW_PAIRS, MANY_PAIRS = 8, 15
@@ -46,6 +49,9 @@ def report(
     *,
     images: Path,
     store: Path,
+    prior: Path | None,
+    examine: Path,
+    attention: Path,
     pretrain_log: Path,
     finetune_log: Path,
     clusters: Path,
@@ -57,7 +63,7 @@ def report(
     out: Path,
     title: str,
 ) -> None:
-    """Write one self-contained HTML page about a run: pictures, scores, curves, clusters, settings.
+    """Write one self-contained HTML page about a run: pictures, scores, curves, attention, clusters, settings.
 
     Raises:
         UserError: an input is missing or damaged.
@@ -70,6 +76,8 @@ def report(
     split = tables.main_split(result)
     shown = split or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
+    panels = make_panels(listing, pixels, rows, [Prediction("found", masks, classes)], palette, truth)
+    intensities = [*saliency_maps(prior), *attention_maps("attention", attention, listing, rows)]
     weights = pretrain_log.with_name("encoder.safetensors"), finetune_log.with_name("segmenter.safetensors")
     page = render(
         "page.html",
@@ -80,14 +88,16 @@ def report(
         trained_on=len(found.row),
         first=min(FIRST, len(rows)),
         grouped=len({listing.folder[row] for row in rows}) > 1,
-        panels=make_panels(listing, pixels, rows, [Prediction("found", masks, classes)], palette, truth),
+        panels=panels,
+        encoder=read_json(examine),
+        attended=with_intensities(panels[:ATTENDED], rows, intensities) if intensities else [],
         panel_split=shown,
         training=describe(read_log(pretrain_log), read_log(finetune_log)),
         clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery),
         balance=sizes,
         balance_chart=balance_chart(sizes["sizes"], label="Images in each cluster, largest first"),
         rejected=rejected(images),
-        made=made_with([store, weights[0], clusters, weights[1], threshold, scores]),
+        made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
         **threshold_context(result, levels),
         **(scored_context(result, split, table, palette) if split else {}),
     )

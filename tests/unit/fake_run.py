@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from luss_core.data.features import Clusters, write_clusters
 from luss_core.data.images import ImageList, read_images, write_csv, write_images
 from luss_core.data.masks import write_mask
-from luss_core.data.store import write_store
+from luss_core.data.store import Store, write_store
 
 ABOUT = {"luss": "0.1", "commit": "abc1234+", "libraries": {"torch": "2.9", "numpy": "2.3"}, "settings": {"seed": 0}}
 COLUMNS = ("split", "rule", "class", "name", "IoU", "BIoU", "cluster", "truth_pixels", "predicted_pixels")
@@ -28,6 +29,8 @@ class FakeRun:
     names: list[str] = field(default_factory=list)
     per_class: int = 3
     seed: int = 0
+    attention: bool = False
+    """Whether the run has attention; write_prior() writes saliency."""
 
     @property
     def images(self) -> Path:
@@ -37,11 +40,17 @@ class FakeRun:
     def store(self) -> Path:
         return self.data / "prepare" / "images.h5"
 
+    @property
+    def prior(self) -> Path:
+        return self.data / "prior" / "prior.h5"
+
     def arguments(self) -> dict[str, Path]:
-        """Inputs of report()."""
+        """Inputs of report(), but for the prior."""
         return {
             "images": self.images,
             "store": self.store,
+            "examine": self.run / "examine" / "examine.json",
+            "attention": self.run / "examine" / "attention",
             "pretrain_log": self.run / "pretrain" / "log.jsonl",
             "finetune_log": self.run / "finetune" / "log.jsonl",
             "clusters": self.run / "cluster" / "clusters.h5",
@@ -88,14 +97,27 @@ def write_data(fake: FakeRun) -> None:
     fake.images.with_name("rejected.csv").write_text("path,reason\na.jpg,empty file\nb.png,mask missing\n")
 
 
+def write_prior(fake: FakeRun) -> None:
+    """prior/: a bright square in the middle of every image."""
+    maps = []
+    for height, width in Store(fake.store).shapes.tolist():
+        maps.append(np.zeros((height, width, 1), np.uint8))
+        maps[-1][height // 4 : -height // 4, width // 4 : -width // 4] = 230
+    fake.prior.parent.mkdir(parents=True, exist_ok=True)
+    with write_store(fake.prior, sum(m.nbytes for m in maps), ABOUT, 1) as store:
+        shapes = np.array([m.shape[:2] for m in maps])
+        store.append(b"".join(m.tobytes() for m in maps), shapes, np.zeros(len(maps), np.int64))
+
+
 def write_run(fake: FakeRun) -> dict[str, Any]:
     """Everything below seed<k>/; returns what is in scores.json."""
     rng = np.random.default_rng(fake.seed + 1)
-    for name in ("pretrain", "cluster", "finetune", "infer", "evaluate"):
+    for name in ("pretrain", "examine/attention", "cluster", "finetune", "infer", "evaluate"):
         (fake.run / name).mkdir(parents=True, exist_ok=True)
     _write_logs(fake)
     _write_clusters(fake, rng)
     _write_masks(fake, rng)
+    _write_examine(fake)
     scores = _scores(fake, rng)
     (fake.run / "evaluate" / "scores.json").write_text(json.dumps(scores))
     if fake.truth:
@@ -134,6 +156,29 @@ def _write_masks(fake: FakeRun, rng: np.random.Generator) -> None:
             path = fake.run / "infer" / "masks" / split / f"{images.id[row]}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_mask(path, mask)
+
+
+def _write_examine(fake: FakeRun) -> None:
+    rng, images = np.random.default_rng(fake.seed + 7), read_images(fake.images)
+    for row in [row for split in ("validation", "test") for row in images.rows(split) if fake.attention]:
+        path = fake.run / "examine" / "attention" / images.split[row] / f"{images.id[row]}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (6, 7), np.uint8)).save(path)
+    found = {
+        "view_cos": round(float(rng.uniform(0.5, 1)), 4),
+        "cat_cos": round(float(rng.uniform(0.5, 1)), 4) if fake.truth else None,
+        "split": "validation",
+        "images": 9,
+        "pairs": 36,
+        "categories": fake.classes if fake.truth else 0,
+        "attention": {"lowest": 0.11, "mean": 0.3, "highest": 0.87, "images": 18} if fake.attention else None,
+        "attention_F": 52.5 if fake.attention and fake.truth else None,
+        "prior_F": 47.25 if fake.attention and fake.truth and fake.prior.exists() else None,
+        "F_rule": "adaptive",
+        "F_images": 9,
+        "provenance": ABOUT,
+    }
+    (fake.run / "examine" / "examine.json").write_text(json.dumps(found))
 
 
 def _scores(fake: FakeRun, rng: np.random.Generator) -> dict[str, Any]:

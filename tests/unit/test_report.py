@@ -36,7 +36,7 @@ def make(folder: Path, classes: int, *, truth: bool = True, names: list[str] | N
     write_data(fake)
     write_run(fake)
     out = folder / "index.html"
-    report(ReportConfig(), **fake.arguments(), out=out, title="made up · swav · seed 0")
+    report(ReportConfig(), **fake.arguments(), prior=None, out=out, title="made up · swav · seed 0")
     return fake, out.read_text(encoding="utf-8")
 
 
@@ -85,7 +85,7 @@ def test_numbers_are_those_of_the_file(scored: tuple[FakeRun, str]) -> None:
 
 def test_same_files_same_page(scored: tuple[FakeRun, str], tmp_path: Path) -> None:
     out = tmp_path / "again.html"
-    report(ReportConfig(), **scored[0].arguments(), out=out, title="made up · swav · seed 0")
+    report(ReportConfig(), **scored[0].arguments(), prior=None, out=out, title="made up · swav · seed 0")
     assert out.read_text(encoding="utf-8") == scored[1]
 
 
@@ -112,7 +112,7 @@ def test_without_truth(tmp_path: Path) -> None:
     assert "No ground truth was found" in text
     assert "mIoU" not in text
     sections = {values["id"] for values, _ in page.all("section")}
-    assert sections == {"first", "threshold", "training", "clusters", "more", "made"}
+    assert sections == {"first", "threshold", "training", "encoder", "clusters", "more", "made"}
     assert {"found"} == {shown for _, shown in page.all("span", **{"class": "tag"})}
     assert "29\N{NO-BREAK SPACE}% of the pixels of the test images are foreground" in text
     assert len(page.all("img")) == min(4 * fake.per_class, 4 * ReportConfig().gallery)
@@ -135,7 +135,7 @@ def test_untrained_control(tmp_path: Path) -> None:
     write_run(fake)
     files = fake.arguments()
     files["pretrain_log"].write_text("")
-    report(ReportConfig(panels=2), **files, out=tmp_path / "index.html", title="random")
+    report(ReportConfig(panels=2), **files, prior=None, out=tmp_path / "index.html", title="random")
     assert "Pre-training: no step was taken" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
@@ -146,12 +146,12 @@ def test_missing_mask_is_named(tmp_path: Path) -> None:
     for path in (fake.arguments()["masks"] / "test").rglob("*.png"):
         path.unlink()
     with pytest.raises(UserError, match=r"masks/test/001/\d\.png does not exist"):
-        report(ReportConfig(), **fake.arguments(), out=tmp_path / "index.html", title="x")
+        report(ReportConfig(), **fake.arguments(), prior=None, out=tmp_path / "index.html", title="x")
     assert not (tmp_path / "index.html").exists()
 
 
 def test_imports_no_torch() -> None:
-    code = "import sys, luss_core.stages.report, luss_core.stages.compare; sys.exit('torch' in sys.modules)"
+    code = "import sys; from luss_core.stages import report, compare, ablation; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -160,7 +160,7 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     write_data(fake)
     assert "caf\udce9" in read_images(fake.images).folder
     write_run(fake)
-    report(ReportConfig(), **fake.arguments(), out=tmp_path / "index.html", title="x")
+    report(ReportConfig(), **fake.arguments(), prior=None, out=tmp_path / "index.html", title="x")
     assert "caf\\udce9" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
