@@ -29,6 +29,15 @@ def test_a_sweep_is_methods_times_seeds(fresh):
     assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(STAGES[2:], 6)}
 
 
+def test_the_ablation_is_its_rows_times_seeds(fresh):
+    jobs = fresh.jobs("ablation", "--config", "seeds=[0,1,2]")
+    once = dict.fromkeys(("synthesize", "prepare", "prior", "ablation"), 1)
+    assert jobs == once | dict.fromkeys([stage for stage in STAGES[3:] if stage != "report"], 18)
+    jobs = fresh.jobs("ablation", "--config", "ablation=[swav,deeplab]")
+    assert jobs["examine"] == 2
+    assert "prior" not in jobs  # no row is taught by it
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_recipes_can_be_run(fresh, photographs, recipe):
     settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))

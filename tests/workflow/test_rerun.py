@@ -14,7 +14,8 @@ INFER = {"infer"} | EVALUATE
 FINETUNE = {"finetune"} | INFER
 CLUSTER = {"cluster"} | FINETUNE
 EXTRACT = {"extract"} | CLUSTER
-PRETRAIN = {"pretrain"} | EXTRACT
+EXAMINE = {"examine"} | REPORT
+PRETRAIN = {"pretrain", "examine"} | EXTRACT
 PREPARE = {"prepare"} | PRETRAIN
 SYNTHESIZE = {"synthesize"} | PREPARE
 
@@ -26,6 +27,7 @@ def test_the_run_made_every_file(finished):
         assert (data / "prepare" / name).is_file(), name
     for name in (
         *("pretrain/encoder.safetensors", "pretrain/log.jsonl", "extract/features.h5"),
+        *("examine/examine.json", "examine/attention"),
         *("cluster/clusters.h5", "cluster/balance.json", "finetune/segmenter.safetensors", "finetune/log.jsonl"),
         *("infer/masks/test", "infer/scored/validation", "infer/threshold.json"),
         *("evaluate/scores.json", "evaluate/match.json", "evaluate/per_class.csv", "report/index.html"),
@@ -51,6 +53,7 @@ def test_nothing_runs_again_after_nothing_or_after_a_move(finished, project):
         ({"finetune": {"train": {"lr": 0.5}}}, FINETUNE),
         ({"cluster": {"restarts": 3}}, CLUSTER),
         ({"extract": {"batch_size": 4}}, EXTRACT),
+        ({"examine": {"grid": 5}}, EXAMINE),
         ({"pretrain": {"method": {"epsilon": 0.1}}}, PRETRAIN),
         ({"prepare": {"max_megapixels": 1}}, PREPARE),
         ({"synthesize": {"seed": 5}}, SYNTHESIZE),
@@ -80,12 +83,14 @@ def test_another_seed_runs_beside_the_first(finished):
     ("file", "old", "new", "expected"),
     [
         ("luss_core/stages/cluster.py", "def cluster(", "MORE = 1\n\n\ndef cluster(", CLUSTER),
+        ("luss_core/stages/examine.py", "def examine(", "MORE = 1\n\n\ndef examine(", EXAMINE),
         ("luss_core/stages/evaluate.py", "def evaluate(", "MORE = 1\n\n\ndef evaluate(", EVALUATE),
         ("luss_core/stages/prepare.py", "def prepare(", "MORE = 1\n\n\ndef prepare(", PREPARE),
         ("luss_core/methods/segmenter.py", "class Segmenter", "MORE = 1\n\n\nclass Segmenter", FINETUNE),
         ("luss_core/methods/swav.py", "class SwAV", "MORE = 1\n\n\nclass SwAV", PRETRAIN),
         ("luss_core/report/page.html", "<", "<!-- more --><", REPORT),
         ("workflow_scripts/infer.py", "    infer(", "    1 + 1\n    infer(", INFER),
+        ("workflow_scripts/ablation.py", "    ablation(", "    1 + 1\n    ablation(", set()),
         ("workflow_scripts/compare.py", "    compare(", "    1 + 1\n    compare(", set()),
         # neither comments, docstrings and layout, nor what reaches a stage as its settings, nor the version
         ("luss_core/train/loop.py", "def fit(", "# Why.\n\ndef fit(", set()),
