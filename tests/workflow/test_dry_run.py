@@ -4,10 +4,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from luss_core.config import STAGES
+from luss_core.config import RUN_STAGES, STAGES
 
 from .conftest import ROOT, Project
 
+USED = tuple(stage for stage in STAGES if stage != "prior")
+"""The stages whose outputs a report needs."""
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
@@ -21,12 +23,17 @@ def photographs(tmp_path):
 
 
 def test_the_default_makes_one_report_through_every_stage(fresh):
-    assert fresh.jobs() == dict.fromkeys((*STAGES, "all"), 1)
+    assert fresh.jobs() == dict.fromkeys((*USED, "all"), 1)
+
+
+def test_the_prior_belongs_to_the_data_set(fresh):
+    assert fresh.jobs("prior") == {"synthesize": 1, "prepare": 1, "prior": 1}
+    assert fresh.jobs("prior", "--config", "run=[swav,colour]", "seeds=[0,1]")["prior"] == 1
 
 
 def test_a_sweep_is_methods_times_seeds(fresh):
     jobs = fresh.jobs("--config", "run=[swav,colour]", "seeds=[0,1,2]")
-    assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(STAGES[2:], 6)}
+    assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -35,7 +42,7 @@ def test_recipes_can_be_run(fresh, photographs, recipe):
     generated = "data_root" not in settings
     arguments = ["--configfile", recipe, *([] if generated else ["--config", f"data_root={photographs}"])]
     jobs = fresh.jobs(*arguments)
-    assert jobs.keys() == {*STAGES, "all"} - (set() if generated else {"synthesize"})
+    assert jobs.keys() == {*USED, "all"} - (set() if generated else {"synthesize"})
     assert jobs["pretrain"] == len(settings.get("seeds", [0]))
 
 
@@ -53,6 +60,8 @@ MISTAKES = [
     ({"cluster": {"restarts": 0}}, ["cluster.restarts", "greater than 0", "0"]),
     ({"run": ["swaw"]}, ["unknown method 'swaw'", "did you mean swav?"]),
     ({"methods": {"mine": {"cluster": {"restart": 1}}}}, ["methods.mine.cluster.restart", "did you mean restarts?"]),
+    ({"methods": {"mine": {"prior": {"size": 64}}}}, ["methods.mine.prior", "belongs to the data set"]),
+    ({"prior": {"folder": "no/such/folder"}}, ["prior.folder", "no/such/folder is not a folder"]),
     ({"data_root": "no/such/folder"}, ["data_root", "no/such/folder is not a folder"]),
 ]
 
