@@ -8,8 +8,6 @@ from luss_core.config import RUN_STAGES, STAGES
 
 from .conftest import ROOT, Project
 
-USED = tuple(stage for stage in STAGES if stage != "prior")
-"""The stages whose outputs a report needs."""
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
@@ -23,7 +21,7 @@ def photographs(tmp_path):
 
 
 def test_the_default_makes_one_report_through_every_stage(fresh):
-    assert fresh.jobs() == dict.fromkeys((*USED, "all"), 1)
+    assert fresh.jobs() == dict.fromkeys((*STAGES, "all"), 1)
 
 
 def test_the_prior_belongs_to_the_data_set(fresh):
@@ -42,7 +40,7 @@ def test_recipes_can_be_run(fresh, photographs, recipe):
     generated = "data_root" not in settings
     arguments = ["--configfile", recipe, *([] if generated else ["--config", f"data_root={photographs}"])]
     jobs = fresh.jobs(*arguments)
-    assert jobs.keys() == {*USED, "all"} - (set() if generated else {"synthesize"})
+    assert jobs.keys() == {*STAGES, "all"} - (set() if generated else {"synthesize"})
     assert jobs["pretrain"] == len(settings.get("seeds", [0]))
 
 
