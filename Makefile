@@ -29,6 +29,7 @@ bars: $(READY)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/evaluator.py
 	$(BIN)/python benchmarks/prior.py
+	$(BIN)/python benchmarks/step_cost.py
 
 # Puts the files into the form that the checks ask for.
 format: $(READY)
