@@ -22,12 +22,14 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# What the README reports: SwAV beside its controls over three seeds, throughput, speed of the evaluator. Half an hour.
+# What the README reports: SwAV beside its controls over three seeds, throughput, speed of the evaluator, the prior. Half an hour.
 bars: $(READY)
 	$(BIN)/snakemake --cores all --configfile recipes/default.yaml -- controls
 	$(BIN)/python benchmarks/controls.py results/embedded/controls/scores.csv
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/evaluator.py
+	$(BIN)/python benchmarks/prior.py
+	$(BIN)/python benchmarks/step_cost.py
 
 # Puts the files into the form that the checks ask for.
 format: $(READY)

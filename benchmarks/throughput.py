@@ -23,8 +23,8 @@ from luss_core.data.loader import Views, make_loader
 from luss_core.data.store import Store
 from luss_core.data.whole import squares, to_network
 from luss_core.methods import Progress, build_method
-from luss_core.models.backbone import ResNet, load_backbone, save_weights
-from luss_core.models.heads import global_average
+from luss_core.models.backbone import save_weights
+from luss_core.models.encoder import Encoder, load_encoder, pool
 from luss_core.runtime import autocast, make_device
 from luss_core.stages.extract import extract
 from luss_core.train.loop import train_step, update
@@ -48,8 +48,10 @@ def compare(pure: Callable[[], None], real: Callable[[], None], rounds: int) -> 
 
 def training(data: Path, settings: str, device: torch.device, rounds: int) -> tuple[float, float, float]:
     cfg = cli.section(PretrainConfig, "pretrain", settings)
-    views = Views(Store(data / "images.h5"), read_images(data / "images.csv").rows("train"), cfg.views, 0)
-    method = build_method(cfg.method, ResNet(cfg.backbone)).to(device).to(memory_format=torch.channels_last).train()
+    saliency = Store(data.parent / "prior" / "prior.h5") if cfg.prior else None
+    rows = read_images(data / "images.csv").rows("train")
+    views = Views(Store(data / "images.h5"), rows, cfg.views, 0, prior=saliency)
+    method = build_method(cfg.method, Encoder(cfg.encoder)).to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(method, cfg.train)
     progress = Progress(10**6, 10**7, 10)
     loader = iter(make_loader(views, cfg.train.batch_size, 0, (rounds + 1) * STEPS + 1, 0, device))
@@ -70,21 +72,19 @@ def training(data: Path, settings: str, device: torch.device, rounds: int) -> tu
 def extraction(data: Path, settings: str, device: torch.device, rounds: int) -> tuple[float, float, float]:
     pretrain, cfg = cli.section(PretrainConfig, "pretrain", settings), cli.section(ExtractConfig, "extract", settings)
     with tempfile.TemporaryDirectory() as folder:
-        backbone, out = Path(folder) / "backbone.safetensors", Path(folder) / "features.h5"
-        save_weights(backbone, ResNet(pretrain.backbone), {"backbone": pretrain.backbone.model_dump(mode="json")})
+        encoder, out = Path(folder) / "encoder.safetensors", Path(folder) / "features.h5"
+        save_weights(encoder, Encoder(pretrain.encoder), {"encoder": pretrain.encoder.model_dump(mode="json")})
         rows, store = read_images(data / "images.csv").rows("train"), Store(data / "images.h5")
         batches = [to_network(batch, device) for batch, _ in squares(store, rows, cfg.size, cfg.crop, cfg.batch_size)]
-        network = load_backbone(backbone).to(device)
+        network = load_encoder(encoder).to(device)
 
         def pure() -> None:
             with torch.inference_mode(), autocast("auto", device):
                 for batch in batches:
-                    global_average(network(batch)[-1])
+                    pool(network(batch), cfg.features, cfg.attend)
 
         def real() -> None:
-            extract(
-                cfg, images=data / "images.csv", store=data / "images.h5", backbone=backbone, out=out, device=device
-            )
+            extract(cfg, images=data / "images.csv", store=data / "images.h5", encoder=encoder, out=out, device=device)
 
         return compare(pure, real, rounds)
 

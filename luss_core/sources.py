@@ -148,7 +148,7 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
 
 def _file(name: str, root: Path) -> Path | None:
     """The file of a module of the package; None for other names and for what does not count."""
-    if name in UNTRACKED or name.partition(".")[0] != PACKAGE:
+    if name in UNTRACKED or name.startswith("luss_core.config.") or name.partition(".")[0] != PACKAGE:
         return None
     place = root.joinpath(*name.split("."))
     return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)

@@ -18,7 +18,7 @@ from luss_core.config.inference import (
     ReportConfig,
 )
 from luss_core.config.methods import METHODS, MethodConfig, ShapeConfig, SwAVConfig
-from luss_core.config.network import BackboneConfig, DecoderConfig, EncoderConfig
+from luss_core.config.network import SMALL_DECODER, BackboneConfig, DecoderConfig, EncoderConfig
 from luss_core.config.training import (
     CropConfig,
     FinetuneConfig,
@@ -55,6 +55,7 @@ __all__ = [
     "PriorConfig",
     "RUN_STAGES",
     "ReportConfig",
+    "SMALL_DECODER",
     "STAGES",
     "Section",
     "SegmenterConfig",
@@ -93,7 +94,7 @@ class Stages(Section):
     report: ReportConfig = ReportConfig()
 
 
-UNTRAINED = {"attention": False, "method": {"name": "swav"}, "train": {"epochs": 0}}
+UNTRAINED = {"method": {"name": "swav"}, "train": {"epochs": 0}}
 """What the controls share."""
 
 
@@ -126,7 +127,7 @@ class Config(Stages):
             "finetune": {"segmenter": {"features": "stage4"}},
         },
         "swav": {"pretrain": {"decoder": None, "attention": False, "method": {"name": "swav"}}},
-        "deeplab": {"pretrain": {"attention": False, "method": {"name": "swav"}}},
+        "deeplab": {"pretrain": {"method": {"name": "swav"}}},
         "attention": {"pretrain": {"method": {"name": "swav"}}},
         "prior": {"pretrain": {"method": {"name": "shape", "i2p_weight": 0.0, "p2p_weight": 0.0}}},
         "i2p": {"pretrain": {"method": {"name": "shape", "p2p_weight": 0.0}}},

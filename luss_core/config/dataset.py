@@ -39,7 +39,7 @@ class PrepareConfig(Section):
 
 
 class PriorConfig(Section):
-    """What probably is object: a saliency map of every image, made without learning. Nothing uses it yet.
+    """What probably is object: a saliency map of every image, made without learning.
 
     The numbers are those of the region contrast of Cheng et al. 2015, TPAMI 37(3); a folder of maps needs none of them.
     """

@@ -27,17 +27,20 @@ def spectral_residual(image: np.ndarray) -> np.ndarray:
         image: (H, W, 3) uint8.
 
     Returns:
-        (H, W) float32 in [0, 1].
+        (H, W) float32 in [0, 1]; 0 for an image of one grey.
     """
     height, width = image.shape[:2]
     scale = SIDE / max(height, width)
     small = Image.fromarray(image).convert("L")
     small = small.resize((max(1, round(scale * width)), max(1, round(scale * height))), Image.Resampling.BILINEAR)
-    spectrum = np.fft.fft2(np.asarray(small, np.float64) / 255)
+    grey = np.asarray(small, np.float64) / 255
+    if not np.ptp(grey):
+        return np.zeros((height, width), np.float32)  # the spectrum would be of rounding errors
+    spectrum = np.fft.fft2(grey)
     log = np.log(np.abs(spectrum) + 1e-9)
-    residual = log - uniform_filter(log, AVERAGE, mode="wrap")  # a spectrum is periodic
+    residual = log - uniform_filter(log, AVERAGE, mode="nearest")
     energy = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
-    energy = gaussian_filter(energy, SIGMA)
+    energy = gaussian_filter(energy, SIGMA, mode="constant")  # the border itself is unexpected: it counts less
     energy = (energy - energy.min()) / max(np.ptp(energy), 1e-12)
     whole = Image.fromarray(energy.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(whole).clip(0, 1)

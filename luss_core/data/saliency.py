@@ -60,7 +60,8 @@ def segment(image: np.ndarray, cfg: PriorConfig) -> np.ndarray:
     pixels = image.shape[0] * image.shape[1]
     smallest = max(1, round(cfg.min_region * pixels / REFERENCE_PIXELS))
     # scikit-image divides the scale by 255, for colours in 0..1; Lab is in 0..100
-    return felzenszwalb(rgb2lab(image), scale=255 * cfg.segment_scale, sigma=cfg.segment_sigma, min_size=smallest)
+    lab = rgb2lab(image.astype(np.float32) / 255)  # single precision in half the time
+    return felzenszwalb(lab, scale=255 * cfg.segment_scale, sigma=cfg.segment_sigma, min_size=smallest)
 
 
 def describe(label: np.ndarray) -> Regions:

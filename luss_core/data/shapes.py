@@ -117,20 +117,18 @@ def checks(u: Array, v: Array, rng: Rng) -> Array:
     return (np.floor(1.6 * u * stretch) + np.floor(1.6 * v / stretch)) % 2 == 0
 
 
-def bricks(u: Array, v: Array, rng: Rng) -> Array:
-    row = np.floor(v * 1.5)
-    joint = rng.uniform(0.2, 0.3)
-    return ((v * 1.5) % 1 < joint) | ((u * 0.9 + 0.5 * (row % 2)) % 1 < joint * 0.6)
+def bars(u: Array, v: Array, rng: Rng) -> Array:
+    """Across the object, where stripes run along it."""
+    return (v + 0.05 * np.sin(2 * u)) % 1 < rng.uniform(0.4, 0.6)
 
 
 def zigzag(u: Array, v: Array, rng: Rng) -> Array:
     return (u + 0.9 * np.abs(v % 1 - 0.5) * rng.uniform(1.2, 1.8)) % 1 < 0.5
 
 
-def mesh(u: Array, v: Array, rng: Rng) -> Array:
-    """Crossing lines."""
-    line = rng.uniform(0.22, 0.3)
-    return (u % 1 < line) | (v % 1 < line)
+def plain(u: Array, v: Array, rng: Rng) -> Array:  # noqa: ARG001 - every texture takes the same
+    """One tone."""
+    return np.zeros(u.shape, bool)
 
 
 def patches(u: Array, v: Array, rng: Rng) -> Array:
@@ -149,9 +147,9 @@ CATEGORIES: dict[str, tuple[Outline, Texture]] = {
     "arrow": (arrow, stripes),
     "crescent": (crescent, dots),
     "cross": (cross, checks),
-    "gear": (gear, bricks),
-    "heart": (heart, zigzag),
-    "leaf": (leaf, mesh),
+    "gear": (gear, zigzag),
+    "heart": (heart, plain),
+    "leaf": (leaf, bars),
     "ring": (ring, patches),
     "star": (star, circles),
 }

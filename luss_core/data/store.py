@@ -98,6 +98,7 @@ class _Index(NamedTuple):
     width: np.ndarray
     channels: int
     fingerprint: str
+    about: dict[str, Any]
 
 
 class Store:
@@ -120,6 +121,11 @@ class Store:
         return self._index.fingerprint
 
     @property
+    def about(self) -> dict[str, Any]:
+        """Provenance: what the store was made with."""
+        return self._index.about
+
+    @property
     def shapes(self) -> np.ndarray:
         """(N, 2) int64 height and width of the images as they are stored."""
         return np.stack([self._index.height, self._index.width], axis=1).astype(np.int64)
@@ -140,8 +146,8 @@ class Store:
             place, size = file["pixels"].id.get_offset(), file["pixels"].size
             offset, height, width = (file[name][:] for name in ("offset", "height", "width"))
             channels = int(file.attrs.get("channels", RGB))
-            fingerprint = str(file.attrs["fingerprint"])
+            fingerprint, about = str(file.attrs["fingerprint"]), json.loads(file.attrs["provenance"])
         if place is None or self.path.stat().st_size < place + size:
             raise UserError(f"{self.path} is cut short; delete it and run the stage {self.stage} again")
         pixels = np.memmap(self.path, np.uint8, "r", place, (size,))
-        return _Index(np.asarray(pixels), offset, height, width, channels, fingerprint)
+        return _Index(np.asarray(pixels), offset, height, width, channels, fingerprint, about)

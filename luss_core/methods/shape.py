@@ -90,8 +90,7 @@ class Shape(SwAV):
             places = grid[overlaps].flatten(1, 2)[:, kept, None]
             z = sample(z[overlaps], places, cfg.grid_points)  # (b, P, D)
             scores.append(self.prototypes(F.normalize(self._project_pixels(z.flatten(0, 1)), dim=1)).float())
-        b = int(overlaps.sum())
-        first, second = (s.view(b, -1, cfg.prototypes) for s in scores)
+        first, second = (s.view(-1, len(kept), cfg.prototypes) for s in scores)
         return _Pixels((first, second), overlaps, 0 * maps[0].output.float().sum())
 
     def _kept(self, images: int, device: torch.device) -> Tensor:
@@ -102,8 +101,8 @@ class Shape(SwAV):
 
     def _project_pixels(self, z: Tensor) -> Tensor:
         """M(z) with gradients into z alone; BatchNorm takes the statistics of the pixels and its own do not move."""
-        if not len(z):
-            return z.new_zeros(0, self.cfg.dim)
+        if len(z) < 2:  # nothing to normalise over
+            return z.new_zeros(len(z), self.cfg.dim)
         weights = {name: value.detach() for name, value in self.projector.named_parameters()}
         kept = {name: value.clone() for name, value in self.projector.named_buffers()}
         projected: Tensor = functional_call(self.projector, weights | kept, z)

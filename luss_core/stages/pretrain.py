@@ -85,9 +85,7 @@ def _saliency(cfg: PretrainConfig, prior: Path | None, pixels: Store) -> Store |
         return None
     if prior is None:
         raise UserError("method.prior needs the saliency maps: give --prior prior.h5, or set method.prior: none")
-    maps = Store(prior)
-    if len(maps) != len(pixels):
-        raise UserError(
-            f"{prior} holds {len(maps)} maps, but {pixels.path} holds {len(pixels)} images; run the stage prior again"
-        )
+    maps = Store(prior, "prior")
+    if len(maps) != len(pixels) or maps.about["settings"]["images"] != pixels.fingerprint:
+        raise UserError(f"{prior} was made of other images than those in {pixels.path}; run the stage prior again")
     return maps

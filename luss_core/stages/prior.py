@@ -103,7 +103,8 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, threads: in
     about = io.provenance({"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint})
     tally = Tally()
     work = partial(_make, cfg, pixels, listing.root, folder)
-    with write_store(out / "prior.h5", int(map_shapes(pixels, cfg.size).prod(axis=1).sum()), about, 1) as writer:
+    size = int(map_shapes(pixels.shapes, cfg.size).prod(axis=1).sum())
+    with write_store(out / "prior.h5", size, about, channels=1) as writer:
         results = ordered_map(work, batches(_jobs(listing, maps, split), BATCH), threads)
         for made in progress(results, len(listing), "maps", lambda made: len(made.shapes)):
             tally.add(made)
@@ -112,9 +113,8 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, threads: in
     io.write_json(out / "summary.json", _summary(cfg, tally, split, about))
 
 
-def map_shapes(store: Store, size: int) -> np.ndarray:
-    """(N, 2) int64 height and width of the maps: those of the stored images, the longer side at most ``size``."""
-    shapes = store.shapes
+def map_shapes(shapes: np.ndarray, size: int) -> np.ndarray:
+    """(n, 2) int64 height and width of the maps: those of the stored images, the longer side at most ``size``."""
     scale = np.minimum(1, size / shapes.max(axis=1, keepdims=True))
     return np.maximum(1, np.rint(shapes * scale)).astype(np.int64)
 
@@ -126,7 +126,7 @@ def _jobs(listing: ImageList, maps: list[str] | None, split: str) -> Iterator[Jo
 
 def _make(cfg: PriorConfig, store: Store, root: Path, folder: Path | None, jobs: list[Job]) -> Made:
     """The maps of one batch. One thread of BLAS a process: the processes share the cores already."""
-    shapes = map_shapes(store, cfg.size)[[job.row for job in jobs]]
+    shapes = map_shapes(np.array([store.read(job.row).shape[:2] for job in jobs]), cfg.size)
     statistics, checksums = np.zeros((len(jobs), 3)), np.zeros(len(jobs), np.int64)
     maps, scores, problems = [], [], []
     with threadpool_limits(1):

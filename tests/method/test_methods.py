@@ -1,28 +1,51 @@
 """What every method owes the loop; a new method is tested by being in the registry."""
 
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from luss_core.config import BackboneConfig, CropConfig, MethodConfig, SwAVConfig, TrainConfig, ViewsConfig
+from luss_core.config import (
+    METHODS as CONFIGS,
+)
+from luss_core.config import (
+    BackboneConfig,
+    CropConfig,
+    DecoderConfig,
+    EncoderConfig,
+    SegmenterConfig,
+    ShapeConfig,
+    SwAVConfig,
+    TrainConfig,
+    ViewsConfig,
+)
 from luss_core.data.loader import Views
 from luss_core.methods import METHODS, Method, Progress, build_method
 from luss_core.methods.segmenter import Segmenter
-from luss_core.models.backbone import ResNet
+from luss_core.models.encoder import Encoder
 from luss_core.train.loop import Resources, fit
 from luss_core.train.optim import make_optimizer
 from luss_core.train.run import Run
 
-BACKBONE = BackboneConfig(width=8)
+PLAIN = EncoderConfig(backbone=BackboneConfig(width=8))
+DECODER = DecoderConfig(channels=16, low_level_channels=8, low_level_stage=2, aspp_stride=8, decoder_stride=4)
+FULL = EncoderConfig(backbone=BackboneConfig(width=8), decoder=DECODER, attention=True)
 VIEWS = ViewsConfig(
     crops=(CropConfig(count=2, size=24, scale=(0.4, 1)), CropConfig(count=1, size=16, scale=(0.1, 0.4)))
 )
 TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, checkpoint_epochs=1, precision="float32")
-TINY = {"swav": SwAVConfig(prototypes=12, hidden=16, dim=8, freeze_prototypes_steps=2, queue=16, queue_start_epoch=1)}
+SMALL = {"prototypes": 12, "hidden": 16, "dim": 8, "freeze_prototypes_steps": 2, "queue": 16, "queue_start_epoch": 1}
+TINY = {"swav": SwAVConfig(**SMALL), "shape": ShapeConfig(**SMALL, grid=3)}
+ENCODERS = {"swav": PLAIN, "shape": FULL, "segmenter": FULL}
 CPU = torch.device("cpu")
+
+
+class Maps:
+    """A saliency map of half the resolution for each image of Textures."""
+
+    def read(self, row: int) -> np.ndarray:
+        return np.random.default_rng(row).integers(0, 256, (15, 17, 1), dtype=np.uint8)
 
 
 class Textures:
@@ -38,12 +61,12 @@ class Textures:
 def make(name: str) -> Method:
     torch.manual_seed(0)
     if name == "segmenter":
-        return Segmenter(ResNet(BACKBONE), 4)
-    return build_method(TINY[name], ResNet(BACKBONE))
+        return Segmenter(SegmenterConfig(attend=True), Encoder(ENCODERS[name]), 4)
+    return build_method(TINY[name], Encoder(ENCODERS[name]))
 
 
 def views(seed: int = 0) -> Views:
-    return Views(Textures(), np.arange(40), VIEWS, seed, np.arange(40) % 4)
+    return Views(Textures(), np.arange(40), VIEWS, seed, np.arange(40) % 4, Maps())
 
 
 def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0, cfg: TrainConfig = TRAIN) -> Method:
@@ -56,8 +79,7 @@ NAMES = [*METHODS, "segmenter"]
 
 
 def test_every_config_is_registered_and_tested():
-    kinds = get_args(get_args(MethodConfig)[0]) if get_args(MethodConfig) else (MethodConfig,)
-    assert {kind().name for kind in kinds} == set(METHODS) == set(TINY)
+    assert {kind().name for kind in CONFIGS.values()} == set(CONFIGS) == set(METHODS) == set(TINY)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,10 +155,11 @@ def test_swav_freezes_its_prototypes_and_keeps_them_unit():
 
 def test_swav_queue_is_first_in_first_out_and_used_when_full():
     method = make("swav").train()
-    method._enqueue(torch.ones(2, 8, 8))
-    method._enqueue(2 * torch.ones(2, 8, 8))
+    late = Progress(5, 15, 5)
+    method.remember([torch.ones(8, 8)] * 2, late)
+    method.remember([2 * torch.ones(8, 8)] * 2, late)
     assert method.queue[0, :, 0].tolist() == [2.0] * 8 + [1.0] * 8
-    method._enqueue(3 * torch.ones(2, 8, 8))
+    method.remember([3 * torch.ones(8, 8)] * 2, late)
     assert method.queue[1, :, 0].tolist() == [3.0] * 8 + [2.0] * 8
     assert int(method.queued) == 16
     scores = torch.randn(8, 12)

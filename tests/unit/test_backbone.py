@@ -4,9 +4,10 @@ import pytest
 import torch
 import torchvision
 
-from luss_core.config import BackboneConfig
+from luss_core.config import SMALL_DECODER, BackboneConfig, EncoderConfig
 from luss_core.errors import UserError
-from luss_core.models.backbone import ResNet, load_backbone, read_weights, save_weights
+from luss_core.models.backbone import ResNet, read_weights, save_weights
+from luss_core.models.encoder import Encoder, load_encoder
 
 PUBLISHED = {"width": 64, "stem": "imagenet", "strides": (1, 2, 2, 2)}
 
@@ -31,12 +32,12 @@ def test_strides_decide_the_size_of_the_maps(strides, overall):
 
 
 def test_weights_round_trip_with_what_they_are(tmp_path):
-    cfg = BackboneConfig(width=8)
-    backbone = ResNet(cfg).eval()
-    save_weights(tmp_path / "b.safetensors", backbone, {"backbone": cfg.model_dump(mode="json"), "note": "é"})
-    again = load_backbone(tmp_path / "b.safetensors")
+    cfg = EncoderConfig(backbone=BackboneConfig(width=8), decoder=SMALL_DECODER, attention=True)
+    encoder = Encoder(cfg).eval()
+    save_weights(tmp_path / "b.safetensors", encoder, {"encoder": cfg.model_dump(mode="json"), "note": "é"})
+    again = load_encoder(tmp_path / "b.safetensors")
     assert all(
-        torch.equal(a, b) for a, b in zip(backbone.state_dict().values(), again.state_dict().values(), strict=True)
+        torch.equal(a, b) for a, b in zip(encoder.state_dict().values(), again.state_dict().values(), strict=True)
     )
     assert read_weights(tmp_path / "b.safetensors")[1]["note"] == "é"
     assert [p.name for p in tmp_path.iterdir()] == ["b.safetensors"]
@@ -45,11 +46,11 @@ def test_weights_round_trip_with_what_they_are(tmp_path):
 def test_damaged_and_missing_weights_are_named(tmp_path):
     path = tmp_path / "b.safetensors"
     with pytest.raises(UserError, match=r"b\.safetensors does not exist"):
-        load_backbone(path)
-    save_weights(path, ResNet(BackboneConfig(width=8)), {"backbone": {}})
+        load_encoder(path)
+    save_weights(path, ResNet(BackboneConfig(width=8)), {"encoder": {}})
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"b\.safetensors is not a whole weight file"):
-        load_backbone(path)
+        load_encoder(path)
     path.write_bytes(b"not weights at all")
     with pytest.raises(UserError, match="not a whole weight file"):
-        load_backbone(path)
+        load_encoder(path)

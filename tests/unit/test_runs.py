@@ -20,7 +20,7 @@ def test_methods_change_only_what_they_name():
     assert (stages.pretrain.views, stages.infer) == (config.pretrain.views, config.infer)
 
 
-RUN = {"run": ["mine"], "controls": []}
+RUN = {"run": ["mine"], "controls": [], "ablation": []}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,9 @@ RUN = {"run": ["mine"], "controls": []}
         ({"methods": {"a": {"cluster": 3}}}, ["methods.a.cluster", "3"]),
         ({"pretrain": {"method": {"queue": 100}}}, ["method.queue 100", "train.batch_size 64"]),
         ({"methods": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["methods.a.pretrain", "method.queue 100"]),
+        ({"pretrain": {"method": {"name": "swov"}}}, ["pretrain.method", "unknown method 'swov'", "shape"]),
+        ({"pretrain": {"attention": False}}, ["method.prior", "attention: true"]),
+        ({"ablation": ["swaw"]}, ["ablation", "did you mean swav?"]),
         ({"synthesize": {"min_side": 99}}, ["synthesize", "min_side 99", "max_side 96"]),
         ({"pretrain": {"views": {"crops": [{"count": 1, "size": 9, "scale": [0.1, 1]}]}}}, ["pretrain", "count >= 2"]),
         (
@@ -57,17 +60,24 @@ def test_mistakes_name_the_key_and_the_remedy(values, parts):
         assert part in str(error.value)
 
 
-def test_another_method_name_replaces_the_settings_of_the_method():
-    base = {"method": {"name": "swav", "prototypes": 80}, "train": {"epochs": 3}}
-    assert runs.merge(base, {"method": {"name": "other", "dim": 2}}) == {
-        "method": {"name": "other", "dim": 2},
+def test_another_method_keeps_the_settings_that_it_has_as_well():
+    base = {"method": {"name": "shape", "prototypes": 80, "grid": 3}, "train": {"epochs": 3}}
+    assert runs.merge(base, {"method": {"name": "swav", "dim": 2}}) == {
+        "method": {"name": "swav", "prototypes": 80, "dim": 2},
         "train": {"epochs": 3},
     }
-    assert runs.merge(base, {"method": {"name": "swav", "dim": 2}})["method"] == {
-        "name": "swav",
-        "prototypes": 80,
-        "dim": 2,
-    }
+    assert runs.merge(base, {"method": {"dim": 2}})["method"] == base["method"] | {"dim": 2}
+
+
+@pytest.mark.parametrize("key", ["prior", "grid"])
+def test_a_user_names_another_method_over_config_yaml(key):
+    base = Config().model_dump()
+    method = base["pretrain"]["method"] | {"name": "swav", "prototypes": 30}
+    assert key in method  # Snakemake lays the user's file over config.yaml, which has the keys of its own method
+    found = runs.load(base | {"pretrain": base["pretrain"] | {"method": method}})
+    assert (found.pretrain.method.name, found.pretrain.method.prototypes) == ("swav", 30)
+    with pytest.raises(UserError, match=f"pretrain.method.{key}: unknown key"):
+        runs.load(base | {"pretrain": base["pretrain"] | {"method": method | {key: "mine"}}})
 
 
 LEAF = st.integers() | st.lists(st.integers(), max_size=2)

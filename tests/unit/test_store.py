@@ -39,6 +39,26 @@ def test_images_come_back_unchanged(tmp_path_factory, shapes, spare):
         np.testing.assert_array_equal(store.read(row), images[row])
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_pixels_may_have_any_number_of_channels(tmp_path, channels):
+    images = [image[..., :channels] for image in arrays([(4, 5), (1, 1), (3, 7)])]
+    with write_store(tmp_path / "x.h5", sum(image.size for image in images), {}, channels) as store:
+        for image in images:
+            store.append(image.tobytes(), np.array([image.shape[:2]]), np.array([0]))
+    store = pickle.loads(pickle.dumps(Store(tmp_path / "x.h5")))
+    assert store.shapes.tolist() == [[4, 5], [1, 1], [3, 7]]
+    for row, image in enumerate(images):
+        np.testing.assert_array_equal(store.read(row), image)
+
+
+def test_a_file_without_the_number_of_channels_is_rgb(tmp_path):
+    images = arrays([(4, 5), (3, 3)])
+    save(tmp_path / "images.h5", images)
+    with h5py.File(tmp_path / "images.h5", "r+") as file:
+        del file.attrs["channels"]
+    np.testing.assert_array_equal(Store(tmp_path / "images.h5").read(1), images[1])
+
+
 def test_reads_are_views_that_cannot_be_written(tmp_path):
     save(tmp_path / "images.h5", arrays([(4, 5)]))
     image = Store(tmp_path / "images.h5").read(0)
@@ -95,6 +115,8 @@ def test_a_file_cut_short_is_an_error(tmp_path, fraction):
 def test_a_missing_file_names_the_stage(tmp_path):
     with pytest.raises(UserError, match="run the stage prepare"):
         len(Store(tmp_path / "images.h5"))
+    with pytest.raises(UserError, match="run the stage prior"):
+        len(pickle.loads(pickle.dumps(Store(tmp_path / "prior.h5", "prior"))))
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from luss_core.config import STAGES
+from luss_core.config import RUN_STAGES, STAGES
 
 from .conftest import ROOT, Project
 
@@ -24,9 +24,14 @@ def test_the_default_makes_one_report_through_every_stage(fresh):
     assert fresh.jobs() == dict.fromkeys((*STAGES, "all"), 1)
 
 
+def test_the_prior_belongs_to_the_data_set(fresh):
+    assert fresh.jobs("prior") == {"synthesize": 1, "prepare": 1, "prior": 1}
+    assert fresh.jobs("prior", "--config", "run=[swav,colour]", "seeds=[0,1]")["prior"] == 1
+
+
 def test_a_sweep_is_methods_times_seeds(fresh):
     jobs = fresh.jobs("--config", "run=[swav,colour]", "seeds=[0,1,2]")
-    assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(STAGES[2:], 6)}
+    assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
 
 
 def test_the_ablation_is_its_rows_times_seeds(fresh):
@@ -62,6 +67,8 @@ MISTAKES = [
     ({"cluster": {"restarts": 0}}, ["cluster.restarts", "greater than 0", "0"]),
     ({"run": ["swaw"]}, ["unknown method 'swaw'", "did you mean swav?"]),
     ({"methods": {"mine": {"cluster": {"restart": 1}}}}, ["methods.mine.cluster.restart", "did you mean restarts?"]),
+    ({"methods": {"mine": {"prior": {"size": 64}}}}, ["methods.mine.prior", "belongs to the data set"]),
+    ({"prior": {"folder": "no/such/folder"}}, ["prior.folder", "no/such/folder is not a folder"]),
     ({"data_root": "no/such/folder"}, ["data_root", "no/such/folder is not a folder"]),
 ]
 

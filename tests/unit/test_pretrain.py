@@ -1,0 +1,91 @@
+"""The stage pretrain with a shape prior: what it needs, and what it refuses before it trains."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from luss_core.config import METHODS, PrepareConfig, PretrainConfig
+from luss_core.errors import UserError
+from luss_core.models.encoder import load_encoder
+from luss_core.stages.prepare import prepare
+from luss_core.stages.pretrain import pretrain
+from luss_core.train.loop import Resources
+from tests.unit.prior_data import make, prepared
+
+SMALL = {
+    "backbone": {"width": 8},
+    "decoder": {"channels": 16, "low_level_channels": 8, "low_level_stage": 2, "aspp_stride": 8, "decoder_stride": 4},
+    "train": {"epochs": 1, "batch_size": 2, "warmup_epochs": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    root = prepared(tmp_path_factory.mktemp("data"))
+    make(root, root / "prior")
+    return root
+
+
+def settings(crop: dict[str, Any] | None = None, **method: Any) -> PretrainConfig:
+    crop = {"count": 2, "size": 24, "scale": [0.5, 1]} if crop is None else crop
+    small = {"prototypes": 4, "hidden": 8, "dim": 8, "grid": 3} if method.get("name") != "swav" else {}
+    return PretrainConfig.model_validate({**SMALL, "views": {"crops": [crop]}, "method": small | method})
+
+
+def run(cfg: PretrainConfig, data: Path, out: Path, prior: Path | None) -> Path:
+    pretrain(
+        cfg,
+        images=data / "prepare/images.csv",
+        store=data / "prepare/images.h5",
+        prior=prior,
+        seed=0,
+        state=out / "state",
+        out=out / "encoder.safetensors",
+        log=out / "log.jsonl",
+        resources=Resources(torch.device("cpu")),
+    )
+    return out / "encoder.safetensors"
+
+
+def test_the_whole_encoder_is_exported(data, tmp_path):
+    encoder = load_encoder(run(settings(), data, tmp_path, data / "prior/prior.h5"))
+    assert encoder.attention is not None
+    assert encoder.decoder is not None
+    with safe_open(tmp_path / "encoder.safetensors", "pt") as file:
+        assert {name.partition(".")[0] for name in file.keys()} == {"backbone", "decoder", "attention"}  # noqa: SIM118
+    assert '"prior"' in (tmp_path / "log.jsonl").read_text()
+
+
+def test_no_maps_are_read_where_none_teach(data, tmp_path):
+    assert run(settings(prior="none"), data, tmp_path, None).exists()
+
+
+def test_maps_that_are_asked_for_must_be_given(data, tmp_path):
+    with pytest.raises(UserError, match=r"--prior prior\.h5, or set method\.prior: none"):
+        run(settings(), data, tmp_path, None)
+    with pytest.raises(UserError, match=r"nowhere\.h5 does not exist.*stage prior"):
+        run(settings(), data, tmp_path, tmp_path / "nowhere.h5")
+
+
+def test_maps_of_other_images_are_refused(data, tmp_path):
+    other = prepared(tmp_path / "other")
+    prepare(PrepareConfig(short_side=30), root=other / "photographs", out=other / "prepare", threads=1)
+    make(other, other / "prior")
+    with pytest.raises(UserError, match=r"prior\.h5 was made of other images"):
+        run(settings(), data, tmp_path, other / "prior/prior.h5")
+
+
+def test_views_that_never_overlap_are_an_error_before_training(data, tmp_path):
+    tiny = {"count": 2, "size": 24, "scale": [0.001, 0.002]}
+    with pytest.raises(UserError, match=r"pretrain\.views\.crops: only \d+ % .* raise the scale \[0\.001, 0\.002\]"):
+        run(settings(tiny), data, tmp_path, data / "prior/prior.h5")
+    assert not (tmp_path / "log.jsonl").exists()
+    assert run(settings(tiny, i2p_weight=0, p2p_weight=0), data, tmp_path, data / "prior/prior.h5").exists()
+
+
+def test_every_method_is_a_section_with_its_name():
+    for name in METHODS:
+        assert settings(name=name).method.name == name
