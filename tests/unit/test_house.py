@@ -100,7 +100,6 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     implied = {
         "prepare": {"images", "store", "rejected", "summary"},
         "prior": {"maps", "summary"},
-        "pretrain": {"prior"},  # given through params, since most methods have none
         "compare": {"scores", "masks"},
         "ablation": {"scores", "masks", "measures", "attention"},
     }
