@@ -112,7 +112,7 @@ def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, 
     project = fresh.copy(tmp_path)
     run = project.snakemake("--cores", "1", "--config", "dataset=two", f"data_root={photographs}")
     assert run.returncode == 1
-    folder = project.work / "results" / "two" / "swav" / "seed0"
+    folder = project.work / "results" / "two" / "shape" / "seed0"
     log = (folder / "logs" / "pretrain.log").read_text()
     assert "error: 1 training images do not fill one batch" in log
     assert "Traceback" not in log

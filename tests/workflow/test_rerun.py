@@ -16,13 +16,15 @@ CLUSTER = {"cluster"} | FINETUNE
 EXTRACT = {"extract"} | CLUSTER
 EXAMINE = {"examine"} | REPORT
 PRETRAIN = {"pretrain", "examine"} | EXTRACT
-PREPARE = {"prepare"} | PRETRAIN
+PRIOR = {"prior"} | PRETRAIN
+PREPARE = {"prepare"} | PRIOR
 SYNTHESIZE = {"synthesize"} | PREPARE
 
 
 def test_the_run_made_every_file(finished):
     data = finished.work / "results" / "tiny"
-    run = data / "swav" / "seed0"
+    run = data / "shape" / "seed0"
+    assert (data / "prior" / "prior.h5").is_file()
     for name in ("images.csv", "images.h5", "rejected.csv", "summary.json"):
         assert (data / "prepare" / name).is_file(), name
     for name in (
@@ -55,9 +57,10 @@ def test_nothing_runs_again_after_nothing_or_after_a_move(finished, project):
         ({"extract": {"batch_size": 4}}, EXTRACT),
         ({"examine": {"grid": 5}}, EXAMINE),
         ({"pretrain": {"method": {"epsilon": 0.1}}}, PRETRAIN),
+        ({"prior": {"border": 0.5}}, PRIOR),
         ({"prepare": {"max_megapixels": 1}}, PREPARE),
         ({"synthesize": {"seed": 5}}, SYNTHESIZE),
-        ({"methods": {"swav": {"cluster": {"restarts": 3}}}}, CLUSTER),
+        ({"methods": {"shape": {"cluster": {"restarts": 3}}}}, CLUSTER),
         ({"methods": {"unused": {"cluster": {"restarts": 3}}}, "seeds": [0], "environment": "luss-gpu"}, set()),
         ({"classes": 7}, PREPARE),
     ],
@@ -87,6 +90,7 @@ def test_another_seed_runs_beside_the_first(finished):
         ("luss_core/stages/evaluate.py", "def evaluate(", "MORE = 1\n\n\ndef evaluate(", EVALUATE),
         ("luss_core/stages/prepare.py", "def prepare(", "MORE = 1\n\n\ndef prepare(", PREPARE),
         ("luss_core/methods/segmenter.py", "class Segmenter", "MORE = 1\n\n\nclass Segmenter", FINETUNE),
+        ("luss_core/stages/prior.py", "def prior(", "MORE = 1\n\n\ndef prior(", PRIOR),
         ("luss_core/methods/swav.py", "class SwAV", "MORE = 1\n\n\nclass SwAV", PRETRAIN),
         ("luss_core/report/page.html", "<", "<!-- more --><", REPORT),
         ("workflow_scripts/infer.py", "    infer(", "    1 + 1\n    infer(", INFER),
@@ -131,6 +135,8 @@ def test_controls_and_comparison_reuse_the_runs(finished):
         "controls": 1,
     }
     assert finished.jobs("compare", "--configfile", TINY) == {"compare": 1}
+    ablation = finished.jobs("ablation", "--configfile", TINY, "--config", "ablation=[swav,shape]")
+    assert ablation == {**dict.fromkeys(PRETRAIN - REPORT, 1), "ablation": 1}
 
 
 def test_snakemake_makes_a_page_of_its_own(project):
@@ -140,8 +146,8 @@ def test_snakemake_makes_a_page_of_its_own(project):
     assert run.returncode == 0, run.stderr
     page = (project.work / "page.html").read_text(encoding="utf-8")
     for text in (
-        "One run of swav, seed 0",
-        "Every score of swav, seed 0",
-        "IoU and boundary IoU of each class of swav",
+        "One run of shape, seed 0",
+        "Every score of shape, seed 0",
+        "IoU and boundary IoU of each class of shape",
     ):
         assert text in page
