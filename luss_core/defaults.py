@@ -74,13 +74,24 @@ def _entry(name: str, value: Any, info: FieldInfo, indent: str) -> Iterator[str]
     if isinstance(value, dict):
         yield from _beside(f"{indent}{name}:", meaning, indent)
         for key, item in value.items():
-            yield f"{indent}  {key}: {_flow(item)}"
+            yield from _nested(key, item, f"{indent}  ")
     elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
         yield from _beside(f"{indent}{name}:", meaning, indent)
         for item in value:
             yield f"{indent}  - {_flow(item.model_dump())}"
     else:
         yield from _beside(f"{indent}{name}: {_flow(value)}", meaning, indent)
+
+
+def _nested(key: str, value: Any, indent: str) -> Iterator[str]:
+    """A mapping on one line if it fits, else a line a key."""
+    line = f"{indent}{key}: {_flow(value)}"
+    if len(line) <= WIDTH or not isinstance(value, dict):
+        yield line
+    else:
+        yield f"{indent}{key}:"
+        for inner, item in value.items():
+            yield from _nested(inner, item, f"{indent}  ")
 
 
 def _beside(text: str, meaning: str, indent: str) -> Iterator[str]:

@@ -64,7 +64,9 @@ __all__ = [
     "SwAVConfig",
     "SynthesizeConfig",
     "TrainConfig",
+    "PLAIN",
     "UNTRAINED",
+    "WHOLE",
     "ViewsConfig",
 ]
 
@@ -93,9 +95,20 @@ class Stages(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
 
+    @model_validator(mode="after")
+    def _attention_to_segment_with(self) -> Self:
+        if self.finetune.segmenter.attend and not self.pretrain.attention:
+            raise ValueError(
+                "finetune.segmenter.attend is true, but pretrain.attention is false: set attend: false and, as in the"
+                " paper, encoder: trained"
+            )
+        return self
 
-UNTRAINED = {"method": {"name": "swav"}, "train": {"epochs": 0}}
-"""What the controls share."""
+
+WHOLE = {"segmenter": {"attend": False, "encoder": "trained"}}
+"""Fine-tuning of the whole network, as in the paper, where no prior teaches the attention."""
+PLAIN = {"decoder": None, "attention": False, "method": {"name": "swav"}}
+UNTRAINED = {**PLAIN, "train": {"epochs": 0}}
 
 
 class Config(Stages):
@@ -126,14 +139,14 @@ class Config(Stages):
             "extract": {"features": "stage4"},
             "finetune": {"segmenter": {"features": "stage4"}},
         },
-        "swav": {"pretrain": {"decoder": None, "attention": False, "method": {"name": "swav"}}},
-        "deeplab": {"pretrain": {"method": {"name": "swav"}}},
-        "attention": {"pretrain": {"method": {"name": "swav"}}},
+        "swav": {"pretrain": PLAIN, "finetune": WHOLE},
+        "deeplab": {"pretrain": {"attention": False, "method": {"name": "swav"}}, "finetune": WHOLE},
+        "attention": {"pretrain": {"method": {"name": "swav"}}, "finetune": WHOLE},
         "prior": {"pretrain": {"method": {"name": "shape", "i2p_weight": 0.0, "p2p_weight": 0.0}}},
         "i2p": {"pretrain": {"method": {"name": "shape", "p2p_weight": 0.0}}},
-        "random": {"pretrain": UNTRAINED},
-        "colour": {"pretrain": UNTRAINED, "extract": {"features": "colour_histogram"}},
-        "single": {"pretrain": UNTRAINED, "cluster": {"assign": "single"}},
+        "random": {"pretrain": UNTRAINED, "finetune": WHOLE},
+        "colour": {"pretrain": UNTRAINED, "extract": {"features": "colour_histogram"}, "finetune": WHOLE},
+        "single": {"pretrain": UNTRAINED, "cluster": {"assign": "single"}, "finetune": WHOLE},
     }
     """Named settings: what each changes in the sections of this file."""
 

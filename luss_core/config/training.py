@@ -48,7 +48,7 @@ class ViewsConfig(Section):
 class TrainConfig(Section):
     """One run of the training loop."""
 
-    epochs: int = Field(64, ge=0)
+    epochs: int = Field(44, ge=0)
     """0 keeps the initial weights: the control without learning."""
     batch_size: Positive = 64
     """Images per optimiser step over all processes."""
@@ -160,8 +160,15 @@ class SegmenterConfig(Section):
 
     features: Literal["output", "stage4"] = "output"
     """The map of the decoder (D in the LUSS paper), or of stage 4 of the backbone (S4)."""
-    attend: bool = False
-    """The attention multiplies the map before the 1x1 convolution. Not in the paper."""
+    attend: bool = True
+    """The attention weighs the pixels that are pooled and decides at inference what is foreground; the activation maps
+    decide the category alone. In the paper their maximum decides both, but aligned pixels all predict the category of
+    their image. The paper's successor takes the foreground from the attention as well."""
+    encoder: Literal["trained", "frozen"] = "frozen"
+    """The paper trains the whole network, which spreads the attention over the image: nothing but the labels teaches it
+    then. frozen trains the 1x1 convolution alone."""
+    head_lr: float = Field(10, gt=0)
+    """Learning rate of the 1x1 convolution in multiples of train.lr: it begins with nothing."""
 
 
 class FinetuneConfig(Section):

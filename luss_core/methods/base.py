@@ -1,6 +1,8 @@
 """What every method is: a module that maps a batch of views to a loss."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -33,6 +35,8 @@ class Method(nn.Module):
     """Encoder plus heads. All state that must survive a restart is a parameter or buffer."""
 
     encoder: nn.Module
+    lr_scale: Mapping[str, float] = MappingProxyType({})
+    """Learning rates of parameters in multiples of that of the run, by the beginning of their names."""
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         """Views are (B, 3, H, W), large crops first; the loss is a mean over this process's B."""

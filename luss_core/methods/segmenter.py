@@ -1,6 +1,7 @@
 """Fine-tuning on image-level pseudo labels and class activation maps: steps 3 and 4 of the LUSS pipeline, Sec. 3.1."""
 
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +9,20 @@ from torch import Tensor, nn
 
 from luss_core.config import EncoderConfig, SegmenterConfig
 from luss_core.data.batch import Batch
+from luss_core.errors import UserError
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.backbone import read_weights
 from luss_core.models.encoder import Encoder
 from luss_core.models.heads import global_average
+
+
+class Segmented(NamedTuple):
+    """What the segmenter says of a batch of images."""
+
+    maps: Tensor
+    """(B, C, h, w) class activation maps."""
+    attention: Tensor | None
+    """(B, 1, h', w') logits of being foreground; None where the maps decide that as well."""
 
 
 class Segmenter(Method):
@@ -19,29 +30,48 @@ class Segmenter(Method):
 
     def __init__(self, cfg: SegmenterConfig, encoder: Encoder, classes: int):
         super().__init__()
+        if cfg.attend and encoder.attention is None:
+            raise UserError(
+                "finetune.segmenter.attend is true, but the encoder has no attention; set it to false, or"
+                " pretrain.attention to true and run pretrain again"
+            )
         self.cfg, self.encoder = cfg, encoder
+        self.lr_scale = {"head.": cfg.head_lr}
+        self.encoder.requires_grad_(cfg.encoder == "trained")
         self.head = nn.Conv2d(encoder.width_of(cfg.features), classes, 1)
         nn.init.normal_(self.head.weight, std=0.01)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         assert batch.label is not None
-        logits = torch.cat([global_average(self.activation_map(view)) for view in views])
+        found = [self.segment(view) for view in views]
+        logits = torch.cat([_pooled(*maps) for maps in found])
         label = batch.label.repeat(len(views))
         accuracy = (logits.argmax(dim=1) == label).float().mean()
         return Output(F.cross_entropy(logits, label), {"accuracy": accuracy})
 
-    def activation_map(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, C, h, w) class activation maps: the head with its pooling removed."""
-        maps = self.encoder(images)
+    def segment(self, images: Tensor) -> Segmented:
+        """(B, 3, H, W) -> class activation maps, the head with its pooling removed, and where objects are."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.cfg.encoder == "trained"):
+            maps = self.encoder(images)
         z = maps.output if self.cfg.features == "output" else maps.stage4
-        if not self.cfg.attend or maps.attention is None:
-            found: Tensor = self.head(z)
-            return found
-        c = maps.attention.sigmoid()
-        if c.shape[-2:] != z.shape[-2:]:
-            c = F.interpolate(c, z.shape[-2:], mode="bilinear", antialias=True)
-        attended: Tensor = self.head(c * z)
-        return attended
+        return Segmented(self.head(z), maps.attention if self.cfg.attend else None)
+
+    def train(self, mode: bool = True) -> Self:
+        """A frozen encoder stays in evaluation mode."""
+        super().train(mode)
+        if self.cfg.encoder == "frozen":
+            self.encoder.eval()
+        return self
+
+
+def _pooled(maps: Tensor, attention: Tensor | None) -> Tensor:
+    """(B, C) mean of the maps, weighted with the attention where there is one; labels do not teach the attention."""
+    if attention is None:
+        return global_average(maps)
+    c = attention.detach().float().sigmoid()
+    if c.shape[-2:] != maps.shape[-2:]:
+        c = F.interpolate(c, maps.shape[-2:], mode="bilinear", antialias=True)
+    return (c * maps).sum(dim=(2, 3)) / c.sum(dim=(2, 3))
 
 
 def load_segmenter(path: Path) -> Segmenter:

@@ -19,7 +19,7 @@ from luss_core.data.masks import write_mask, write_scored
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.io import atomic_folder, provenance, write_json
-from luss_core.methods.segmenter import Segmenter, load_segmenter
+from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
 from luss_core.metrics.threshold import LEVELS, otsu
 from luss_core.runtime import autocast
 
@@ -98,7 +98,7 @@ def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, size: int, 
     scores = []
     for row in sample:
         x = to_network(resize_short(pixels.read(int(row)), size)[None], device)
-        scores.append(network.activation_map(x).float().amax(dim=1).flatten().cpu().numpy())
+        scores.append(foreground(network.segment(x)).flatten().cpu().numpy())
     flat = np.concatenate(scores)
     greatest = max(float(flat.max()), 1e-6)
     return Scale(greatest, np.bincount(to_levels(flat / greatest), minlength=LEVELS))
@@ -121,17 +121,24 @@ def segment(
     """For each image its file name, its labels (H, W) in 1..C and its levels (H, W), at original size."""
     for row in rows:
         x = to_network(resize_short(pixels.read(int(row)), size)[None], device)
-        label, score = labels_and_scores(network.activation_map(x), int(listing.height[row]), int(listing.width[row]))
+        label, score = labels_and_scores(network.segment(x), int(listing.height[row]), int(listing.width[row]))
         name = f"{listing.split[row]}/{listing.id[row]}.png"
         yield name, label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
 
 
-def labels_and_scores(maps: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """(1, C, h, w) maps -> (H, W) arg-max + 1 and maximum of the maps enlarged bilinearly to H x W.
+def foreground(found: Segmented) -> Tensor:
+    """(B, h, w) scores: the attention, or the maximum of the activation maps where there is none."""
+    if found.attention is not None:
+        return found.attention.float().sigmoid()[:, 0]
+    return found.maps.float().amax(dim=1)
+
+
+def labels_and_scores(found: Segmented, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """(1, C, h, w) maps -> (H, W) arg-max + 1 of the maps enlarged bilinearly to H x W, and scores of the foreground.
 
     Images above a megapixel are handled as the official code does: longer side 1000, then nearest neighbour.
     """
-    shape = (height, width)
+    maps, shape = found.maps, (height, width)
     if height * width > MAX_SIDE**2:
         shrink = MAX_SIDE / max(height, width)
         shape = (int(height * shrink), int(width * shrink))
@@ -142,6 +149,8 @@ def labels_and_scores(maps: Tensor, height: int, width: int) -> tuple[Tensor, Te
         top, index = part[0].max(dim=0)
         better = top > score
         score, label = torch.where(better, top, score), torch.where(better, index.int() + start + 1, label)
+    if found.attention is not None:
+        score = F.interpolate(foreground(found)[None], shape, mode="bilinear", align_corners=False)[0, 0]
     if shape != (height, width):
         score = F.interpolate(score[None, None], (height, width), mode="nearest")[0, 0]
         label = F.interpolate(label[None, None].float(), (height, width), mode="nearest")[0, 0].int()

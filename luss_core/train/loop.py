@@ -51,7 +51,7 @@ def fit(
     total = cfg.epochs * per_epoch
     device = resources.device
     method.to(device).to(memory_format=torch.channels_last).train()
-    optimizer = make_optimizer(method, cfg)
+    optimizer = make_optimizer(method, cfg, method.lr_scale)
     state = run.load(device)
     if state is not None:
         method.load_state_dict(state["method"])
@@ -77,7 +77,7 @@ def set_lr(optimizer: torch.optim.Optimizer, cfg: TrainConfig, progress: Progres
     """Set and return the learning rate of a step."""
     lr = cosine_lr(progress.step, progress.total, round(cfg.warmup_epochs * progress.per_epoch), cfg.lr, cfg.final_lr)
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["scale"]
     return lr
 
 

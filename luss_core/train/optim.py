@@ -1,10 +1,12 @@
 """Optimisers and the learning rate as a function of the step."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from luss_core.config import TrainConfig
 
@@ -16,7 +18,14 @@ class Larc(torch.optim.SGD):
     runs without weight decay. Every tensor is scaled, biases and BatchNorm too, as in the official SwAV and LUSS code.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float, weight_decay: float, trust: float):
+    def __init__(
+        self,
+        parameters: Iterable[Tensor] | list[dict[str, Any]],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        trust: float,
+    ):
         super().__init__(parameters, lr=lr, momentum=momentum)
         self.decay, self.trust = weight_decay, trust
 
@@ -35,17 +44,27 @@ class Larc(torch.optim.SGD):
         super().step()
 
 
-def make_optimizer(module: nn.Module, cfg: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser of a run. AdamW decays no biases and no BatchNorm; the official recipes decay everything."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if cfg.optimizer == "larc":
-        return Larc(parameters, cfg.lr, cfg.momentum, cfg.weight_decay, cfg.larc_trust)
+def make_optimizer(module: nn.Module, cfg: TrainConfig, lr_scale: Mapping[str, float] | None = None) -> Optimizer:
+    """The optimiser of a run. AdamW decays no biases and no BatchNorm; the official recipes decay everything.
+
+    Args:
+        lr_scale: by the beginning of the name of a parameter, its learning rate in multiples of cfg.lr.
+    """
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            scale = next((s for prefix, s in (lr_scale or {}).items() if name.startswith(prefix)), 1.0)
+            decay = 0.0 if cfg.optimizer == "adamw" and parameter.ndim <= 1 else cfg.weight_decay
+            groups.setdefault((scale, decay), []).append(parameter)
+    found: list[dict[str, Any]] = [
+        {"params": parameters, "scale": scale, "weight_decay": 0.0 if cfg.optimizer == "larc" else decay}
+        for (scale, decay), parameters in groups.items()
+    ]
+    if cfg.optimizer == "larc":  # decays the weights itself
+        return Larc(found, cfg.lr, cfg.momentum, cfg.weight_decay, cfg.larc_trust)
     if cfg.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=cfg.lr, momentum=cfg.momentum, weight_decay=cfg.weight_decay)
-    matrices = [p for p in parameters if p.ndim > 1]
-    vectors = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": cfg.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=cfg.lr, foreach=True)
+        return torch.optim.SGD(found, lr=cfg.lr, momentum=cfg.momentum)
+    return torch.optim.AdamW(found, lr=cfg.lr, foreach=True)
 
 
 def cosine_lr(step: int, total: int, warmup: int, peak: float, final: float) -> float:

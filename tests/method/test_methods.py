@@ -21,6 +21,7 @@ from luss_core.config import (
     ViewsConfig,
 )
 from luss_core.data.loader import Views
+from luss_core.errors import UserError
 from luss_core.methods import METHODS, Method, Progress, build_method
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
@@ -37,7 +38,7 @@ VIEWS = ViewsConfig(
 TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, checkpoint_epochs=1, precision="float32")
 SMALL = {"prototypes": 12, "hidden": 16, "dim": 8, "freeze_prototypes_steps": 2, "queue": 16, "queue_start_epoch": 1}
 TINY = {"swav": SwAVConfig(**SMALL), "shape": ShapeConfig(**SMALL, grid=3)}
-ENCODERS = {"swav": PLAIN, "shape": FULL, "segmenter": FULL}
+ENCODERS = {"swav": PLAIN, "shape": FULL, "segmenter": PLAIN, "attended": FULL}
 CPU = torch.device("cpu")
 
 
@@ -60,8 +61,8 @@ class Textures:
 
 def make(name: str) -> Method:
     torch.manual_seed(0)
-    if name == "segmenter":
-        return Segmenter(SegmenterConfig(attend=True), Encoder(ENCODERS[name]), 4)
+    if name in ("segmenter", "attended"):
+        return Segmenter(SegmenterConfig(encoder="trained", attend=name == "attended"), Encoder(ENCODERS[name]), 4)
     return build_method(TINY[name], Encoder(ENCODERS[name]))
 
 
@@ -181,6 +182,51 @@ def test_segmenter_pools_its_activation_maps():
     method = make("segmenter").eval()
     batch = views()[(0, list(range(8)))]
     seen = batch.views()
-    maps = torch.cat([method.activation_map(view).mean(dim=(2, 3)) for view in seen])
+    maps = torch.cat([method.segment(view).maps.mean(dim=(2, 3)) for view in seen])
+    assert method.segment(seen[0]).attention is None
     expected = torch.nn.functional.cross_entropy(maps, batch.label.repeat(3))
+    torch.testing.assert_close(method(seen, batch, Progress(0, 1, 1)).loss, expected)
+
+
+def test_labels_do_not_teach_the_attention():
+    method = make("attended").train()
+    batch = views()[(0, list(range(8)))]
+    method(batch.views(), batch, Progress(0, 1, 1)).loss.backward()
+    assert method.encoder.attention.weight.grad is None
+    assert next(method.encoder.backbone.parameters()).grad.abs().sum() > 0
+
+
+def test_a_frozen_encoder_stays_as_it_is():
+    cfg = SegmenterConfig(encoder="frozen", head_lr=7)
+    method = Segmenter(cfg, Encoder(FULL), 4).train()
+    before = {name: value.clone() for name, value in method.encoder.state_dict().items()}
+    optimizer = make_optimizer(method, TRAIN, method.lr_scale)
+    head = method.head.weight.detach().clone()
+    batch = views()[(0, list(range(8)))]
+    method(batch.views(), batch, Progress(0, 1, 1)).loss.backward()
+    optimizer.step()
+    assert all(torch.equal(before[name], value) for name, value in method.encoder.state_dict().items())
+    assert not torch.equal(head, method.head.weight)
+    assert {group["scale"] for group in optimizer.param_groups} == {7}
+
+
+def test_attention_needs_an_encoder_that_has_it():
+    with pytest.raises(UserError, match=r"finetune\.segmenter\.attend .* no attention"):
+        Segmenter(SegmenterConfig(attend=True), Encoder(PLAIN), 4)
+
+
+@pytest.mark.parametrize("features", ["output", "stage4"])
+def test_attended_segmenter_pools_with_the_attention(features):
+    torch.manual_seed(0)
+    method = Segmenter(SegmenterConfig(features=features), Encoder(FULL), 4).eval()
+    batch = views()[(0, list(range(8)))]
+    seen = batch.views()
+    pooled = []
+    for view in seen:
+        found = method.segment(view)
+        c = torch.nn.functional.interpolate(
+            found.attention.sigmoid(), found.maps.shape[-2:], mode="bilinear", antialias=True
+        )
+        pooled.append((c * found.maps).flatten(2).sum(dim=2) / c.flatten(2).sum(dim=2))
+    expected = torch.nn.functional.cross_entropy(torch.cat(pooled), batch.label.repeat(3))
     torch.testing.assert_close(method(seen, batch, Progress(0, 1, 1)).loss, expected)

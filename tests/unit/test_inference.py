@@ -10,6 +10,7 @@ from skimage.filters import threshold_otsu
 from torchvision.transforms.v2 import functional as tv
 
 from luss_core.data.whole import centre_square, resize_short
+from luss_core.methods.segmenter import Segmented
 from luss_core.metrics.threshold import otsu
 from luss_core.stages.extract import colour_histogram
 from luss_core.stages.infer import labels_and_scores, to_levels
@@ -28,15 +29,24 @@ def test_resize_short_equals_torchvision(height, width):
 @pytest.mark.parametrize("classes", [3, 64, 65, 200])
 def test_labels_and_scores_against_the_whole_stack_enlarged(classes):
     maps = torch.randn(1, classes, 5, 7, generator=torch.Generator().manual_seed(classes))
-    label, score = labels_and_scores(maps, 37, 41)
+    label, score = labels_and_scores(Segmented(maps, None), 37, 41)
     whole = F.interpolate(maps, (37, 41), mode="bilinear", align_corners=False)[0]
     assert torch.equal(label, whole.argmax(dim=0).int() + 1)
     torch.testing.assert_close(score, whole.amax(dim=0))
 
 
+def test_the_attention_decides_the_foreground_where_there_is_one():
+    maps, attention = torch.randn(1, 4, 5, 7), torch.randn(1, 1, 10, 14)
+    label, score = labels_and_scores(Segmented(maps, attention), 37, 41)
+    plain, _ = labels_and_scores(Segmented(maps, None), 37, 41)
+    assert torch.equal(label, plain)
+    expected = F.interpolate(attention.sigmoid(), (37, 41), mode="bilinear", align_corners=False)[0, 0]
+    torch.testing.assert_close(score, expected)
+
+
 def test_large_images_are_labelled_at_a_longer_side_of_1000():
     maps = torch.randn(1, 4, 5, 8, generator=torch.Generator().manual_seed(0))
-    label, score = labels_and_scores(maps, 1000, 1600)
+    label, score = labels_and_scores(Segmented(maps, None), 1000, 1600)
     small = F.interpolate(maps, (625, 1000), mode="bilinear", align_corners=False).argmax(dim=1, keepdim=True)
     expected = F.interpolate(small.float(), (1000, 1600), mode="nearest")[0, 0].int() + 1
     assert torch.equal(label, expected)

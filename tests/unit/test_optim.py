@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from luss_core.config import TrainConfig
+from luss_core.methods import Progress
+from luss_core.train.loop import set_lr
 from luss_core.train.optim import Larc, cosine_lr, make_optimizer
 
 
@@ -45,6 +47,33 @@ def test_adamw_decays_matrices_only():
     decays = {p.ndim: g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
     assert decays[2] > 0
     assert decays[1] == 0
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "larc"])
+def test_learning_rates_are_scaled_by_name(kind):
+    module = nn.ModuleDict({"body": nn.Linear(3, 2), "head": nn.Linear(2, 2)})
+    cfg = TrainConfig(optimizer=kind, lr=0.5, weight_decay=0.1)
+    optimizer = make_optimizer(module, cfg, {"head.": 10.0})
+    scale = {id(p): g["scale"] for g in optimizer.param_groups for p in g["params"]}
+    assert {n: scale[id(p)] for n, p in module.named_parameters()} == {
+        "body.weight": 1,
+        "body.bias": 1,
+        "head.weight": 10,
+        "head.bias": 10,
+    }
+    assert set_lr(optimizer, cfg.model_copy(update={"warmup_epochs": 0.0}), Progress(0, 10, 1)) == 0.5
+    assert {g["lr"] for g in optimizer.param_groups} == {0.5, 5.0}
+
+
+def test_sgd_decays_as_its_settings_say():
+    module = nn.Linear(2, 2)
+    cfg = TrainConfig(optimizer="sgd", lr=0.5, weight_decay=0.1)
+    optimizer = make_optimizer(module, cfg)
+    before = module.weight.detach().clone()
+    for p in module.parameters():
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    torch.testing.assert_close(module.weight.detach(), before * (1 - 0.5 * 0.1))
 
 
 def test_cosine_lr_corners():
