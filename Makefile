@@ -22,7 +22,7 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# What the README reports: SwAV beside its controls over three seeds, throughput, speed of the evaluator, the prior. Half an hour.
+# What the README reports: the method and SwAV beside controls over three seeds, then speeds. An hour on two cores.
 bars: $(READY)
 	$(BIN)/snakemake --cores all --configfile recipes/default.yaml -- controls
 	$(BIN)/python benchmarks/controls.py results/embedded/controls/scores.csv

@@ -1,4 +1,4 @@
-"""SwAV beside its controls, from the table that `snakemake controls` writes: mean and spread over the seeds.
+"""Methods beside their controls, from the table that `snakemake controls` writes: mean and spread over the seeds.
 
 snakemake controls --cores all --configfile recipes/default.yaml
 python benchmarks/controls.py results/embedded/controls/scores.csv

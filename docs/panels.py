@@ -1,6 +1,6 @@
 """The picture of the README: test images, truth and what a run found.
 
-python docs/panels.py results/embedded/swav/seed0 docs/panels.png
+python docs/panels.py results/embedded/shape/seed0 docs/panels.png
 """
 
 import sys
