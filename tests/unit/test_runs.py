@@ -42,6 +42,10 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
         ({"methods": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["methods.a.pretrain", "method.queue 100"]),
         ({"pretrain": {"method": {"name": "swov"}}}, ["pretrain.method", "unknown method 'swov'", "shape"]),
         ({"pretrain": {"attention": False}}, ["method.prior", "attention: true"]),
+        (
+            {"pretrain": {"attention": False, "method": {"prior": "none"}}},
+            ["finetune.segmenter.attend", "pretrain.attention is false", "encoder: trained"],
+        ),
         ({"ablation": ["swaw"]}, ["ablation", "did you mean swav?"]),
         ({"synthesize": {"min_side": 99}}, ["synthesize", "min_side 99", "max_side 96"]),
         ({"pretrain": {"views": {"crops": [{"count": 1, "size": 9, "scale": [0.1, 1]}]}}}, ["pretrain", "count >= 2"]),
