@@ -50,7 +50,7 @@ def test_recipes_can_be_run(fresh, photographs, recipe):
     arguments = ["--configfile", recipe, *([] if generated else ["--config", f"data_root={photographs}"])]
     jobs = fresh.jobs(*arguments)
     assert jobs.keys() == {*STAGES, "all"} - (set() if generated else {"synthesize"})
-    assert jobs["pretrain"] == len(settings.get("seeds", [0]))
+    assert jobs["pretrain"] == len(settings.get("seeds", [0])) * len(settings.get("run", ["shape"]))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
