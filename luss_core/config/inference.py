@@ -64,8 +64,8 @@ class InferConfig(Section):
     splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")
     """What is segmented; a data set that has none of them is segmented whole."""
     threshold: Literal["otsu"] | Fraction = "otsu"
-    """Foreground where the score, as a fraction of its maximum, reaches this. otsu: Otsu's threshold of the scores of
-    the training images, which needs no ground truth."""
+    """Foreground where the score (see finetune.segmenter.attend), as a fraction of its maximum, reaches this. otsu:
+    Otsu's threshold of the scores of the training images, which needs no ground truth."""
 
 
 class EvaluateConfig(Section):
