@@ -31,7 +31,7 @@ def test_without_attention_there_are_numbers_and_no_pictures(tmp_path: Path) -> 
     measured = json.loads(fake.arguments()["examine"].read_text())
     assert [float(v["value"]) for v, _ in section.all("data")] == [measured["view_cos"], measured["cat_cos"]]
     assert not section.all("svg")
-    assert "attention" not in text
+    assert "F of the attention" not in text
 
 
 @pytest.mark.parametrize("prior", [False, True])
