@@ -105,7 +105,7 @@ class Stages(Section):
         return self
 
 
-WHOLE = {"segmenter": {"attend": False, "encoder": "trained"}}
+WHOLE = {"segmenter": {"attend": False, "encoder": "trained", "head_lr": 1.0}}
 """Fine-tuning of the whole network, as in the paper, where no prior teaches the attention."""
 PLAIN = {"decoder": None, "attention": False, "method": {"name": "swav"}}
 UNTRAINED = {**PLAIN, "train": {"epochs": 0}}
