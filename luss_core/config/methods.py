@@ -45,7 +45,7 @@ class ShapeConfig(SwAVConfig):
     threshold, or at twice its mean. The paper does not say."""
     prior_weight: float = Field(1, gt=0)
     i2p_weight: float = Field(1, ge=0)
-    """Of the image-to-pixel alignment."""
+    """Of the image-to-pixel alignment. Both alignments are means over their two directions; the paper adds them."""
     p2p_weight: float = Field(1, ge=0)
     """Of the pixel-to-pixel alignment."""
     i2p_bidirectional: bool = False

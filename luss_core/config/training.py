@@ -175,6 +175,5 @@ class FinetuneConfig(Section):
     """Step 3: encoder, 1x1 convolution, global average pooling, cross-entropy on the pseudo labels."""
 
     segmenter: SegmenterConfig = SegmenterConfig()
-
     views: FinetuneViewsConfig = FinetuneViewsConfig()
     train: FinetuneTrainConfig = FinetuneTrainConfig()

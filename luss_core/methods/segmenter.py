@@ -12,7 +12,7 @@ from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.backbone import read_weights
-from luss_core.models.encoder import Encoder
+from luss_core.models.encoder import Encoder, attention_weights
 from luss_core.models.heads import global_average
 
 
@@ -68,9 +68,7 @@ def _pooled(maps: Tensor, attention: Tensor | None) -> Tensor:
     """(B, C) mean of the maps, weighted with the attention where there is one; labels do not teach the attention."""
     if attention is None:
         return global_average(maps)
-    c = attention.detach().float().sigmoid()
-    if c.shape[-2:] != maps.shape[-2:]:
-        c = F.interpolate(c, maps.shape[-2:], mode="bilinear", antialias=True)
+    c = attention_weights(attention.detach(), maps)
     return (c * maps).sum(dim=(2, 3)) / c.sum(dim=(2, 3))
 
 

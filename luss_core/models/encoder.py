@@ -69,10 +69,13 @@ def pool(maps: Maps, source: Literal["output", "stage4"] = "output", attend: boo
     z = getattr(maps, source).float()
     if maps.attention is None or not attend:
         return global_average(z)
-    c = maps.attention.float().sigmoid()
-    if c.shape[-2:] != z.shape[-2:]:
-        c = F.interpolate(c, z.shape[-2:], mode="bilinear", antialias=True)
-    return global_average(c * z)
+    return global_average(attention_weights(maps.attention, z) * z)
+
+
+def attention_weights(logits: Tensor, z: Tensor) -> Tensor:
+    """(B, 1, h, w) weights in 0..1 at the resolution of a map z."""
+    c = logits.float().sigmoid()
+    return c if c.shape[-2:] == z.shape[-2:] else F.interpolate(c, z.shape[-2:], mode="bilinear", antialias=True)
 
 
 def split(maps: Maps, parts: int) -> list[Maps]:

@@ -147,6 +147,31 @@ def test_conda_environments_have_the_bounds_of_pyproject(kind):
     assert found == wanted
 
 
+IMPORT_NAMES = {
+    "PIL": "pillow",
+    "faiss": "faiss-cpu",
+    "markupsafe": "jinja2",  # Its own dependency and part of its interface.
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def test_what_the_package_imports_is_what_it_asks_for():
+    """Not what only the checks install: a plain `pip install -e .` must run the workflow."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {Requirement(text).name for text in project["dependencies"]}
+    used = set()
+    for folder in ("luss_core", "workflow_scripts"):
+        for file in ROOT.glob(f"{folder}/**/*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                used |= {name.partition(".")[0] for name in names}
+    outside = used - set(sys.stdlib_module_names) - {"luss_core", "workflow_scripts"}
+    assert {IMPORT_NAMES.get(name, name) for name in outside} <= asked
+
+
 def test_the_lock_pins_every_dependency_within_its_bounds():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
