@@ -39,6 +39,8 @@ def cluster(
         raise UserError(f"{len(vectors)} training images cannot form classes = {classes} clusters; lower classes")
     if cfg.normalize:
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    if cfg.components:
+        vectors = whiten(vectors, cfg.components)
     if cfg.assign == "single":
         centroids, runs = np.tile(vectors.mean(axis=0), (classes, 1)), list[float]()
         label, distance = np.zeros(len(vectors), np.int32), ((vectors - centroids[0]) ** 2).sum(axis=1)
@@ -52,6 +54,21 @@ def cluster(
     logger.info("cluster: sizes %s, balance %.2f, NMI %s", report["sizes"], report["entropy"], report["nmi"])
     write_clusters(out, found, about)
     write_json(balance, report | {"provenance": about})
+
+
+def whiten(vectors: np.ndarray, components: int) -> np.ndarray:
+    """(n, min(components, d, n - 1)) leading principal components of (n, d) vectors, each with mean 0 and variance 1.
+
+    A direction without variance stays 0 rather than becoming amplified rounding.
+    """
+    count, dim = vectors.shape
+    pca = faiss.PCAMatrix(dim, max(1, min(components, dim, count - 1)), -0.5)
+    seen = min(count, pca.max_points_per_d * dim)  # faiss sums squares over what it samples instead of averaging.
+    spread = float(vectors[:: -(-count // 10_000)].var(axis=0).sum())
+    pca.epsilon = (1e-8 * spread or 1.0) * seen
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    pca.train(vectors)
+    return pca.apply(vectors) * np.float32(seen) ** 0.5
 
 
 def fit_centroids(

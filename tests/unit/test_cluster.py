@@ -7,12 +7,13 @@ import h5py
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 
 from luss_core.config import ClusterConfig
 from luss_core.data.features import Clusters, read_clusters, read_features, write_features
 from luss_core.errors import UserError
-from luss_core.stages.cluster import assign, balance_report, cluster, fit_centroids
+from luss_core.stages.cluster import assign, balance_report, cluster, fit_centroids, whiten
 
 
 def blobs(count: int = 300, dim: int = 6, groups: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +52,23 @@ def test_balance_report_against_scikit_learn():
     assert report["nmi"] == pytest.approx(100 * normalized_mutual_info_score(folders, label))
     assert report["accuracy"] == pytest.approx(100 * 5 / 6)
     assert balance_report(found, [""] * 6, [])["nmi"] is None
+
+
+def test_whitening_against_scikit_learn():
+    vectors = blobs(200, 12)[0] * np.linspace(0.1, 3, 12, dtype=np.float32)
+    ours, theirs = whiten(vectors, 5), PCA(5, whiten=True).fit_transform(vectors.astype(np.float64))
+    np.testing.assert_allclose(np.abs(ours), np.abs(theirs), rtol=2e-2, atol=1e-3)  # The sign of a component is free.
+
+
+@pytest.mark.parametrize(("count", "dim", "kept"), [(200, 3, 3), (6, 12, 5), (1, 4, 1)])
+def test_no_more_components_than_there_are(count, dim, kept):
+    assert whiten(blobs(count, dim)[0], 8).shape == (count, kept)
+
+
+def test_directions_without_variance_are_not_amplified():
+    vectors = np.repeat(blobs(200, 3)[0], 4, axis=1)
+    assert np.abs(whiten(vectors, 12)[:, 3:]).max() < 0.1
+    assert not whiten(np.ones((9, 4), np.float32), 2).any()
 
 
 def write_inputs(folder: Path, vectors: np.ndarray) -> dict[str, Path]:
