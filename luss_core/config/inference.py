@@ -55,9 +55,9 @@ class ClusterConfig(Section):
     normalize: bool = True
     """L2-normalise the features first."""
     components: int = Field(0, ge=0)
-    """Then keep this many principal components, each scaled to the same variance, so that distances are not ruled by the
-    few directions in which features spread most (DeepCluster, arXiv:1807.05520, keeps 256 for 10,000 clusters). 0: the
-    features as they are, as in the paper. 16 raised the mIoU of SwAV on the embedded set from 31 to 37, three seeds."""
+    """Then keep this many principal components, each scaled to the same variance, so that distances are not ruled by
+    the few directions in which features spread most (DeepCluster, arXiv:1807.05520, keeps 256 for 10,000 clusters). 0:
+    the features as they are, as in the paper. 16 raised SwAV on the embedded set from 31 to 37 mIoU, three seeds."""
 
 
 class InferConfig(Section):
