@@ -68,6 +68,8 @@ class TrainConfig(Section):
     """auto: bfloat16 autocast where the processor or GPU computes in it, float32 elsewhere."""
     checkpoint_epochs: Positive = 5
     """Epochs between checkpoints."""
+    checkpoint_minutes: float = Field(10, gt=0)
+    """Minutes after which there is a checkpoint in any case. SIGTERM and Ctrl-C bring one as well."""
 
 
 class PretrainConfig(EncoderConfig):

@@ -1,5 +1,6 @@
 """Batches whose content is a function of (seed, epoch, image): workers and restarts change nothing."""
 
+import signal
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from luss_core import group
 from luss_core.config import ViewsConfig
 from luss_core.data.batch import Batch
 from luss_core.data.views import ViewParameters, crop_view, sample_views, view_sizes
@@ -25,10 +27,14 @@ class Images(Protocol):
 
 
 class BatchSampler(Sampler[BatchKey]):
-    """The batches of every shuffled epoch, from any step on; the last incomplete batch of an epoch is dropped."""
+    """The batches of every shuffled epoch, from any step on; the last incomplete batch of an epoch is dropped.
+
+    Of each batch a process takes its own part, so that all of them together see what one would.
+    """
 
     def __init__(self, size: int, batch_size: int, seed: int, start: int, stop: int):
         self.size, self.batch_size, self.seed, self.start, self.stop = size, batch_size, seed, start, stop
+        self.part = group.share(batch_size)
 
     def __iter__(self) -> Iterator[BatchKey]:
         per_epoch = self.size // self.batch_size
@@ -37,7 +43,7 @@ class BatchSampler(Sampler[BatchKey]):
             epoch, k = divmod(step, per_epoch)
             if epoch != shuffled:
                 shuffled, order = epoch, np.random.default_rng(derive_seed(self.seed, epoch)).permutation(self.size)
-            yield epoch, order[k * self.batch_size : (k + 1) * self.batch_size].tolist()
+            yield epoch, order[k * self.batch_size : (k + 1) * self.batch_size][self.part].tolist()
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -102,15 +108,27 @@ def make_loader(
         pin_memory=device.type == "cuda",
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers > 0 else None,
+        worker_init_fn=_outlive_signals,
     )
+
+
+def _outlive_signals(_: int) -> None:
+    """The main process stops its workers after it has saved; a signal to all of them would take its batches away."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
     """Whole batches in an epoch.
 
     Raises:
-        UserError: the images do not fill one batch.
+        UserError: the images do not fill one batch, or the processes cannot share one evenly.
     """
+    if batch_size % group.world_size():
+        raise UserError(
+            f"train.batch_size = {batch_size} images cannot be shared evenly by {group.world_size()} processes;"
+            f" set it to a multiple of {group.world_size()}"
+        )
     if size < batch_size:
         raise UserError(f"{size} training images do not fill one batch of train.batch_size = {batch_size}; lower it")
     return size // batch_size

@@ -38,6 +38,9 @@ class Segmenter(Method):
         self.cfg, self.encoder = cfg, encoder
         self.lr_scale = {"head.": cfg.head_lr}
         self.encoder.requires_grad_(cfg.encoder == "trained")
+        for part in (encoder.attention, encoder.decoder if cfg.features == "stage4" else None):
+            if part is not None:  # No label reaches it, and several processes wait for gradients of what learns.
+                part.requires_grad_(False)
         self.head = nn.Conv2d(encoder.width_of(cfg.features), classes, 1)
         nn.init.normal_(self.head.weight, std=0.01)
 

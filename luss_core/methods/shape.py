@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
+from luss_core import group
 from luss_core.config import ShapeConfig
 from luss_core.data.batch import Batch
 from luss_core.data.overlap import overlap_grids, sample
@@ -51,7 +52,7 @@ class Shape(SwAV):
                 found.append(("i2p", cfg.i2p_weight, self._image_to_pixel(pixels, scores, codes)))
             if cfg.p2p_weight:
                 parts = (*pixels.scores, cfg.temperature, cfg.epsilon, cfg.sinkhorn_iterations)
-                found.append(("p2p", cfg.p2p_weight, pixel_to_pixel(*parts) if pixels.overlaps.any() else pixels.zero))
+                found.append(("p2p", cfg.p2p_weight, pixel_to_pixel(*parts)))
         return found
 
     def _prior(self, maps: list[Maps], batch: Batch) -> Tensor:
@@ -65,8 +66,6 @@ class Shape(SwAV):
         return torch.stack(losses).mean()
 
     def _image_to_pixel(self, pixels: "_Pixels", scores: list[Tensor], codes: list[Tensor]) -> Tensor:
-        if not pixels.overlaps.any():
-            return pixels.zero
         t, losses = self.cfg.temperature, []
         for image, pixel in PAIRS:
             losses.append(image_to_pixel(codes[image][pixels.overlaps], pixels.scores[pixel], t))
@@ -91,17 +90,17 @@ class Shape(SwAV):
             z = sample(z[overlaps], places, cfg.grid_points)  # (b, P, D)
             scores.append(self.prototypes(F.normalize(self._project_pixels(z.flatten(0, 1)), dim=1)).float())
         first, second = (s.view(-1, len(kept), cfg.prototypes) for s in scores)
-        return _Pixels((first, second), overlaps, 0 * maps[0].output.float().sum())
+        return _Pixels((first, second), overlaps)
 
     def _kept(self, images: int, device: torch.device) -> Tensor:
         """The places of the grid that take part: all, or a random part where they exceed ``max_pixels``."""
         places = self.cfg.grid**2
-        most = max(1, self.cfg.max_pixels // images)
+        most = max(1, self.cfg.max_pixels // (images * group.world_size()))
         return torch.arange(places) if most >= places else torch.randperm(places, device=device)[:most]
 
     def _project_pixels(self, z: Tensor) -> Tensor:
         """M(z) with gradients into z alone; BatchNorm takes the statistics of the pixels and its own do not move."""
-        if len(z) < 2:  # nothing to normalise over
+        if group.total(torch.tensor(len(z), device=z.device)) < 2:  # nothing to normalise over
             return z.new_zeros(len(z), self.cfg.dim)
         weights = {name: value.detach() for name, value in self.projector.named_parameters()}
         kept = {name: value.clone() for name, value in self.projector.named_buffers()}
@@ -114,5 +113,3 @@ class _Pixels(NamedTuple):
     """(b, P, K) of the shared places in either view, of the b images whose views overlap."""
     overlaps: Tensor
     """(B,) bool."""
-    zero: Tensor
-    """What the losses are where no views overlap; keeps every process of a parallel run in step."""

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from luss_core import group
 from luss_core.config import SwAVConfig
 from luss_core.data.batch import Batch
 from luss_core.losses.clustering import normalized_entropy, sinkhorn, soft_cross_entropy
@@ -52,8 +53,8 @@ class SwAV(Method):
         """Unit embeddings of each view; views of one size go through the network together, as in the original code."""
         z: list[Tensor] = []
         maps: list[Maps] = []
-        for _, group in groupby(views, key=lambda view: view.shape[-1]):
-            same = list(group)
+        for _, same_size in groupby(views, key=lambda view: view.shape[-1]):
+            same = list(same_size)
             found = self.encoder(torch.cat(same))
             z += F.normalize(self.projector(pool(found)).float(), dim=1).chunk(len(same))
             maps += split(found, len(same))
@@ -69,7 +70,8 @@ class SwAV(Method):
         losses = [
             soft_cross_entropy(s / t, code) for i, code in enumerate(codes) for v, s in enumerate(scores) if v != i
         ]
-        used = codes[0].argmax(dim=1).unique().numel() / min(len(codes[0]), self.cfg.prototypes)
+        chosen = group.gather(codes[0].argmax(dim=1))
+        used = chosen.unique().numel() / min(len(chosen), self.cfg.prototypes)
         logs = {"code_entropy": normalized_entropy(codes[0]), "prototypes_used": torch.tensor(used)}
         return torch.stack(losses).mean(), logs
 
@@ -77,7 +79,7 @@ class SwAV(Method):
     def remember(self, z: list[Tensor], progress: Progress) -> None:
         """Put the embeddings of the large views in front of the queue and drop the oldest."""
         if self.cfg.queue and progress.epoch >= self.cfg.queue_start_epoch:
-            new = torch.stack([v.detach() for v in z[:CODE_VIEWS]])
+            new = torch.stack([group.gather(v.detach()) for v in z[:CODE_VIEWS]])
             self.queue.copy_(torch.cat([new, self.queue], dim=1)[:, : self.cfg.queue])
             self.queued.add_(new.shape[1]).clamp_(max=self.cfg.queue)
 
@@ -101,7 +103,8 @@ class SwAV(Method):
     def _code(self, view: int, scores: Tensor, progress: Progress) -> Tensor:
         """(B, K) balanced codes; past projections take part once the queue is full."""
         if self.cfg.queue and int(self.queued) >= self.cfg.queue and progress.epoch >= self.cfg.queue_start_epoch:
-            past = self.prototypes(self.queue[view]).detach().float()
+            own = group.share(self.cfg.queue)  # Each process assigns a part of the past, which all of them know.
+            past = self.prototypes(self.queue[view, own]).detach().float()
             scores = torch.cat([past, scores])
             return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)[len(past) :]
         return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)

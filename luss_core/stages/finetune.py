@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from luss_core import group
 from luss_core.config import FinetuneConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.loader import Views
@@ -45,6 +46,8 @@ def finetune(
         views = Views(pixels, found.row, cfg.views, seed, found.label)
         logger.info("finetune: %d images, %d pseudo categories, %s", len(views), classes, resources.device)
         fit(method, views, cfg.train, run, resources)
+        if group.rank():
+            return
         about = {
             "encoder": network.cfg.model_dump(mode="json"),
             "segmenter": cfg.segmenter.model_dump(mode="json"),

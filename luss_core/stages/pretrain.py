@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from luss_core import group
 from luss_core.config import PretrainConfig, ShapeConfig
 from luss_core.data.images import read_images
 from luss_core.data.loader import Views
@@ -55,6 +56,8 @@ def pretrain(
         check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), resources.device)
         fit(method, views, cfg.train, run, resources)
+        if group.rank():
+            return
         about = {"encoder": cfg.encoder.model_dump(mode="json"), "provenance": provenance(settings)}
         save_weights(out, method.encoder, about)
         run.finish(log)

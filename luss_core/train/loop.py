@@ -1,30 +1,24 @@
 """The one training loop."""
 
-import json
 import logging
-import math
-import time
 from dataclasses import dataclass
-from typing import IO
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from luss_core import group
 from luss_core.config import TrainConfig
 from luss_core.data.batch import Batch
 from luss_core.data.loader import Views, make_loader, steps_per_epoch
-from luss_core.errors import UserError
 from luss_core.methods.base import Method, Output, Progress
+from luss_core.models.batchnorm import synchronized
 from luss_core.runtime import autocast, derive_seed
+from luss_core.train.interruption import Interruption
+from luss_core.train.journal import Journal
 from luss_core.train.optim import cosine_lr, make_optimizer
 from luss_core.train.run import Run
 
 log = logging.getLogger(__name__)
-
-FLUSH = 10
-"""Steps between reads of the losses, so that a GPU is not waited for at every step."""
-REPORT_SECONDS = 15
-"""Between progress lines."""
 
 
 @dataclass(frozen=True)
@@ -41,51 +35,70 @@ def fit(
     """Train for cfg.epochs, going on from the checkpoint of ``run`` if it has one made with the same settings.
 
     Writes run.checkpoint (whole state) and run.log (one object a step). ``stop`` ends after so many steps, as an
-    interruption would. With 0 epochs the method stays as it is.
+    interruption would. With 0 epochs the method stays as it is. Several processes (`luss_core.group`) share each
+    batch, and their number may change from one start to the next.
 
     Raises:
-        UserError: fewer images than a batch, another trainer in the folder, or a loss that is not finite (the last good
-            checkpoint is kept).
+        UserError: fewer images than a batch, a batch that the processes cannot share, another trainer in the folder,
+            or a loss that is not finite (the last good checkpoint is kept).
+        Interrupted: SIGTERM or SIGINT came; the state is saved.
     """
     per_epoch = steps_per_epoch(len(views), cfg.batch_size) if cfg.epochs else 1
     total = cfg.epochs * per_epoch
     device = resources.device
+    if group.world_size() > 1:
+        synchronized(method)
     method.to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(method, cfg, method.lr_scale)
-    state = run.load(device)
-    if state is not None:
-        method.load_state_dict(state["method"])
-        optimizer.load_state_dict(state["optimizer"])
-        log.info("going on from step %d of %d (%s)", state["step"], total, run.checkpoint)
-    start = int(state["step"]) if state is not None else 0
+    start = restore(method, optimizer, run, device)
+    if start:
+        log.info("going on from step %d of %d (%s)", start, total, run.checkpoint)
+    network = group.parallel(method, device)
     loader = make_loader(views, cfg.batch_size, start, min(total, stop or total), resources.workers, device)
-    with run.open_log(start) as file:
-        journal = _Journal(file, method, cfg, total, per_epoch)
+    with run.open_log(start) as file, Interruption(cfg.checkpoint_minutes) as interruption:
+        journal = Journal(file, method.warning, total, per_epoch)
         for step, batch in enumerate(loader, start):
             progress = Progress(step, total, per_epoch)
             torch.manual_seed(derive_seed(views.seed, step))
             lr = set_lr(optimizer, cfg, progress)
-            out = train_step(method, optimizer, batch.to(device), cfg, progress)
+            out = train_step(method, optimizer, batch.to(device), cfg, progress, network)
             journal.add(progress, lr, out)
             done = step + 1
-            if done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
+            regular = done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop)
+            if regular or interruption.due(done, device):
                 journal.flush()
                 run.save({"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()})
+                interruption.saved(done)
+
+
+def restore(method: Method, optimizer: torch.optim.Optimizer, run: Run, device: torch.device) -> int:
+    """Load the checkpoint of a run, if there is one; the number of steps it has made."""
+    state = run.load(device)
+    if state is None:
+        return 0
+    method.load_state_dict(state["method"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
 
 
 def set_lr(optimizer: torch.optim.Optimizer, cfg: TrainConfig, progress: Progress) -> float:
     """Set and return the learning rate of a step."""
     lr = cosine_lr(progress.step, progress.total, round(cfg.warmup_epochs * progress.per_epoch), cfg.lr, cfg.final_lr)
-    for group in optimizer.param_groups:
-        group["lr"] = lr * group["scale"]
+    for part in optimizer.param_groups:
+        part["lr"] = lr * part["scale"]
     return lr
 
 
 def train_step(
-    method: Method, optimizer: torch.optim.Optimizer, batch: Batch, cfg: TrainConfig, progress: Progress
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    cfg: TrainConfig,
+    progress: Progress,
+    network: nn.Module | None = None,
 ) -> Output:
     """One update of the weights from a batch of crops."""
-    return update(method, optimizer, batch.views(), batch, cfg, progress)
+    return update(method, optimizer, batch.views(), batch, cfg, progress, network)
 
 
 def update(
@@ -95,70 +108,17 @@ def update(
     batch: Batch,
     cfg: TrainConfig,
     progress: Progress,
+    network: nn.Module | None = None,
 ) -> Output:
-    """One update of the weights from coloured views: what a step costs without any data handling."""
+    """One update of the weights from coloured views: what a step costs without any data handling.
+
+    ``network`` is the method as the processes of a group train it.
+    """
     with autocast(cfg.precision, views[0].device):
-        out = method(views, batch, progress)
+        out: Output = (network or method)(views, batch, progress)
     optimizer.zero_grad(set_to_none=True)
     out.loss.backward()
     method.before_step(progress)
     optimizer.step()
     method.after_step(progress)
     return out
-
-
-class _Journal:
-    """Collects the numbers of each step, writes them in groups, and says aloud how training goes."""
-
-    def __init__(self, file: IO[str], method: Method, cfg: TrainConfig, total: int, per_epoch: int):
-        self.file, self.method, self.cfg, self.total, self.per_epoch = file, method, cfg, total, per_epoch
-        self.pending: list[tuple[Progress, float, dict[str, Tensor]]] = []
-        self.begun = self.said = self.flushed = time.monotonic()
-        self.first: int | None = None
-        self.warned = False
-
-    def add(self, progress: Progress, lr: float, out: Output) -> None:
-        self.pending.append((progress, lr, {"loss": out.loss.detach(), **out.logs}))
-        if len(self.pending) >= FLUSH:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self.pending:
-            return
-        now = time.monotonic()
-        seconds = (now - self.flushed) / len(self.pending)
-        for progress, lr, values in self.pending:
-            numbers = {name: round(float(value), 6) for name, value in values.items()}
-            if not math.isfinite(numbers["loss"]):
-                self.file.flush()
-                raise UserError(_not_finite(numbers["loss"], progress))
-            epoch = round(progress.step / self.per_epoch, 4)
-            record = {"step": progress.step, "epoch": epoch, **numbers, "lr": lr, "seconds": round(seconds, 4)}
-            self.file.write(json.dumps(record) + "\n")
-        self.file.flush()
-        self.pending.clear()
-        self.flushed = now
-        self._say(progress, numbers, now)
-
-    def _say(self, progress: Progress, numbers: dict[str, float], now: float) -> None:
-        if self.first is None:
-            self.first = progress.step
-            self.begun = now
-        done = progress.step + 1
-        if now - self.said >= REPORT_SECONDS or done == self.total:
-            self.said = now
-            rate = (progress.step - self.first) / max(now - self.begun, 1e-9)
-            left = f", {(self.total - done) / rate / 60:.1f} min left" if rate > 0 else ""
-            text = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
-            log.info("epoch %d, step %d of %d: %s%s", progress.epoch, done, self.total, text, left)
-        warning = None if self.warned else self.method.warning(numbers, progress)
-        if warning:
-            self.warned = True
-            log.warning("step %d: %s", done, warning)
-
-
-def _not_finite(loss: float, progress: Progress) -> str:
-    return (
-        f"the loss is {loss} at step {progress.step} of {progress.total}. The last good checkpoint is kept; to try"
-        " again with other settings, lower train.lr, lengthen train.warmup_epochs, or set train.precision: float32"
-    )

@@ -1,4 +1,7 @@
-"""The folder of a training run: lock, checkpoint and log. It outlives interruptions; a finished run removes it."""
+"""The folder of a training run: lock, checkpoint and log. It outlives interruptions; a finished run removes it.
+
+Of several processes all read it and the first writes it.
+"""
 
 import fcntl
 import hashlib
@@ -6,12 +9,13 @@ import json
 import pickle
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
+from luss_core import group
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
@@ -35,6 +39,9 @@ class Run:
         Raises:
             UserError: another process trains here, or the folder cannot be written.
         """
+        if group.rank():
+            yield
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / "lock").open("w")
@@ -49,6 +56,8 @@ class Run:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the checkpoint whole or not at all."""
+        if group.rank():
+            return
         with atomic(self.checkpoint) as partial:
             torch.save({"fingerprint": self.fingerprint, **state}, partial)
 
@@ -66,8 +75,10 @@ class Run:
             raise UserError(f"{self.checkpoint} cannot be read ({error}); delete it to train from the start") from error
         return state if state.get("fingerprint") == self.fingerprint else None
 
-    def open_log(self, step: int) -> IO[str]:
-        """The log, cut back to the steps before ``step``, ready for more lines."""
+    def open_log(self, step: int) -> AbstractContextManager[IO[str] | None]:
+        """The log, cut back to the steps before ``step`` and ready for more; None where another process writes it."""
+        if group.rank():
+            return nullcontext()
         lines = self.log.read_text(encoding="utf-8").splitlines() if step and self.log.exists() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
         with atomic(self.log) as partial:

@@ -1,0 +1,112 @@
+"""The processes that train one network together. Of a process on its own, sums are what it has and waits are none."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others: rank 0 may decode a large store meanwhile."""
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process; 0 writes the files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+@contextlib.contextmanager
+def joined(device: torch.device) -> Iterator[None]:
+    """Meet the other processes, where the environment names any (RANK, WORLD_SIZE, MASTER_ADDR, as torchrun sets)."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def share(count: int) -> slice:
+    """The part of ``count`` things that is this process's: contiguous, in the order of ranks, all parts within one."""
+    size, own = world_size(), rank()
+    return slice(own * count // size, (own + 1) * count // size)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.own = slice(rank() * len(x), (rank() + 1) * len(x))
+        parts = [torch.empty_like(x) for _ in range(world_size())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous()
+        dist.all_reduce(total)
+        return total[ctx.own]
+
+
+def gather(x: Tensor) -> Tensor:
+    """(B, ...) of each process -> (W B, ...) in the order of ranks. Gradients flow back to where a row came from."""
+    return x if world_size() == 1 else _Gather.apply(x)
+
+
+@torch.no_grad()
+def total(x: Tensor) -> Tensor:
+    """The sum over the processes."""
+    if world_size() > 1:
+        x = x.clone()
+        dist.all_reduce(x)
+    return x
+
+
+def mean(rows: Tensor) -> Tensor:
+    """Mean of the (n,) values of all processes, each with its own n; 0 where there are none.
+
+    What is returned differs between processes, but its mean over them, and so the gradient after averaging, is right.
+    """
+    if world_size() == 1:
+        return rows.mean() if len(rows) else rows.sum()
+    count = total(torch.tensor(float(len(rows)), device=rows.device))
+    return rows.sum() * (world_size() / count.clamp(min=1))
+
+
+@torch.no_grad()
+def log_softmax_over_rows(x: Tensor) -> Tensor:
+    """(n, K) -> (n, K): log-softmax of each column over the rows of all processes."""
+    if world_size() == 1:
+        return x.log_softmax(dim=0)
+    return x - gather(x.logsumexp(dim=0, keepdim=True)).logsumexp(dim=0)
+
+
+def agreed(wish: bool, device: torch.device) -> bool:
+    """Whether any process wishes it: the same answer everywhere."""
+    return wish if world_size() == 1 else bool(total(torch.tensor(float(wish), device=device)) > 0)
+
+
+def wait() -> None:
+    """Until every process is here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def parallel(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module whose backward pass averages gradients over the processes."""
+    if world_size() == 1:
+        return module
+    return DistributedDataParallel(module, [device] if device.type == "cuda" else None, forward_sync_buffers=False)

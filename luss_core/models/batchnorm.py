@@ -1,0 +1,98 @@
+"""BatchNorm over the batches of all processes that train together."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from luss_core import group
+
+
+class _Normalize(torch.autograd.Function):
+    """(x - mean) / sqrt(var + eps) w + b with the moments of all processes, and the gradient of that."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, moments: Tensor, eps: float) -> Tensor:
+        mean, variance, count = moments[0], moments[1], moments[2]
+        ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps), count)
+        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, scale, count = ctx.saved_tensors
+        places = [d for d in range(x.ndim) if d != 1]
+        shape = [-1 if d == 1 else 1 for d in range(x.ndim)]
+        along = gradient.sum(places, dtype=torch.float32)
+        across = scale * ((gradient.float() * x.float()).sum(places) - mean * along)  # sum of dy x^
+        sums = group.total(torch.stack([along, across])) / count
+        factor = scale if weight is None else scale * weight
+        slope = -factor * scale * sums[1]
+        shift = -factor * sums[0] - slope * mean
+        by_channel = [v.view(shape).to(x.dtype) for v in (factor, slope, shift)]
+        dx = torch.addcmul(by_channel[2], gradient, by_channel[0]).addcmul_(x, by_channel[1])
+        return dx, None if weight is None else across, None if weight is None else along, None, None
+
+
+class GroupBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """BatchNorm over the batches of all processes, on any device and for any number of samples in each.
+
+    torch's SyncBatchNorm refuses processors.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - name of the base
+        pass
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        if not self.training or group.world_size() == 1:
+            return super().forward(input)
+        moments = _moments(input)
+        if self.track_running_stats:
+            self._remember(moments)
+        return _Normalize.apply(input, self.weight, self.bias, moments, self.eps)
+
+    @torch.no_grad()
+    def _remember(self, moments: Tensor) -> None:
+        mean, variance, count = moments
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), self.momentum)
+
+
+@torch.no_grad()
+def _moments(x: Tensor) -> Tensor:
+    """(3, C) mean, biased variance and number of samples of each channel over all processes.
+
+    The parts are joined by their own means: sums of squares would lose the small variances.
+    """
+    places = [d for d in range(x.ndim) if d != 1]
+    count = x.new_full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float32)
+    if x.numel():
+        variance, mean = torch.var_mean(x.float(), dim=places, correction=0)
+    else:
+        variance = mean = torch.zeros_like(count)
+    means, variances, counts = group.gather(torch.stack([mean, variance, count])[None]).unbind(dim=1)
+    number = counts.sum(dim=0)
+    mean = (counts * means).sum(dim=0) / number
+    variance = (counts * (variances + (means - mean) ** 2)).sum(dim=0) / number
+    return torch.stack([mean, variance, number])
+
+
+def synchronized(module: nn.Module) -> nn.Module:
+    """The module with every BatchNorm normalising over all processes; names and values of its state stay."""
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        new = GroupBatchNorm(
+            module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats
+        )
+        new.training = module.training
+        new._parameters, new._buffers = module._parameters, module._buffers
+        return new
+    for name, child in module.named_children():
+        setattr(module, name, synchronized(child))
+    return module

@@ -1,0 +1,86 @@
+"""Two processes that train together: started once, they do everything that the tests of this folder compare."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import multiprocessing
+
+from luss_core import group
+from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
+from luss_core.models.batchnorm import synchronized
+from tests.method.test_methods import CPU, METHODS, TRAIN, train
+
+STEPS = 4
+CFG = TRAIN.model_copy(update={"optimizer": "sgd", "lr": 1e-3})
+"""AdamW divides by the size of gradients, which turns rounding into steps where they are near zero."""
+PARTS = (slice(0, 5), slice(5, 12))
+"""Unequal parts of twelve samples: as pixels of views that overlap are."""
+
+
+def start(folder: Path) -> dict[str, Any]:
+    """What the first of two processes found."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.spawn(_work, (folder, port), nprocs=2)
+    return torch.load(folder / "found.pt", weights_only=True)
+
+
+def samples() -> dict[str, torch.Tensor]:
+    """Scores, targets and a map to normalise: twelve of each, float64."""
+    draw = torch.Generator().manual_seed(3)
+    scores, logits = (torch.randn(12, 7, generator=draw, dtype=torch.float64) for _ in range(2))
+    return {"scores": scores, "logits": logits, "x": torch.randn(12, 3, 4, 4, generator=draw)}
+
+
+def _work(rank: int, folder: Path, port: int) -> None:
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    with group.joined(CPU):
+        found: dict[str, Any] = {"parts": _parts(rank), "shares": [group.share(n).stop for n in (1, 5, 8)]}
+        for name in (*METHODS, "segmenter", "attended"):
+            found[name] = train(name, folder / name, stop=STEPS, cfg=CFG).state_dict()
+        train("shape", folder / "grown", stop=2, cfg=CFG)
+        group.wait()
+        found["grown"] = train("shape", folder / "grown", stop=STEPS, cfg=CFG).state_dict()
+        if rank == 0:
+            torch.save(found, folder / "found.pt")
+        group.wait()
+
+
+def _parts(rank: int) -> dict[str, torch.Tensor]:
+    """The pieces on their own, each process with its part of the samples."""
+    own, all_of_them = PARTS[rank], samples()
+    codes = sinkhorn(all_of_them["scores"][own], 0.05, 3)
+    logits = all_of_them["logits"][own].requires_grad_()
+    soft_cross_entropy(logits, codes).backward()
+    assert logits.grad is not None
+    x = all_of_them["x"][own].requires_grad_()
+    norm = synchronized(torch.nn.BatchNorm2d(3)).train()
+    norm(x).pow(3).sum().backward()
+    row = torch.full((1, 2), float(rank + 1), requires_grad=True)
+    (group.gather(row) * torch.tensor([[1.0], [10.0]])).sum().backward()
+    empty = soft_cross_entropy(logits[:0] if rank else logits, codes[:0] if rank else codes)
+    assert x.grad is not None
+    assert row.grad is not None
+    assert norm.weight.grad is not None
+    return {
+        "codes": _together(codes, 7),
+        "gradient": _together(logits.grad, 7),
+        "x": _together(x.grad.flatten(1), 48),
+        "weight": group.total(norm.weight.grad),
+        "variance": norm.running_var,
+        "row": row.grad,
+        "empty": group.total(empty.detach()) / 2,
+    }
+
+
+def _together(rows: torch.Tensor, width: int) -> torch.Tensor:
+    """(12, width): the rows of both processes in order; `gather` wants equal numbers."""
+    padded = torch.zeros(8, width, dtype=rows.dtype)
+    padded[: len(rows)] = rows
+    both = group.gather(padded)
+    return torch.cat([both[:5], both[8 : 8 + 7]])

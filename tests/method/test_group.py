@@ -1,0 +1,81 @@
+"""Two processes train what one would: the same batches, codes, statistics, queue and weights."""
+
+import pytest
+import torch
+
+from luss_core.errors import UserError
+from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
+from tests.method import gloo
+from tests.method.test_methods import METHODS, TRAIN, train
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    return gloo.start(tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def parts(two):
+    return two["parts"]
+
+
+def differing(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> dict[str, float]:
+    assert one.keys() == two.keys()
+    far = {key: float((one[key].double() - two[key].double()).abs().max()) for key in one if one[key].numel()}
+    return {key: distance for key, distance in far.items() if distance > 1e-4}
+
+
+@pytest.mark.parametrize("name", [*METHODS, "segmenter", "attended"])
+def test_two_processes_equal_one(name, two, tmp_path):
+    one = train(name, tmp_path, stop=gloo.STEPS, cfg=gloo.CFG).state_dict()
+    assert differing(one, two[name]) == {}
+
+
+def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two):
+    assert [key for key, value in two["shape"].items() if not torch.equal(value, two["grown"][key])] == []
+
+
+def test_one_process_goes_on_where_two_stopped(two, tmp_path):
+    train("shape", tmp_path, stop=2, cfg=gloo.CFG)
+    assert differing(two["shape"], train("shape", tmp_path, stop=gloo.STEPS, cfg=gloo.CFG).state_dict()) == {}
+
+
+def test_codes_balance_the_samples_of_all_processes(parts):
+    torch.testing.assert_close(parts["codes"], sinkhorn(gloo.samples()["scores"], 0.05, 3))
+
+
+def test_gradients_are_those_of_the_mean_over_all_samples(parts):
+    samples = gloo.samples()
+    logits = samples["logits"].requires_grad_()
+    soft_cross_entropy(logits, sinkhorn(samples["scores"], 0.05, 3)).backward()
+    torch.testing.assert_close(parts["gradient"] / 2, logits.grad)  # what averaging over two processes leaves
+
+
+def test_a_process_without_samples_adds_nothing(parts):
+    samples = gloo.samples()
+    codes = sinkhorn(samples["scores"], 0.05, 3)
+    first = gloo.PARTS[0]
+    torch.testing.assert_close(parts["empty"], soft_cross_entropy(samples["logits"][first], codes[first]))
+
+
+def test_normalisation_over_unequal_parts(parts):
+    x = gloo.samples()["x"].requires_grad_()
+    norm = torch.nn.BatchNorm2d(3).train()
+    norm(x).pow(3).sum().backward()
+    torch.testing.assert_close(parts["x"], x.grad.flatten(1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(parts["weight"], norm.weight.grad)
+    torch.testing.assert_close(parts["variance"], norm.running_var)
+
+
+def test_gathered_rows_take_their_gradients_home(parts):
+    torch.testing.assert_close(parts["row"], torch.tensor([[2.0, 2.0]]))  # both processes multiply row 0 with 1
+
+
+def test_shares_are_contiguous(two):
+    assert two["shares"] == [0, 2, 4]
+
+
+def test_a_batch_that_cannot_be_shared_evenly(tmp_path, monkeypatch):
+    monkeypatch.setattr("luss_core.group.world_size", lambda: 3)
+    with pytest.raises(UserError, match=r"train\.batch_size = 8 images cannot be shared evenly by 3.*multiple of 3"):
+        train("swav", tmp_path, cfg=TRAIN)
