@@ -4,7 +4,9 @@ import argparse
 import difflib
 import json
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -13,12 +15,17 @@ import yaml
 from pydantic import ValidationError
 
 from luss_core.config import METHODS, Section
-from luss_core.errors import UserError
+from luss_core.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
+    import torch
+
     from luss_core.train.loop import Resources
 
 S = TypeVar("S", bound=Section)
+
+PATIENCE = 5
+"""Seconds in which a launcher sees that a process has failed and ends the others."""
 
 INPUTS: dict[str, tuple[type, str]] = {
     "images": (Path, "images.csv of prepare"),
@@ -70,15 +77,41 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
     add_device(parser)
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="processes of this machine that share each batch, one a GPU; without GPUs they share the threads."
+        " Started by torchrun, or with its variables set, a process joins the others by itself",
+    )
 
 
-def resources(args: argparse.Namespace) -> "Resources":
-    """Device and loader processes. On a CPU the network needs all cores, so the loader has no processes of its own."""
+def device(args: argparse.Namespace) -> "torch.device":
+    """What to compute on."""
+    from luss_core.runtime import make_device
+
+    return make_device(args.device, args.threads)
+
+
+def train(args: argparse.Namespace, stage: str, argv: list[str] | None, run: Callable[["Resources"], None]) -> None:
+    """Run a training stage: in this process, together with those that started along with it, or in new ones.
+
+    On a CPU the network needs all cores, so the loader has no processes of its own.
+    """
+    from luss_core import group
     from luss_core.runtime import make_device
     from luss_core.train.loop import Resources
 
-    device = make_device(args.device, args.threads)
-    return Resources(device, 0 if device.type == "cpu" else max(1, args.threads - 1))
+    if args.processes > 1 and "RANK" not in os.environ:
+        from luss_core.launch import launch
+
+        launch(stage, sys.argv[1:] if argv is None else argv, args.processes)
+        return
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    threads = max(1, args.threads // local)
+    own = make_device(args.device, threads, int(os.environ.get("LOCAL_RANK", "0")), local)
+    with group.joined(own):
+        run(Resources(own, 0 if own.type == "cpu" else max(1, threads - 1)))
 
 
 def section(kind: type[S], stage: str, settings: str) -> S:
@@ -133,6 +166,13 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
+    except Interrupted as stop:
+        sys.stderr.write(f"stopped by {stop}\n")
+        sys.exit(stop.status)
+    except RuntimeError:
+        if "RANK" in os.environ:  # If another process failed first, this one is ended now, and that one is heard.
+            time.sleep(PATIENCE)
+        raise
 
 
 def _parse(read: Callable[[str], Any], text: str, origin: str) -> Any:

@@ -1,4 +1,6 @@
-"""The one exception that means "the user can fix this": shown as a message, never as a traceback."""
+"""How a stage ends early: with a message to the user, never with a traceback."""
+
+import signal
 
 
 class UserError(Exception):
@@ -6,3 +8,11 @@ class UserError(Exception):
 
     The message names the file or key, what was found, what is allowed and what to do.
     """
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """A signal came, the state is saved, and the same command goes on from it."""
+
+    def __init__(self, number: int, step: int):
+        super().__init__(f"{signal.Signals(number).name} after step {step}; the same command goes on from there")
+        self.status = 128 + number

@@ -17,16 +17,27 @@ def derive_seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def make_device(name: str, threads: int) -> torch.device:
+def make_device(name: str, threads: int, number: int = 0, processes: int = 1) -> torch.device:
     """The device to compute on: ``auto`` takes the GPU if there is one; CPU work uses ``threads`` cores.
 
+    Args:
+        number: of this process among the ``processes`` of this machine, each of which takes a GPU of its own.
+
     Raises:
-        UserError: a device was asked for that is not there.
+        UserError: a device was asked for that is not there, or there are fewer GPUs than processes.
     """
     torch.set_num_threads(max(1, threads))
     _keep_freed_memory()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda" and processes > 1:
+        if torch.cuda.device_count() < processes:
+            raise UserError(
+                f"{processes} processes need a GPU each, but there are {torch.cuda.device_count()}; start fewer, or use"
+                " --device cpu"
+            )
+        name = f"cuda:{number}"
+        torch.cuda.set_device(number)
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

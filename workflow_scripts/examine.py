@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         classes=args.classes,
         out=args.out,
         attention=args.attention,
-        device=cli.resources(args).device,
+        device=cli.device(args),
     )
 
 

@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
         store=args.store,
         encoder=args.encoder,
         out=args.out,
-        device=cli.resources(args).device,
+        device=cli.device(args),
     )
 
 

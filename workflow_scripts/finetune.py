@@ -1,5 +1,6 @@
 """Fine-tune on pseudo labels: images.h5, encoder and clusters -> segmenter.safetensors and log.jsonl."""
 
+from functools import partial
 from pathlib import Path
 
 from luss_core import cli
@@ -13,7 +14,8 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_training(parser)
     parser.add_argument("--out", type=Path, required=True, help="weights of the segmenter, to be written")
     args = parser.parse_args(argv)
-    finetune(
+    work = partial(
+        finetune,
         cli.section(FinetuneConfig, "finetune", args.settings),
         store=args.store,
         encoder=args.encoder,
@@ -23,8 +25,8 @@ def main(argv: list[str] | None = None) -> None:
         state=args.state,
         out=args.out,
         log=args.log,
-        resources=cli.resources(args),
     )
+    cli.train(args, "finetune", argv, lambda resources: work(resources=resources))
 
 
 if __name__ == "__main__":

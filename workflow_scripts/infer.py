@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
         masks=args.masks,
         scored=args.scored,
         threshold=args.threshold,
-        device=cli.resources(args).device,
+        device=cli.device(args),
         threads=args.threads,
     )
 

@@ -5,6 +5,7 @@ Example:
       --store results/embedded/prepare/images.h5 --state /tmp/state --out encoder.safetensors --log log.jsonl
 """
 
+from functools import partial
 from pathlib import Path
 
 from luss_core import cli
@@ -19,7 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--prior", type=Path, help="prior.h5 of prior, where the method is taught by saliency maps")
     parser.add_argument("--out", type=Path, required=True, help="weights of the encoder, to be written")
     args = parser.parse_args(argv)
-    pretrain(
+    work = partial(
+        pretrain,
         cli.section(PretrainConfig, "pretrain", args.settings),
         images=args.images,
         store=args.store,
@@ -28,8 +30,8 @@ def main(argv: list[str] | None = None) -> None:
         state=args.state,
         out=args.out,
         log=args.log,
-        resources=cli.resources(args),
     )
+    cli.train(args, "pretrain", argv, lambda resources: work(resources=resources))
 
 
 if __name__ == "__main__":

@@ -9,18 +9,11 @@ from typing import Self
 import torch
 
 from luss_core import group
+from luss_core.errors import Interrupted
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 ASKED_EVERY = 10
 """Steps between the questions of several processes whether one of them has to stop: asking waits for a GPU."""
-
-
-class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """A signal came, the state is saved, and the same command goes on from it."""
-
-    def __init__(self, number: int, step: int):
-        super().__init__(f"{signal.Signals(number).name} after step {step}; the same command goes on from there")
-        self.status = 128 + number
 
 
 class Interruption:
