@@ -58,6 +58,10 @@ def test_another_folder_gets_what_the_first_made(first, fresh, tmp_path):
     assert second.planned(*settings, "--cache") == planned
 
 
+def test_the_flag_runs_nothing_again(first, finished):
+    assert replace(finished, variables=first.variables).planned("--cache", "--configfile", TINY) == set()
+
+
 FORCED = ("--forcerun", "prior", "pretrain", "extract")
 
 
