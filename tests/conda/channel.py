@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import sys
-import sysconfig
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
@@ -29,7 +28,6 @@ DISTRIBUTIONS = {
 }
 """Names of conda-forge that are not those of PyPI."""
 
-SITE = Path(sysconfig.get_path("purelib"))
 SITE_OF_ENV = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 
 RECORDER = '''"""Each start of the Python of this environment is one line: a rule that ran outside leaves none."""
@@ -97,20 +95,22 @@ def _python() -> dict[str, str | Path]:
         "pyvenv.cfg": f"home = {host.parent}\ninclude-system-site-packages = false\n",
         "bin/python": host,
         "bin/python3": Path("python"),
-        f"{SITE_OF_ENV}/sitecustomize.py": RECORDER,
+        f"{SITE_OF_ENV}/recorder.py": RECORDER,
+        f"{SITE_OF_ENV}/recorder.pth": "import recorder\n",  # sitecustomize.py is Debian's already
     }
 
 
 def _links(distribution: metadata.Distribution) -> Iterator[tuple[str, Path]]:
     """Where each part of an installed package is found; folders that several packages share are not linked whole."""
+    site = Path(str(distribution.locate_file("")))
     for file in distribution.files or []:
         if file.parts[0] in ("..", "__pycache__"):
             continue
         for length in range(1, len(file.parts) + 1):
             part = Path(*file.parts[:length])
-            own = (SITE / part / "__init__.py").exists() or part.suffix in (".dist-info", ".libs")
+            own = (site / part / "__init__.py").exists() or part.suffix in (".dist-info", ".libs")
             if own or length == len(file.parts):
-                yield f"{SITE_OF_ENV}/{part.as_posix()}", SITE / part
+                yield f"{SITE_OF_ENV}/{part.as_posix()}", site / part
                 break
 
 
