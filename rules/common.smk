@@ -25,7 +25,7 @@ CONFIG = or_stop(runs.load, config)
 METHODS = {name: runs.resolve(CONFIG, name) for name in CONFIG.methods}
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
-CACHED = workflow.enable_cache and or_stop(runs.cache_folder, os.environ)
+CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
 
 DATA = f"results/{CONFIG.dataset}"
