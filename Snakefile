@@ -27,6 +27,9 @@ include: "rules/compare.smk"
 include: "rules/ablation.smk"
 
 
+share()
+
+
 rule all:
     """The report of every run; `snakemake compare`, `controls` and `ablation` set runs side by side."""
     default_target: True

@@ -1,8 +1,9 @@
 """Which runs a configuration asks for, and the settings of each: what the Snakefile knows. Imports no torch."""
 
 import difflib
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from luss_core.cli import explain
 from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages
 from luss_core.errors import UserError
+from luss_core.io import provenance
 
 
 def load(values: Mapping[str, Any]) -> Config:
@@ -67,6 +69,40 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 def settings(section: Section) -> str:
     """A section as JSON text, the same text for the same settings: what a rule compares with its last run."""
     return json.dumps(section.model_dump(mode="json"), sort_keys=True)
+
+
+def cache_folder(environment: Mapping[str, str]) -> str:
+    """The folder that Snakemake keeps shared outputs in; empty if none is named.
+
+    Raises:
+        UserError: no such folder, or named from the working folder, where the links to it would lead nowhere.
+    """
+    folder = environment.get("SNAKEMAKE_OUTPUT_CACHE", "")
+    if folder and not (Path(folder).is_absolute() and Path(folder).is_dir()):
+        raise UserError(f"SNAKEMAKE_OUTPUT_CACHE: {folder!r} must be the whole path, from /, of a folder that exists")
+    return folder
+
+
+def contents(files: Iterable[Path]) -> str:
+    """Digest of what files hold, and of the libraries here.
+
+    A store of pixels may be large; it says itself what it holds.
+
+    Raises:
+        FileNotFoundError: a file is not there yet.
+    """
+    held = [*map(_content, files), json.dumps(provenance({})["libraries"])]
+    return hashlib.sha256("".join(held).encode()).hexdigest()
+
+
+def _content(file: Path) -> str:
+    with file.open("rb") as stream:
+        if file.suffix == ".h5":
+            import h5py
+
+            with h5py.File(stream) as store:
+                return str(store.attrs["fingerprint"])
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def photographs(config: Config) -> Path | None:

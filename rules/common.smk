@@ -25,10 +25,12 @@ CONFIG = or_stop(runs.load, config)
 METHODS = {name: runs.resolve(CONFIG, name) for name in CONFIG.methods}
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
+CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
 
 DATA = f"results/{CONFIG.dataset}"
 RUN = f"{DATA}/{{method}}/seed{{seed}}"
+STATE = f"{DATA}/{{wildcards.method}}/seed{{wildcards.seed}}/state"
 CODE = "results/code/{stage}.json"
 ENV = f"../envs/{CONFIG.environment}.yaml"
 
@@ -80,6 +82,31 @@ def prior_of(methods):
 def prior_argument(wildcards, input):
     """--prior, where a rule has the saliency maps as an input."""
     return f"--prior {input.prior}" if input.prior else ""
+
+
+def shared(stage):
+    """Whether the output of a stage may come from the cache that runs share, see docs/cache.md.
+
+    Not where Snakemake could not know what it is made from: without the digests of the source, or with saliency maps of
+    a folder, which nobody looks at again.
+    """
+    known = CONFIG.track_code and not (stage == "prior" and CONFIG.prior.folder)
+    return CACHED and known
+
+
+def contents(wildcards, input):
+    """What the inputs hold, for the key in the cache. Not compared with the last run, since it depends on `input`."""
+    if not CACHED:
+        return ""
+    return runs.contents(
+        Path(file) for name, file in input.items() if name != "code" and file
+    )
+
+
+def share():
+    """Take the benchmark from rules whose output may come from the cache: Snakemake caches no rule that is measured."""
+    for stage in filter(shared, ("prior", "pretrain", "extract")):
+        workflow.get_rule(stage)._benchmark = None
 
 
 def record_code():

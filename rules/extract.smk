@@ -11,6 +11,7 @@ rule extract:
         "<run>/logs/extract.log",
     benchmark:
         "<run>/benchmarks/extract.jsonl"
+    cache: shared("extract")
     conda:
         ENV
     threads: 8
@@ -20,6 +21,7 @@ rule extract:
         gpu=1,
     params:
         settings=settings("extract"),
+        contents=contents,
     shell:
         "python -m workflow_scripts.extract --images {input.images} --store {input.store}"
         " --encoder {input.encoder} --out {output.features}"

@@ -4,11 +4,8 @@ rule prepare:
     A million photographs are not looked at each time: after adding some, run `snakemake --forcerun prepare`.
     """
     input:
-        root=(
-            rules.synthesize.output.root
-            if PHOTOGRAPHS is None
-            else ancient(str(PHOTOGRAPHS))
-        ),
+        # the user's folder is no input: Snakemake's cache cannot read a folder that no rule makes
+        root=rules.synthesize.output.root if PHOTOGRAPHS is None else [],
         code=code("prepare"),
     output:
         images="<data>/prepare/images.csv",
@@ -29,6 +26,7 @@ rule prepare:
         settings=settings("prepare"),
         classes=CONFIG.classes,
         folder=subpath(output.images, parent=True),
+        root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
     shell:
-        "python -m workflow_scripts.prepare --root {input.root:q} --out {params.folder} --classes {params.classes}"
+        "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --classes {params.classes}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

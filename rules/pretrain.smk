@@ -12,6 +12,7 @@ rule pretrain:
         "<run>/logs/pretrain.log",
     benchmark:
         "<run>/benchmarks/pretrain.jsonl"
+    cache: shared("pretrain")
     conda:
         ENV
     threads: 8
@@ -22,8 +23,10 @@ rule pretrain:
     params:
         settings=settings("pretrain"),
         prior=prior_argument,
-        state=f"{RUN}/state/pretrain",
+        seed="{seed}",
+        contents=contents,
     shell:
-        "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} --seed {wildcards.seed}"
-        " --state {params.state} --out {output.encoder} --log {output.steps}"
+        "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} --seed {params.seed}"
+        f" --state {STATE}/pretrain"
+        " --out {output.encoder} --log {output.steps}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

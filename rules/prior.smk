@@ -14,6 +14,7 @@ rule prior:
         "<data>/logs/prior.log",
     benchmark:
         "<data>/benchmarks/prior.jsonl"
+    cache: shared("prior")
     conda:
         ENV
     threads: 16
@@ -23,6 +24,7 @@ rule prior:
     params:
         settings=settings("prior"),
         folder=subpath(output.maps, parent=True),
+        contents=contents,
     shell:
         "python -m workflow_scripts.prior --images {input.images} --store {input.store} --out {params.folder}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

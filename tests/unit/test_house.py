@@ -94,8 +94,8 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     assert f"workflow_scripts.{stage} " in shell
     assert "--settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}" in shell
     named = set(re.findall(r"^        (\w+)=", text[: text.index("    shell:")].partition("    log:")[0], re.MULTILINE))
-    used = set(re.findall(r"\{(?:input|output)\.(\w+)", shell))
-    used |= {"prior"} if "{params.prior}" in shell else set()  # an argument that some runs have and others do not
+    # a parameter where some runs have the input and others do not
+    used = set(re.findall(r"\{(?:input|output|params)\.(\w+)", shell))
     # what a script finds beside a file that it is given, or writes into the folder that it is given
     implied = {
         "prepare": {"images", "store", "rejected", "summary"},

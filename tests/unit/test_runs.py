@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from luss_core import runs
 from luss_core.config import Config
+from luss_core.data.store import write_store
 from luss_core.errors import UserError
 
 
@@ -119,3 +121,30 @@ def test_the_folder_of_images_must_exist_and_hold_something(tmp_path):
         runs.photographs(Config(data_root=str(tmp_path)))
     (tmp_path / "a.jpg").touch()
     assert runs.photographs(Config(data_root=str(tmp_path))) == tmp_path
+
+
+def test_contents_are_those_of_the_files_in_their_order(tmp_path):
+    for name, pixel in (("one", 1), ("same", 1), ("other", 2)):
+        with write_store(tmp_path / f"{name}.h5", 3, {"made": name}) as store:
+            store.append(bytes([pixel] * 3), np.ones((1, 2), np.int64), np.array([pixel]))
+    (tmp_path / "a.csv").write_text("a")
+    (tmp_path / "b.csv").write_text("b")
+
+    def of(*names: str) -> str:
+        return runs.contents(tmp_path / name for name in names)
+
+    assert of("a.csv", "one.h5") == of("a.csv", "same.h5")
+    assert of("a.csv", "one.h5") != of("a.csv", "other.h5")
+    assert of("a.csv", "one.h5") != of("b.csv", "one.h5")
+    assert of("a.csv", "b.csv") != of("b.csv", "a.csv")
+    with pytest.raises(FileNotFoundError):
+        of("none.h5")
+
+
+def test_the_folder_of_the_cache_is_a_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    assert runs.cache_folder({}) == ""
+    assert runs.cache_folder({"SNAKEMAKE_OUTPUT_CACHE": str(tmp_path)}) == str(tmp_path)
+    for wrong in (tmp_path.name, str(tmp_path / "none")):
+        with pytest.raises(UserError, match="SNAKEMAKE_OUTPUT_CACHE"):
+            runs.cache_folder({"SNAKEMAKE_OUTPUT_CACHE": wrong})

@@ -5,7 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ PARTS = ("Snakefile", "config.yaml", "rules", "profiles", "envs", "recipes", "wo
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the source, and the folder that the results go to."""
+    """A copy of the source, the folder that the results go to, and variables of the environment for Snakemake."""
 
     source: Path
     work: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def snakemake(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Snakemake called by its path from somewhere else, with no environment activated."""
@@ -37,7 +39,7 @@ class Project:
             [str(part) for part in (*command, *arguments)],
             capture_output=True,
             text=True,
-            env={**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"},
+            env={**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin", **self.variables},
             cwd=self.source.parent,
         )
 
@@ -63,9 +65,9 @@ class Project:
         (self.source / name).write_text(text.replace(old, new, 1), encoding="utf-8")
 
     def copy(self, folder: Path) -> "Project":
-        other = Project(folder / "source", folder / "work")
+        other = replace(self, source=folder / "source", work=folder / "work")
         shutil.copytree(self.source, other.source)
-        shutil.copytree(self.work, other.work)
+        shutil.copytree(self.work, other.work, symlinks=True)  # an environment links to all of torch
         return other
 
 
