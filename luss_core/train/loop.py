@@ -68,7 +68,8 @@ def fit(
             if regular or interruption.due(done, device):
                 journal.flush()
                 run.save({"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()})
-                interruption.saved(done)
+                if done < total:
+                    interruption.saved(done)
 
 
 def restore(method: Method, optimizer: torch.optim.Optimizer, run: Run, device: torch.device) -> int:
