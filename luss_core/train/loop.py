@@ -18,6 +18,7 @@ from luss_core.methods.base import Method, Output, Progress
 from luss_core.runtime import autocast, derive_seed
 from luss_core.train.optim import cosine_lr, make_optimizer
 from luss_core.train.run import Run
+from luss_core.train.stop import stop_on_sigterm
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,8 @@ def fit(
     interruption would. With 0 epochs the method stays as it is.
 
     Raises:
-        UserError: fewer images than a batch, another trainer in the folder, or a loss that is not finite (the last good
-            checkpoint is kept).
+        UserError: fewer images than a batch, another trainer in the folder, a loss that is not finite (the last good
+            checkpoint is kept), or SIGTERM (the step in progress is completed and saved).
     """
     per_epoch = steps_per_epoch(len(views), cfg.batch_size) if cfg.epochs else 1
     total = cfg.epochs * per_epoch
@@ -59,7 +60,7 @@ def fit(
         log.info("going on from step %d of %d (%s)", state["step"], total, run.checkpoint)
     start = int(state["step"]) if state is not None else 0
     loader = make_loader(views, cfg.batch_size, start, min(total, stop or total), resources.workers, device)
-    with run.open_log(start) as file:
+    with run.open_log(start) as file, stop_on_sigterm() as asked_to_end:
         journal = _Journal(file, method, cfg, total, per_epoch)
         for step, batch in enumerate(loader, start):
             progress = Progress(step, total, per_epoch)
@@ -68,9 +69,14 @@ def fit(
             out = train_step(method, optimizer, batch.to(device), cfg, progress)
             journal.add(progress, lr, out)
             done = step + 1
-            if done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
+            early = asked_to_end.asked and done < total
+            if early or done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
                 journal.flush()
                 run.save({"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()})
+            if early:
+                raise UserError(
+                    f"asked to end (SIGTERM) at step {done} of {total}: saved; started again, it goes on there"
+                )
 
 
 def set_lr(optimizer: torch.optim.Optimizer, cfg: TrainConfig, progress: Progress) -> float:
