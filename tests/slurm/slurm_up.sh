@@ -5,7 +5,7 @@
 # root without systemd, cgroups or accounting, and the GPUs are device files that do nothing: not for production.
 # What may be set: CPUS, MEM_MB and GPUS of the node (more than the machine has is fine), STATE (its folder).
 set -euo pipefail
-CPUS=${CPUS:-8} MEM_MB=${MEM_MB:-16000} GPUS=${GPUS:-2} STATE=${STATE:-/tmp/luss-slurm}
+CPUS=${CPUS:-8} MEM_MB=${MEM_MB:-130000} GPUS=${GPUS:-4} STATE=${STATE:-/tmp/luss-slurm}
 CONF=/etc/slurm/slurm.conf # the usual place, as the executor takes SLURM_CONF out of the environment of jobs
 MARK="# Written by tests/slurm/slurm_up.sh; slurm_down.sh deletes it."
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -91,8 +91,8 @@ KillWait=5
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 NodeName=luss NodeHostname=$host NodeAddr=127.0.0.1 Port=16818 CPUs=$CPUS RealMemory=$MEM_MB Gres=gpu:fake:$GPUS
-PartitionName=cpu Nodes=luss Default=YES MaxTime=02:00:00 DefMemPerCPU=500
-PartitionName=gpu Nodes=luss MaxTime=02:00:00 DefMemPerCPU=500
+PartitionName=cpu Nodes=luss Default=YES MaxTime=2-00:00:00 DefMemPerCPU=500
+PartitionName=gpu Nodes=luss MaxTime=2-00:00:00 DefMemPerCPU=500
 END
   printf '%s\nName=gpu Type=fake File=%s/gpu[0-%d]\n' "$MARK" "$STATE" $((GPUS - 1)) >/etc/slurm/gres.conf
 }
