@@ -40,8 +40,8 @@ wildcard_constraints:
 
 # Jobs run the python that runs Snakemake, unless a conda environment goes before it on PATH, and this checkout.
 # A prefix replaces Snakemake's own, so the strict mode is said again: without pipefail `| tee` would hide a failure.
-# SIGTERM, with which a cluster announces the end of a job's time, must reach the script alone: while it saves, the shell
-# waits for it, and tee goes on writing what it says.
+# A cluster announces the end of a job's time to all its processes with SIGTERM: only the script ends of it, in order,
+# while the shell waits and tee goes on writing what it says.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 )

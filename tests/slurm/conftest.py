@@ -69,7 +69,9 @@ class Run:
     @property
     def jobs(self) -> list[dict[str, str]]:
         """What SLURM knows of the jobs of this run, in the order of their submission."""
-        text = subprocess.run(["scontrol", "--oneliner", "show", "jobs"], capture_output=True, text=True, check=True)
+        text = subprocess.run(
+            ["scontrol", "--oneliner", "--details", "show", "jobs"], capture_output=True, text=True, check=True
+        )
         found = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in text.stdout.splitlines()]
         mine = [job for job in found if job.get("WorkDir") == str(self.project.work)]
         return sorted(mine, key=lambda job: int(job["JobId"]))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A SLURM of one pretended node on this machine, for `make test-slurm`; slurm_down.sh takes it away again.
 #
-# Needs root, and Debian's or Ubuntu's apt where SLURM is not installed. Ends with 77 where it cannot run. Daemons run as
-# root without systemd, cgroups or accounting, and the GPUs are device files that do nothing: not for production.
+# Needs root, and Debian's or Ubuntu's apt where SLURM is not installed. Ends with 77 where it cannot run. Daemons run
+# as root without systemd, cgroups or accounting, and the GPUs are device files that do nothing: not for production.
 # What may be set: CPUS, MEM_MB and GPUS of the node (more than the machine has is fine), STATE (its folder).
 set -euo pipefail
 CPUS=${CPUS:-8} MEM_MB=${MEM_MB:-130000} GPUS=${GPUS:-4} STATE=${STATE:-/tmp/luss-slurm}

@@ -23,13 +23,13 @@ def test_the_whole_workflow_runs_on_the_cluster(whole):
 def test_jobs_get_what_the_profile_says(whole):
     training = whole.of_rule("pretrain")[0]
     assert training["Partition"] == "gpu"
-    assert "gres/gpu=1" in training["TRES"]
+    assert training["JOB_GRES"] == "gpu:fake:1"
     assert training["JobName"].startswith("luss")
     assert training["MinMemoryNode"] == "32000M"
     assert training["TimeLimit"] == "1-00:00:00"
     clustering = whole.of_rule("cluster")[0]
     assert clustering["Partition"] == "cpu"
-    assert "gpu" not in clustering["TRES"]
+    assert "JOB_GRES" not in clustering
 
 
 def test_a_job_over_its_time_limit_gets_more_and_goes_on_from_its_checkpoint(cases):
