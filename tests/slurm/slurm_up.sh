@@ -5,7 +5,7 @@
 # as root without systemd, cgroups or accounting, and the GPUs are device files that do nothing: not for production.
 # What may be set: CPUS, MEM_MB and GPUS of the node (more than the machine has is fine), STATE (its folder).
 set -euo pipefail
-CPUS=${CPUS:-8} MEM_MB=${MEM_MB:-130000} GPUS=${GPUS:-4} STATE=${STATE:-/tmp/luss-slurm}
+CPUS=${CPUS:-32} MEM_MB=${MEM_MB:-130000} GPUS=${GPUS:-4} STATE=${STATE:-/tmp/luss-slurm}
 CONF=/etc/slurm/slurm.conf # the usual place, as the executor takes SLURM_CONF out of the environment of jobs
 MARK="# Written by tests/slurm/slurm_up.sh; slurm_down.sh deletes it."
 HERE=$(cd "$(dirname "$0")" && pwd)

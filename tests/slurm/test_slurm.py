@@ -29,7 +29,7 @@ def test_jobs_get_what_the_profile_says(whole):
     assert training["TimeLimit"] == "1-00:00:00"
     clustering = whole.of_rule("cluster")[0]
     assert clustering["Partition"] == "cpu"
-    assert "JOB_GRES" not in clustering
+    assert clustering["JOB_GRES"] == "(null)"
 
 
 def test_a_job_over_its_time_limit_gets_more_and_goes_on_from_its_checkpoint(cases):
