@@ -1,5 +1,6 @@
 # make run    set up .venv, then the whole workflow to the report
 # make test   set up .venv, then every check
+# make test-slurm   the workflow on a SLURM that is set up for it on this machine and taken away again; needs root
 #
 # ARGS are given to Snakemake: make run ARGS="controls --config data_root=/path/to/images"
 
@@ -9,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test bars format config lock clean
+.PHONY: run test test-slurm bars format config lock clean
 
 run: $(READY)
 	$(BIN)/snakemake --cores all $(ARGS)
@@ -21,6 +22,10 @@ test: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# Whatever happens, nothing of it stays up.
+test-slurm: $(READY)
+	trap tests/slurm/slurm_down.sh EXIT; trap 'exit 130' INT TERM; $(BIN)/pytest -rs tests/slurm
 
 # What the README reports: the method and SwAV beside controls over three seeds, then speeds. An hour on two cores.
 bars: $(READY)

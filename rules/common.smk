@@ -42,11 +42,14 @@ wildcard_constraints:
 
 # Jobs run the python that runs Snakemake, unless a conda environment goes before it on PATH, and this checkout.
 # A prefix replaces Snakemake's own, so the strict mode is said again: without pipefail `| tee` would hide a failure.
+# A cluster announces the end of a job's time to all its processes with SIGTERM: only the script ends of it, in order,
+# while the shell waits and tee goes on writing what it says.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 )
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(BASE))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    "set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; command tee \"$@\"; }}; "
+    f"export PYTHONPATH={shlex.quote(str(BASE))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
 
 

@@ -1,6 +1,8 @@
 """Batches whose content is a function of (seed, epoch, image): workers and restarts change nothing."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -107,15 +109,26 @@ def make_loader(
         num_workers=workers,
         pin_memory=device.type == "cuda",
         persistent_workers=workers > 0,
+        worker_init_fn=outlive_sigterm,
         prefetch_factor=4 if workers > 0 else None,
-        worker_init_fn=_outlive_signals,
     )
 
 
-def _outlive_signals(_: int) -> None:
-    """The main process stops its workers after it has saved; a signal to all of them would take its batches away."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+def outlive_sigterm(worker: int) -> None:  # noqa: ARG001
+    """For loader processes: a cluster sends SIGTERM to them too, and the step in progress, to be saved, needs them.
+
+    Ctrl-C reaches them as well. That of the trainer itself, at its end, still ends them.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_when_the_trainer_says_so, daemon=True).start()
+
+
+def _end_when_the_trainer_says_so() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:

@@ -1,6 +1,8 @@
 """A killed run goes on; a broken one stops in time and loses nothing."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,15 +26,15 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.method.test_methods import TRAIN, train
 torch.set_num_threads(1)
-method = train("swav", Path({folder!r}), cfg=TRAIN.model_copy(update={{"epochs": {epochs}}}))
+method = train("swav", Path({folder!r}), cfg=TRAIN.model_copy(update={{"epochs": {epochs}}}), workers={workers})
 torch.save(method.state_dict(), {out!r})
 """
 ROOT = Path(__file__).parents[2]
 
 
-def start(folder: Path, out: Path, epochs: int) -> subprocess.Popen[bytes]:
-    code = KILLED.format(root=str(ROOT), folder=str(folder), out=str(out), epochs=epochs)
-    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+def start(folder: Path, out: Path, epochs: int, workers: int = 0) -> subprocess.Popen[bytes]:
+    code = KILLED.format(root=str(ROOT), folder=str(folder), out=str(out), epochs=epochs, workers=workers)
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True)
 
 
 @pytest.mark.slow
@@ -56,6 +58,22 @@ def test_sigkill_and_again_gives_the_weights_of_an_uninterrupted_run(tmp_path):
     assert start(folder, out, epochs).wait(300) == 0
     one, two = (torch.load(p, weights_only=True) for p in (tmp_path / "whole.pt", out))
     assert [n for n in one if not torch.equal(one[n], two[n])] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_sigterm_saves_the_step_in_progress(tmp_path, workers):
+    """Sent to the whole process group, as Slurm does: processes of the loader get it too."""
+    process = start(tmp_path / "run", tmp_path / "out.pt", epochs=2000, workers=workers)
+    deadline = time.monotonic() + 120
+    while not _checkpoint_time(tmp_path / "run") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    message = process.communicate(timeout=60)[1].decode()
+    step = int(re.search(r"SIGTERM after step (\d+); the same command goes on from there", message)[1])
+    assert process.returncode == 1
+    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["step"] == step
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == step
 
 
 def _checkpoint_time(folder: Path) -> float:
