@@ -1,5 +1,6 @@
 """Start the processes of one machine that train together, and say of a failure what the first to fail said."""
 
+import logging
 import os
 import signal
 import sys
@@ -25,10 +26,20 @@ def launch(stage: str, arguments: Sequence[str], processes: int) -> None:
         UserError: one of them failed; the message is its own.
         SystemExit: a signal came, and the processes have saved what they had.
     """
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # The processes speak for themselves.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory(prefix="luss-") as folder:
         logs = DefaultLogsSpecs(folder, redirects=dict.fromkeys(range(1, processes), Std.ALL))
-        config = LaunchConfig(1, 1, processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0", logs_specs=logs)
+        config = LaunchConfig(
+            1,
+            1,
+            processes,
+            run_id=stage,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            max_restarts=0,
+            logs_specs=logs,
+        )
         script = ROOT / "workflow_scripts" / f"{stage}.py"
         try:
             elastic_launch(config, sys.executable)(str(script), *arguments)

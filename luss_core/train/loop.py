@@ -64,8 +64,8 @@ def fit(
             out = train_step(method, optimizer, batch.to(device), cfg, progress, network)
             journal.add(progress, lr, out)
             done = step + 1
-            regular = done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop)
-            if regular or interruption.due(done, device):
+            due = interruption.due(done, device)
+            if due or done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
                 journal.flush()
                 run.save({"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()})
                 if done < total:
