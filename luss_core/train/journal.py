@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import IO, Any
 
 import torch
@@ -63,11 +64,10 @@ class Journal:
 
     def _averaged(self) -> list[list[float]]:
         """The numbers of each pending step, as means over the processes; what is the same everywhere stays so."""
-        rows = [
-            torch.stack([v.float().to(values["loss"].device) for v in values.values()]) for *_, values in self.pending
-        ]
-        averaged: list[list[float]] = (group.total(torch.stack(rows)) / group.world_size()).tolist()
-        return averaged
+        device = self.pending[0][2]["loss"].device
+        flat = torch.stack([value.float().to(device) for *_, values in self.pending for value in values.values()])
+        averaged = iter((group.total(flat) / group.world_size()).tolist())
+        return [list(islice(averaged, len(values))) for *_, values in self.pending]
 
     def _write(self, record: dict[str, Any]) -> None:
         if self.file is not None:

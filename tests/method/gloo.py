@@ -1,6 +1,7 @@
 """Two processes that train together: started once, they do everything that the tests of this folder compare."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from luss_core.models.batchnorm import synchronized
 from tests.method.test_methods import CPU, METHODS, TRAIN, train
 
 STEPS = 4
-CFG = TRAIN.model_copy(update={"optimizer": "sgd", "lr": 1e-3})
-"""AdamW divides by the size of gradients, which turns rounding into steps where they are near zero."""
+CFG = TRAIN.model_copy(update={"optimizer": "sgd", "lr": 1e-5})
+"""Small steps of plain SGD: through normalisation over a few samples rounding grows a hundredfold with every step that
+moves the weights, and AdamW makes whole steps of it where gradients are near zero."""
 PARTS = (slice(0, 5), slice(5, 12))
 """Unequal parts of twelve samples: as pixels of views that overlap are."""
 
@@ -44,6 +46,10 @@ def _work(rank: int, folder: Path, port: int) -> None:
         for name in (*METHODS, "segmenter", "attended"):
             found[name] = train(name, folder / name, stop=STEPS, cfg=CFG).state_dict()
         train("shape", folder / "grown", stop=2, cfg=CFG)
+        group.wait()
+        if rank == 0:
+            shutil.copytree(folder / "grown", folder / "stopped")
+            found["folder"] = str(folder / "stopped")
         group.wait()
         found["grown"] = train("shape", folder / "grown", stop=STEPS, cfg=CFG).state_dict()
         if rank == 0:
