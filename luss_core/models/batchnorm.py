@@ -25,14 +25,13 @@ class _Normalize(torch.autograd.Function):
         x, weight, mean, scale, count = ctx.saved_tensors
         places = [d for d in range(x.ndim) if d != 1]
         shape = [-1 if d == 1 else 1 for d in range(x.ndim)]
-        along = gradient.sum(places, dtype=torch.float32)
-        across = scale * ((gradient.float() * x.float()).sum(places) - mean * along)  # sum of dy x^
+        gradient, centred = gradient.float(), x.float() - mean.view(shape)  # bfloat16 would lose what is left of sums
+        along, across = gradient.sum(places), scale * (gradient * centred).sum(places)
         sums = group.total(torch.stack([along, across])) / count
         factor = scale if weight is None else scale * weight
-        slope = -factor * scale * sums[1]
-        shift = -factor * sums[0] - slope * mean
-        by_channel = [v.view(shape).to(x.dtype) for v in (factor, slope, shift)]
-        dx = torch.addcmul(by_channel[2], gradient, by_channel[0]).addcmul_(x, by_channel[1])
+        slope, shift = -factor * scale * sums[1], -factor * sums[0]
+        dx = torch.addcmul(shift.view(shape), gradient, factor.view(shape)).addcmul_(centred, slope.view(shape))
+        dx = dx.to(x.dtype)
         return dx, None if weight is None else across, None if weight is None else along, None, None
 
 
