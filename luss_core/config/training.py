@@ -48,7 +48,7 @@ class ViewsConfig(Section):
 class TrainConfig(Section):
     """One run of the training loop."""
 
-    epochs: int = Field(34, ge=0)
+    epochs: int = Field(40, ge=0)
     """0 keeps the initial weights: the control without learning."""
     batch_size: Positive = 64
     """Images per optimiser step over all processes."""
