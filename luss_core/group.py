@@ -1,4 +1,4 @@
-"""The processes that train one network together. Of a process on its own, sums are what it has and waits are none."""
+"""The processes that train one network together. Of a process on its own, sums are what it has itself."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others: rank 0 may decode a large store meanwhile."""
+"""How long a process waits for one that is late, before it gives up."""
 
 
 def world_size() -> int:
@@ -97,12 +97,6 @@ def log_softmax_over_rows(x: Tensor) -> Tensor:
 def agreed(wish: bool, device: torch.device) -> bool:
     """Whether any process wishes it: the same answer everywhere."""
     return wish if world_size() == 1 else bool(total(torch.tensor(float(wish), device=device)) > 0)
-
-
-def wait() -> None:
-    """Until every process is here."""
-    if world_size() > 1:
-        dist.barrier()
 
 
 def parallel(module: nn.Module, device: torch.device) -> nn.Module:

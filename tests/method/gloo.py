@@ -46,15 +46,15 @@ def _work(rank: int, folder: Path, port: int) -> None:
         for name in (*METHODS, "segmenter", "attended"):
             found[name] = train(name, folder / name, stop=STEPS, cfg=CFG).state_dict()
         train("shape", folder / "grown", stop=2, cfg=CFG)
-        group.wait()
+        torch.distributed.barrier()
         if rank == 0:
             shutil.copytree(folder / "grown", folder / "stopped")
             found["folder"] = str(folder / "stopped")
-        group.wait()
+        torch.distributed.barrier()
         found["grown"] = train("shape", folder / "grown", stop=STEPS, cfg=CFG).state_dict()
         if rank == 0:
             torch.save(found, folder / "found.pt")
-        group.wait()
+        torch.distributed.barrier()
 
 
 def _parts(rank: int) -> dict[str, torch.Tensor]:
