@@ -25,7 +25,7 @@ PYTHON = [
 LAYERS = (
     ("errors", "config"),
     ("io", "cli", "defaults", "runs", "sources", "runtime", "group", "launch", "parallel"),
-    ("losses", "models", "data", "metrics"),
+    ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),
     ("report",),
