@@ -25,7 +25,7 @@ class FeatureWriter:
 
     def __init__(self, file: h5py.File, count: int, dim: int):
         rows = max(1, min(count, CHUNK_BYTES // (4 * dim)))
-        self.features = file.create_dataset("features", (count, dim), "f4", chunks=(rows, dim))
+        self.features = file.create_dataset("features", (count, dim), "f4", chunks=(rows, dim) if count else None)
         self.row = file.create_dataset("row", (count,), "i8")
         self.filled = 0
 
@@ -59,6 +59,7 @@ class Features:
             self.count, self.dim = file["features"].shape
             self.row: np.ndarray = file["row"][:]
             """(n,) int64 rows of the image list."""
+            self.about: dict[str, Any] = json.loads(file.attrs["provenance"])
 
     def blocks(self) -> Iterator[np.ndarray]:
         """All vectors in order, as (b, D) float32 of at most BLOCK_BYTES."""
