@@ -128,6 +128,20 @@ def test_parts_of_different_settings_are_not_joined(data, tmp_path):
         )
 
 
+def test_weights_of_another_network_are_named(data, tmp_path):
+    given = extraction(data, tmp_path / "features.h5")
+    given[given.index("--encoder") + 1] = str(data / "segmenter.safetensors")
+    with pytest.raises(UserError, match=r"segmenter\.safetensors holds no encoder as pretrain writes it"):
+        extract.main(given)
+    given = inference(data, tmp_path)
+    given[given.index("--segmenter") + 1] = str(data / "encoder.safetensors")
+    with pytest.raises(
+        UserError, match=r"encoder\.safetensors holds no segmenter as finetune writes it \('segmenter'\)"
+    ):
+        infer.main(given)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("text", ["0-of-3", "4-of-3", "2", "a-of-b"])
 def test_parts_that_do_not_exist(data, tmp_path, capsys, text):
     with pytest.raises(SystemExit):
