@@ -35,6 +35,8 @@ bars: $(READY)
 	$(BIN)/python benchmarks/evaluator.py
 	$(BIN)/python benchmarks/prior.py
 	$(BIN)/python benchmarks/step_cost.py
+	$(BIN)/python benchmarks/dry_run.py
+	$(BIN)/python benchmarks/scale.py
 
 # Puts the files into the form that the checks ask for.
 format: $(READY)
