@@ -14,7 +14,7 @@ rule extract:
     cache: shared("extract")
     conda:
         ENV
-    threads: 8
+    threads: 8 * PROCESSES
     resources:
         mem_mb=3000,
         runtime="12h",

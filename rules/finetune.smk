@@ -14,7 +14,7 @@ rule finetune:
         "<run>/benchmarks/finetune.jsonl"
     conda:
         ENV
-    threads: 8
+    threads: 8 * PROCESSES
     resources:
         **TRAINING,
         mem_mb=3000,

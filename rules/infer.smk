@@ -15,7 +15,7 @@ rule infer:
         f"{RUN}/benchmarks/infer{PART}.jsonl"
     conda:
         ENV
-    threads: 8
+    threads: 8 * PROCESSES
     resources:
         mem_mb=3000,
         runtime="12h",

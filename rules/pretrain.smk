@@ -15,7 +15,7 @@ rule pretrain:
     cache: shared("pretrain")
     conda:
         ENV
-    threads: 8
+    threads: 8 * PROCESSES
     resources:
         **TRAINING,
         mem_mb=3000,
