@@ -30,6 +30,11 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def described(device: torch.device) -> str:
+    """What is computed on, for logs."""
+    return str(device) if world_size() == 1 else f"{device.type}, {world_size()} processes"
+
+
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[None]:
     """Meet the other processes, where the environment names any (RANK, WORLD_SIZE, MASTER_ADDR, as torchrun sets)."""

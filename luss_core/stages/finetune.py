@@ -44,7 +44,9 @@ def finetune(
         network = load_encoder(encoder)
         method = Segmenter(cfg.segmenter, network, classes)
         views = Views(pixels, found.row, cfg.views, seed, found.label)
-        logger.info("finetune: %d images, %d pseudo categories, %s", len(views), classes, resources.device)
+        logger.info(
+            "finetune: %d images, %d pseudo categories, %s", len(views), classes, group.described(resources.device)
+        )
         fit(method, views, cfg.train, run, resources)
         if group.rank():
             return

@@ -54,7 +54,7 @@ def pretrain(
         method = build_method(cfg.method, Encoder(cfg.encoder))
         views = Views(pixels, read_images(images).rows("train"), cfg.views, seed, prior=saliency)
         check_overlap(cfg, views)
-        logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), resources.device)
+        logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
         fit(method, views, cfg.train, run, resources)
         if group.rank():
             return

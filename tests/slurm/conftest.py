@@ -1,4 +1,4 @@
-"""A SLURM of one pretended node, and runs of the tiny workflow on it. `make test-slurm`; takes some minutes."""
+"""A SLURM of two pretended nodes, and runs of the tiny workflow on it. `make test-slurm`; takes some minutes."""
 
 import re
 import shutil
@@ -13,9 +13,9 @@ import yaml
 import yte
 
 from luss_core.config import STAGES
-from tests.workflow.conftest import ROOT, TINY, Project, fresh
+from tests.workflow.conftest import ROOT, TINY, Project, bare, fresh
 
-__all__ = ["fresh"]
+__all__ = ["bare", "fresh"]
 HERE = Path(__file__).parent
 CANNOT_RUN = 77
 
@@ -34,6 +34,8 @@ def slurm():
 def profile(folder: Path, name: str = "slurm", changes: dict[str, Any] | None = None) -> Path:
     """A profile of the project with what makes it fit a test: one core a job, short waits, and ``changes``.
 
+    Jobs with a GPU are given one, a device file, and compute on the processor.
+
     In ``changes`` keys that are mappings are changed within, and None takes a key away.
     """
     shutil.copytree(ROOT / "profiles" / name, folder)
@@ -43,6 +45,8 @@ def profile(folder: Path, name: str = "slurm", changes: dict[str, Any] | None = 
     for key, value in {**quick, "latency-wait": 10, "max-status-checks-per-second": 1}.items():
         values[key] = value
     values["set-threads"] = dict.fromkeys((*STAGES, "join_features", "join_masks"), 1)
+    for rule in ("pretrain", "examine", "extract", "finetune", "infer"):
+        values["set-resources"][rule] = values["set-resources"][rule] | {"device": "cpu"}
     merge(values, changes or {})
     (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     return folder
@@ -115,11 +119,14 @@ CASES = {
         {"retries": 6, "set-resources": {"pretrain": SHORT | {"slurm_extra": "'--signal=TERM@10'"}}},
     ),
     "broken": (BROKEN, {"retries": 0}),
+    "nodes": (training(2) | {"nodes": 2, "device": "cpu"}, {"retries": 0}),
+    "partition": (training(2), {"retries": 0, "set-resources": {"pretrain": {"slurm_partition": "nowhere"}}}),
+    "gpu": (training(2), {"retries": 0, "set-resources": {"pretrain": {"device": "auto"}}}),
 }
 
 
 @pytest.fixture(scope="session")
-def cases(whole, tmp_path_factory) -> dict[str, Future[Run]]:
+def cases(whole, bare, tmp_path_factory) -> dict[str, Future[Run]]:
     """Pretraining in several ways, side by side, on the data set of the whole run."""
     with ThreadPoolExecutor() as pool:
         futures = {}
@@ -135,4 +142,7 @@ def cases(whole, tmp_path_factory) -> dict[str, Future[Run]]:
         futures["generic"] = pool.submit(
             run, whole.project.copy(folder), profile(folder / "profile", "cluster-generic"), "--forceall", *arguments
         )
+        arguments = ["--configfile", TINY, "--use-conda", "--", "synthesize"]
+        folder = tmp_path_factory.mktemp("conda")
+        futures["conda"] = pool.submit(run, bare.copy(folder), profile(folder / "profile"), *arguments)
         yield futures

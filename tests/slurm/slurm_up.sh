@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A SLURM of one pretended node on this machine, for `make test-slurm`; slurm_down.sh takes it away again.
+# A SLURM of two pretended nodes on this machine, for `make test-slurm`; slurm_down.sh takes it away again.
 #
 # Needs root, and Debian's or Ubuntu's apt where SLURM is not installed. Ends with 77 where it cannot run. Daemons run
 # as root without systemd, cgroups or accounting, and the GPUs are device files that do nothing: not for production.
-# What may be set: CPUS, MEM_MB and GPUS of the node (more than the machine has is fine), STATE (its folder).
+# What may be set: CPUS, MEM_MB and GPUS of a node (more than the machine has is fine), STATE (its folder).
 set -euo pipefail
 CPUS=${CPUS:-32} MEM_MB=${MEM_MB:-130000} GPUS=${GPUS:-4} STATE=${STATE:-/tmp/luss-slurm}
 CONF=/etc/slurm/slurm.conf # the usual place, as the executor takes SLURM_CONF out of the environment of jobs
@@ -76,11 +76,11 @@ TaskPlugin=task/none
 SwitchType=switch/none
 ReturnToService=2
 StateSaveLocation=$STATE/controller
-SlurmdSpoolDir=$STATE/spool
+SlurmdSpoolDir=$STATE/spool.%n
 SlurmctldPidFile=$STATE/slurmctld.pid
-SlurmdPidFile=$STATE/slurmd.pid
+SlurmdPidFile=$STATE/%n.pid
 SlurmctldLogFile=$STATE/log/slurmctld.log
-SlurmdLogFile=$STATE/log/slurmd.log
+SlurmdLogFile=$STATE/log/%n.log
 SlurmdParameters=config_overrides
 SchedulerParameters=bf_interval=5,sched_min_interval=100000
 SelectType=select/cons_tres
@@ -90,9 +90,10 @@ MinJobAge=1800
 KillWait=5
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-NodeName=luss NodeHostname=$host NodeAddr=127.0.0.1 Port=16818 CPUs=$CPUS RealMemory=$MEM_MB Gres=gpu:fake:$GPUS
-PartitionName=cpu Nodes=luss Default=YES MaxTime=2-00:00:00 DefMemPerCPU=500
-PartitionName=gpu Nodes=luss MaxTime=2-00:00:00 DefMemPerCPU=500
+NodeName=luss1 NodeHostname=$host NodeAddr=127.0.0.1 Port=16818 CPUs=$CPUS RealMemory=$MEM_MB Gres=gpu:fake:$GPUS
+NodeName=luss2 NodeHostname=$host NodeAddr=127.0.0.1 Port=16819 CPUs=$CPUS RealMemory=$MEM_MB Gres=gpu:fake:$GPUS
+PartitionName=cpu Nodes=luss[1-2] Default=YES MaxTime=2-00:00:00 DefMemPerCPU=500
+PartitionName=gpu Nodes=luss[1-2] MaxTime=2-00:00:00 DefMemPerCPU=500
 END
   printf '%s\nName=gpu Type=fake File=%s/gpu[0-%d]\n' "$MARK" "$STATE" $((GPUS - 1)) >/etc/slurm/gres.conf
 }
@@ -101,10 +102,13 @@ start_slurm() {
   slurmctld -i
   wait_for 20 scontrol ping
   cat "$STATE/slurmctld.pid" >>"$STATE/pids"
-  slurmd -N luss
-  wait_for 20 test -s "$STATE/slurmd.pid"
-  cat "$STATE/slurmd.pid" >>"$STATE/pids"
-  wait_for 30 bash -c '[ "$(sinfo --noheader --states idle --format %N --partition cpu)" = luss ]'
+  local node
+  for node in luss1 luss2; do
+    slurmd -N $node
+    wait_for 20 test -s "$STATE/$node.pid"
+    cat "$STATE/$node.pid" >>"$STATE/pids"
+  done
+  wait_for 30 bash -c '[ "$(sinfo --noheader --states idle --format %D --partition cpu)" = 2 ]'
 }
 
 [ "$(id -u)" = 0 ] || cannot "SLURM can only be set up by root"
@@ -118,7 +122,7 @@ fi
 STATE=$STATE "$HERE/slurm_down.sh" # what an earlier start left behind
 [ "$GPUS" -ge 1 ] || { echo "error: GPUS must be 1 or more, found $GPUS" >&2; exit 2; }
 install_slurm
-mkdir -p "$STATE"/{controller,log,spool} /etc/slurm
+mkdir -p "$STATE"/{controller,log,spool.luss1,spool.luss2} /etc/slurm
 trap 'STATE=$STATE "$HERE/slurm_down.sh"' EXIT # unless all of it is up
 start_munge
 write_configuration

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.workflow.conftest import made, started
+
 from .conftest import Run
 
 pytestmark = pytest.mark.timeout(1800)
@@ -67,6 +69,37 @@ def test_a_failing_job_shows_its_log_and_the_others_go_on(cases):
     folder = run.project.work / "results" / "tiny"
     assert (folder / "swav" / "seed0" / "pretrain" / "encoder.safetensors").is_file()
     assert not (folder / "broken" / "seed0" / "pretrain").exists()
+
+
+def test_two_nodes_train_together(cases):
+    run = cases["nodes"].result()
+    assert run.status == 0, run.output
+    (job,) = run.of_rule("pretrain")
+    assert (job["JobState"], job["NumNodes"]) == ("COMPLETED", "2")
+    log = run.project.work / "results" / "tiny" / "swav" / "seed0" / "logs" / "pretrain.log"
+    assert "cpu, 2 processes" in log.read_text()
+
+
+def test_a_partition_that_does_not_exist_is_named(cases):
+    run = cases["partition"].result()
+    assert run.status == 1
+    assert "invalid partition" in run.output
+    assert run.of_rule("pretrain") == []
+
+
+def test_a_gpu_that_cannot_be_used_is_named(cases):
+    run = cases["gpu"].result()
+    assert run.status == 1
+    assert "error: this job was given a GPU (CUDA_VISIBLE_DEVICES = " in run.output
+    assert "set device: cpu" in run.output
+
+
+def test_jobs_run_in_conda_environments(cases):
+    run = cases["conda"].result()
+    assert run.status == 0, run.output
+    environment = made(run.project.work / ".snakemake" / "conda")
+    assert started(environment)["synthesize"]["active"] == str(environment)
+    assert [job["JobState"] for job in run.of_rule("synthesize")] == ["COMPLETED"]
 
 
 def test_a_generic_submit_command_does_too(cases):

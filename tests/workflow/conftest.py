@@ -1,5 +1,6 @@
 """A copy of the project to run Snakemake in, and the whole workflow run once on a tiny data set."""
 
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conda import channel, command
+
 ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 TINY = Path(__file__).parent / "tiny.yaml"
 PARTS = ("Snakefile", "config.yaml", "rules", "profiles", "envs", "recipes", "workflow_scripts", "luss_core")
 
@@ -100,3 +104,27 @@ def finished(fresh, tmp_path_factory) -> Project:
 def project(finished, tmp_path) -> Project:
     """A copy of the finished project, to be changed."""
     return finished.copy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def bare(fresh, tmp_path_factory) -> Project:
+    """The project without results, where `conda` is on PATH; not to be changed."""
+    pytest.importorskip("rattler", reason="py-rattler, of the dev extra, is not installed")
+    base = tmp_path_factory.mktemp("conda") / "base"
+    path = f"{command.install(base)}:/usr/local/bin:/usr/bin:/bin"
+    channel.build(base / "channels" / "conda-forge", ENVIRONMENTS)
+    return replace(fresh, variables={"PATH": path})
+
+
+def started(environment: Path) -> dict[str, dict]:
+    """What the Python of an environment wrote down when it was started for a stage; see RECORDER."""
+    lines = map(json.loads, (environment / "started.jsonl").read_text(encoding="utf-8").splitlines())
+    return {
+        line["arguments"][1].removeprefix("workflow_scripts."): line for line in lines if line["arguments"][0] == "-m"
+    }
+
+
+def made(folder: Path) -> Path:
+    """The one environment below a folder."""
+    (found,) = (path for path in folder.iterdir() if path.is_dir())
+    return found

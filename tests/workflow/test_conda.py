@@ -1,28 +1,16 @@
 """`--use-conda`: the rules run in the environments of envs/, made from stub packages; see docs/conda.md."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from luss_core.config import STAGES
-from tests.conda import channel, command
+from tests.conda import channel
 
-from .conftest import ROOT, TINY, Project
+from .conftest import ENVIRONMENTS, ROOT, TINY, Project, made, started
 
-ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 CUDA = {"CONDA_OVERRIDE_CUDA": "12.8"}
-
-
-@pytest.fixture(scope="module")
-def bare(fresh, tmp_path_factory) -> Project:
-    """The project without results, where `conda` is on PATH; not to be changed."""
-    pytest.importorskip("rattler", reason="py-rattler, of the dev extra, is not installed")
-    base = tmp_path_factory.mktemp("conda") / "base"
-    path = f"{command.install(base)}:/usr/local/bin:/usr/bin:/bin"
-    channel.build(base / "channels" / "conda-forge", ENVIRONMENTS)
-    return replace(fresh, variables={"PATH": path})
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +20,6 @@ def done(bare, tmp_path_factory) -> Project:
     run = project.snakemake("--cores", "1", "--configfile", TINY, "--use-conda")
     assert run.returncode == 0, run.stdout + run.stderr
     return project
-
-
-def started(environment: Path) -> dict[str, dict]:
-    """What the Python of an environment wrote down when it was started for a stage; see RECORDER."""
-    lines = map(json.loads, (environment / "started.jsonl").read_text(encoding="utf-8").splitlines())
-    return {
-        line["arguments"][1].removeprefix("workflow_scripts."): line for line in lines if line["arguments"][0] == "-m"
-    }
-
-
-def made(folder: Path) -> Path:
-    """The one environment below a folder."""
-    (found,) = (path for path in folder.iterdir() if path.is_dir())
-    return found
 
 
 def asked(name: str) -> set[str]:
