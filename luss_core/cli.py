@@ -69,12 +69,17 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
 
 
+def add_state(parser: argparse.ArgumentParser) -> None:
+    """Add the folder that outlives an interruption."""
+    parser.add_argument(
+        "--state", type=Path, required=True, help="folder for work in progress; a killed run goes on from it"
+    )
+
+
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Add what the two training stages share."""
     add_inputs(parser, "seed")
-    parser.add_argument(
-        "--state", type=Path, required=True, help="folder for checkpoints; a killed run goes on from it"
-    )
+    add_state(parser)
     parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
     add_device(parser)
     parser.add_argument(

@@ -25,8 +25,9 @@ rule prepare:
     params:
         settings=settings("prepare"),
         classes=CONFIG.classes,
+        state=f"{DATA}/state/prepare",
         folder=subpath(output.images, parent=True),
         root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
     shell:
-        "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --classes {params.classes}"
+        "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --state {params.state} --classes {params.classes}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

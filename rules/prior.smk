@@ -23,8 +23,9 @@ rule prior:
         runtime="1d",
     params:
         settings=settings("prior"),
+        state=f"{DATA}/state/prior",
         folder=subpath(output.maps, parent=True),
         contents=contents,
     shell:
-        "python -m workflow_scripts.prior --images {input.images} --store {input.store} --out {params.folder}"
+        "python -m workflow_scripts.prior --images {input.images} --store {input.store} --out {params.folder} --state {params.state}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
