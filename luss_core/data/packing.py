@@ -226,11 +226,13 @@ def _count(batch: Packed) -> int:
 
 
 def _record(batch: Packed) -> dict[str, Any]:
-    return {**batch._asdict(), "pixels": "", "shapes": batch.shapes.tolist(), "checksums": batch.checksums.tolist()}
+    """All of a batch but its pixels, for the journal."""
+    shapes, checksums = batch.shapes.tolist(), batch.checksums.tolist()
+    return {"images": batch.images, "shapes": shapes, "checksums": checksums, "notes": batch.notes}
 
 
 def _batch(record: dict[str, Any] | None) -> Packed | None:
-    """A batch of the journal, without its pixels."""
+    """The same back, without pixels."""
     if record is None:
         return None
     shapes = np.array(record["shapes"], np.int64).reshape(-1, 2)

@@ -74,7 +74,9 @@ def test_the_summary_sets_the_maps_beside_the_baselines(data, tmp_path):
 
 def test_without_masks_there_is_no_f(tmp_path):
     save_map(tmp_path / "photographs/x.png", draw(40, 60, 0)[0])
-    prepare(PrepareConfig(), root=tmp_path / "photographs", out=tmp_path / "prepare", threads=1)
+    prepare(
+        PrepareConfig(), root=tmp_path / "photographs", out=tmp_path / "prepare", state=tmp_path / "state", threads=1
+    )
     assert io.read_json(make(tmp_path, tmp_path / "out") / "summary.json")["F"] is None
 
 
@@ -113,6 +115,7 @@ def test_lists_and_stores_of_two_runs_are_refused(data, tmp_path):
             images=tmp_path / "images.csv",
             store=data / "prepare/images.h5",
             out=tmp_path / "out",
+            state=tmp_path / "state",
             threads=1,
         )
 
