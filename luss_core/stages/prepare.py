@@ -79,7 +79,8 @@ def prepare(
         packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
         _check_space(out, size - packing.on_disk())
         _decode_all(cfg, root, images, threads, classes, packing, outcome)
-        _stop_if_too_many(cfg, outcome, len(outcome.rows), out)
+        hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
+        _stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
         _stop_if_above(outcome, classes)
         about = io.provenance({"prepare": cfg.model_dump(mode="json"), "classes": classes})
         packing.complete(about)
@@ -189,7 +190,7 @@ def _sort_out(images: list[Found], notes: dict[str, Any], classes: int | None, o
     outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
 
 
-def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Path) -> None:
+def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Path, hint: str = "") -> None:
     count, total = len(outcome.rejected), len(outcome.rejected) + usable
     if usable and count <= cfg.max_rejected_fraction * total:
         return
@@ -197,7 +198,7 @@ def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Pa
     shown = "".join(f"\n  {path!r}: {reason}" for path, reason in outcome.rejected[:SHOWN])
     raise UserError(
         f"{count} of {total} images cannot be used, more than prepare.max_rejected_fraction ="
-        f" {cfg.max_rejected_fraction:g} allows; mend or remove them, or raise it. All are listed in"
+        f" {cfg.max_rejected_fraction:g} allows; mend or remove them, or raise it.{hint} All are listed in"
         f" {out / TOO_MANY}; the first:{shown}"
     )
 

@@ -99,7 +99,8 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
         tally, work = Tally(), partial(_make, cfg, pixels, listing.root, folder)
         for batch in packing.run(work, batches(_jobs(listing, maps, split), BATCH), threads, len(listing), "maps"):
             tally.add(batch.notes)
-        _stop_if_unusable(folder, tally)
+        if folder is not None:
+            _stop_if_unusable(folder, tally, state)
         packing.complete(about)
         packing.hand_over()
         io.write_json(out / "summary.json", _summary(cfg, tally, split, about))
@@ -162,12 +163,14 @@ def _scores(image: np.ndarray, saliency: np.ndarray, truth: np.ndarray) -> list[
     return [foreground_f(salient(np.asarray(plane)), truth) for plane in whole]
 
 
-def _stop_if_unusable(folder: Path | None, tally: Tally) -> None:
-    if folder is None:
-        return
+def _stop_if_unusable(folder: Path, tally: Tally, state: Path) -> None:
+    """The work is of no use then: other maps must be read."""
+    unusable = bool(tally.problems) or tally.largest * 255 < FEWEST_LEVELS
+    if unusable:
+        shutil.rmtree(state)
     if tally.problems:
         raise_unusable(folder, [("maps that cannot be used", tally.problems)])
-    if tally.largest * 255 < FEWEST_LEVELS:
+    if unusable:
         raise UserError(
             f"prior.folder {folder}: all maps are black; the greatest value is {tally.largest * 255:.0f} of 255."
             " Write 255, not 1, for what stands out"

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -80,6 +81,12 @@ def test_rows_of_list_and_store_agree(tmp_path):
     assert summary["masks"] == {"validation": 4, "test": 4}
     assert (summary["categories"], summary["largest_mask_id"], summary["rejected"]) == (["cat", "dog"], 2, 0)
     assert summary["provenance"]["settings"]["prepare"]["short_side"] == 45
+
+
+def test_the_log_says_how_large_the_store_is_and_how_fast_it_reads(tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        prepare(PrepareConfig(), root=imagenet_s(tmp_path / "data"), out=tmp_path / "out", threads=1)
+    assert re.search(r"images.h5: [\d.e-]+ GB; read in random order: \d+ images/s, \d+ MB/s", caplog.text)
 
 
 def test_outputs_do_not_depend_on_the_number_of_processes(tmp_path):

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import picture
-from prior_data import prepared, state_of
+from prior_data import prepared, save_map, state_of
 
 from luss_core.config import PrepareConfig, PriorConfig
+from luss_core.data.images import read_images
 from luss_core.data.masks import write_mask
 from luss_core.errors import UserError
 from luss_core.stages.prepare import prepare
@@ -231,10 +232,22 @@ def test_other_maps_begin_anew(data, tmp_path, monkeypatch):
         assert lines_of(tmp_path / "state") == expected
 
 
+def test_maps_that_cannot_be_used_are_read_again(data, tmp_path):
+    """Also where nothing but a network drive was broken, and the files have not changed."""
+    store = {"images": data / "prepare/images.csv", "store": data / "prepare/images.h5"}
+    listing = read_images(store["images"])
+    for row, (height, width) in enumerate(zip(listing.height, listing.width, strict=True)):
+        save_map(tmp_path / "maps" / listing.split[row] / f"{listing.id[row]}.png", np.zeros((height, width), np.uint8))
+    cfg = PriorConfig(folder=str(tmp_path / "maps"))
+    with pytest.raises(UserError, match="all maps are black"):
+        prior(cfg, **store, out=tmp_path / "out", state=tmp_path / "state", threads=1)
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_higher_limit_on_rejected_files_finishes_the_work(data, tmp_path, monkeypatch):
     made = interrupt(monkeypatch, "prepare", "check", 99)
     paths = {"root": data / "photographs", "out": tmp_path / "out", "state": tmp_path / "state"}
-    with pytest.raises(UserError, match="1 of 19 images cannot be used"):
+    with pytest.raises(UserError, match="1 of 19 images cannot be used.* not in the files, delete .*state first"):
         prepare(PrepareConfig(max_rejected_fraction=0.01), **paths, threads=1)
     assert len(made) == BATCHES["prepare"]
     prepare(PrepareConfig(max_rejected_fraction=0.1), **paths, threads=1)
