@@ -2,7 +2,7 @@
 
     python benchmarks/store.py [--images 24000] [--folder /tmp]
 
-Images of 256 x 340 pixels are packed as `prepare` does, but for the decoding: written in order, completed with an index,
+Images of 256 x 340 pixels are packed as `prepare` does, but for the decoding: written in order, given an index and
 verified. Then some are read in random order, once after the system was asked to forget the file and once from its
 memory. The file (6.3 GB) is deleted afterwards.
 """
