@@ -7,6 +7,10 @@ configfile: f"{workflow.basedir}/config.yaml"
 include: "rules/common.smk"
 
 
+scattergather:
+    parts=CONFIG.shards,
+
+
 pathvars:
     data=DATA,
     run=RUN,

@@ -75,7 +75,7 @@ def extraction(data: Path, settings: str, device: torch.device, rounds: int) -> 
         encoder, out = Path(folder) / "encoder.safetensors", Path(folder) / "features.h5"
         save_weights(encoder, Encoder(pretrain.encoder), {"encoder": pretrain.encoder.model_dump(mode="json")})
         rows, store = read_images(data / "images.csv").rows("train"), Store(data / "images.h5")
-        batches = [to_network(batch, device) for batch, _ in squares(store, rows, cfg.size, cfg.crop, cfg.batch_size)]
+        batches = [to_network(batch, device) for batch in squares(store, rows, cfg.size, cfg.crop, cfg.batch_size)]
         network = load_encoder(encoder).to(device)
 
         def pure() -> None:

@@ -76,18 +76,42 @@ def add_state(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what the two training stages share."""
-    add_inputs(parser, "seed")
-    add_state(parser)
-    parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what to compute on, and with how many processes."""
     add_device(parser)
     parser.add_argument(
         "--processes",
         type=int,
         default=1,
-        help="processes of this machine that share each batch, one a GPU; without GPUs they share the threads."
+        help="processes of this machine that share the images, one a GPU; on the processor they share the threads."
         " Started by torchrun, or with its variables set, a process joins the others by itself",
+    )
+
+
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of a part of the images."""
+    parser.add_argument(
+        "--part", type=_part, default=(0, 1), metavar="K-of-N", help="do one of N parts of the images, K from 1 to N"
+    )
+
+
+def _part(text: str) -> tuple[int, int]:
+    """2-of-3 -> (1, 3)."""
+    number, _, count = text.partition("-of-")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not K-of-N with K from 1 to N, such as 2-of-3")
+    return int(number) - 1, int(count)
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add what the two training stages share."""
+    add_inputs(parser, "seed")
+    add_state(parser)
+    parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
+    add_processes(parser)
+    parser.add_argument("--nodes", type=int, default=1, help="machines of a SLURM job that train together")
+    parser.add_argument(
+        "--meet", metavar="HOST:PORT", help="where the machines find each other; srun is told by itself"
     )
 
 
@@ -98,8 +122,8 @@ def device(args: argparse.Namespace) -> "torch.device":
     return make_device(args.device, args.threads)
 
 
-def train(args: argparse.Namespace, stage: str, argv: list[str] | None, run: Callable[["Resources"], None]) -> None:
-    """Run a training stage: in this process, together with those that started along with it, or in new ones.
+def together(args: argparse.Namespace, stage: str, argv: list[str] | None, run: Callable[["Resources"], None]) -> None:
+    """Run a stage: in this process, together with those that started along with it, or in new ones.
 
     On a CPU the network needs all cores, so the loader has no processes of its own.
     """
@@ -107,16 +131,20 @@ def train(args: argparse.Namespace, stage: str, argv: list[str] | None, run: Cal
     from luss_core.runtime import make_device
     from luss_core.train.loop import Resources
 
-    if args.processes > 1 and "RANK" not in os.environ:
-        from luss_core.launch import launch
+    nodes = getattr(args, "nodes", 1)
+    if args.processes * nodes > 1 and "RANK" not in os.environ:
+        from luss_core import launch
 
-        launch(stage, sys.argv[1:] if argv is None else argv, args.processes)
+        arguments = sys.argv[1:] if argv is None else argv
+        if nodes > 1 and not args.meet:
+            launch.on_nodes(stage, arguments, nodes, args.threads, 0 if args.device == "cpu" else args.processes)
+        launch.launch(stage, arguments, args.processes, nodes, args.meet if nodes > 1 else None)
         return
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     threads = max(1, args.threads // local)
     own = make_device(args.device, threads, int(os.environ.get("LOCAL_RANK", "0")), local)
     with group.joined(own):
-        run(Resources(own, 0 if own.type == "cpu" else max(1, threads - 1)))
+        run(Resources(own, 0 if own.type == "cpu" else max(1, threads - 1), threads))
 
 
 def section(kind: type[S], stage: str, settings: str) -> S:
@@ -165,7 +193,8 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
 
 def run(main: Callable[[list[str] | None], None]) -> None:
     """Run a script's main: progress lines on stderr, user errors as a message and exit status 1."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         main(None)
     except UserError as error:

@@ -4,13 +4,17 @@ import contextlib
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.parallel import DistributedDataParallel
+
+from luss_core.io import atomic_folder, partial_name
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for one that is late, before it gives up."""
@@ -43,6 +47,13 @@ def share(count: int) -> slice:
     """The part of ``count`` things that is this process's: contiguous, in the order of ranks, all parts within one."""
     size, own = world_size(), rank()
     return slice(own * count // size, (own + 1) * count // size)
+
+
+def portion(rows: np.ndarray, batch_size: int, number: int, count: int) -> np.ndarray:
+    """Part ``number`` of ``count`` of the rows: contiguous, and of the same batches that all of them have."""
+    batches = -(-len(rows) // batch_size)
+    start, stop = (k * batches // count * batch_size for k in (number, number + 1))
+    return rows[start:stop]
 
 
 class _Gather(torch.autograd.Function):
@@ -92,6 +103,37 @@ def log_softmax_over_rows(x: Tensor) -> Tensor:
     if world_size() == 1:
         return x.log_softmax(dim=0)
     return x - gather(x.logsumexp(dim=0, keepdim=True)).logsumexp(dim=0)
+
+
+@contextlib.contextmanager
+def shared_folder(path: Path) -> Iterator[Path]:
+    """A folder that all processes fill and that replaces ``path`` when all have succeeded."""
+    if rank() == 0:
+        with atomic_folder(path) as folder:
+            _wait()
+            yield folder
+            _wait()
+    else:
+        _wait()
+        yield partial_name(path)
+        _wait()
+
+
+def _wait() -> None:
+    """For all processes."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+@torch.no_grad()
+def in_order(rows: Tensor, most: int) -> Tensor:
+    """(n, D) of each process, n between 0 and ``most`` -> all of them in the order of ranks."""
+    if world_size() == 1:
+        return rows
+    padded = rows.new_zeros(most, rows.shape[1])
+    padded[: len(rows)] = rows
+    counts = gather(torch.tensor([len(rows)], device=rows.device)).tolist()
+    return torch.cat([part[:count] for part, count in zip(gather(padded).split(most), counts, strict=True)])
 
 
 def agreed(wish: bool, device: torch.device) -> bool:

@@ -16,6 +16,11 @@ from luss_core.errors import UserError
 LIBRARIES = ("torch", "torchvision", "faiss-cpu", "faiss-gpu", "numpy", "h5py")
 
 
+def partial_name(path: Path) -> Path:
+    """What a file or folder is called until it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Say of a disk that fails what was to be written.
@@ -57,7 +62,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_name(path)
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +80,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_name(path)
     try:
         with writing(path):
             shutil.rmtree(partial, ignore_errors=True)

@@ -31,7 +31,20 @@ def load(values: Mapping[str, Any]) -> Config:
         for method in getattr(config, key):
             if method not in config.methods:
                 raise UserError(f"{key}: unknown method {method!r}; {_known(method, list(config.methods))}")
+            _check_batches(config, method)
     return config
+
+
+def _check_batches(config: Config, method: str) -> None:
+    """Whether the processes of a training can share its batches evenly."""
+    processes = config.gpus * config.nodes
+    for stage in ("pretrain", "finetune"):
+        size = getattr(resolve(config, method), stage).train.batch_size
+        if size % processes:
+            raise UserError(
+                f"config: gpus = {config.gpus} on nodes = {config.nodes} cannot share {stage}.train.batch_size = {size}"
+                f" of {method} evenly; make it a multiple of {processes}"
+            )
 
 
 def resolve(config: Config, method: str) -> Stages:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import sys
 from contextlib import AbstractContextManager
 from typing import Literal
@@ -29,7 +30,7 @@ def make_device(name: str, threads: int, number: int = 0, processes: int = 1) ->
     torch.set_num_threads(max(1, threads))
     _keep_freed_memory()
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = _best()
     if name == "cuda" and processes > 1:
         if torch.cuda.device_count() < processes:
             raise UserError(
@@ -44,6 +45,23 @@ def make_device(name: str, threads: int, number: int = 0, processes: int = 1) ->
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {name}: cannot be used here ({error}); use auto or cpu") from error
     return device
+
+
+def _best() -> str:
+    """The GPU if there is one.
+
+    Raises:
+        UserError: a cluster gave this job a GPU that torch cannot use; a hundred times slower is no answer.
+    """
+    if torch.cuda.is_available():
+        return "cuda"
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if given not in ("", "-1", "NoDevFiles"):
+        raise UserError(
+            f"this job was given a GPU (CUDA_VISIBLE_DEVICES = {given}), which torch {torch.__version__} cannot use;"
+            " install torch for the CUDA of its driver, or set device: cpu"
+        )
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _keep_freed_memory() -> None:

@@ -5,7 +5,7 @@ rule ablation:
         store=rules.prepare.output.store,
         prior=prior_of(CONFIG.ablation),
         scores=of_runs(rules.evaluate.output.scores, CONFIG.ablation),
-        masks=of_runs(rules.infer.output.masks, CONFIG.ablation),
+        masks=of_runs(MASKS, CONFIG.ablation),
         measures=of_runs(rules.examine.output.measures, CONFIG.ablation),
         attention=of_runs(rules.examine.output.attention, CONFIG.ablation),
         code=code("ablation"),

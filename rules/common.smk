@@ -31,6 +31,12 @@ WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
 DATA = f"results/{CONFIG.dataset}"
 RUN = f"{DATA}/{{method}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.method}}/seed{{wildcards.seed}}/state"
+FEATURES = f"{RUN}/extract/features.h5"
+MASKS = f"{RUN}/infer/masks"
+SCORED = f"{RUN}/infer/scored"
+THRESHOLD = f"{RUN}/infer/threshold.json"
+PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
+INFERRED = f"{RUN}/infer/part{PART}"
 CODE = "results/code/{stage}.json"
 ENV = f"../envs/{CONFIG.environment}.yaml"
 
@@ -51,6 +57,26 @@ shell.prefix(
     "set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; command tee \"$@\"; }}; "
     f"export PYTHONPATH={shlex.quote(str(BASE))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
+
+
+# What does not change a result is a resource: other resources run nothing again.
+PROCESSES = CONFIG.gpus
+DEVICE = (
+    "cuda"
+    if CONFIG.device == "auto" and CONFIG.gpus * CONFIG.nodes > 1
+    else CONFIG.device
+)
+GPUS = 0 if DEVICE == "cpu" else CONFIG.gpus
+# On several nodes the rule itself calls srun, and GPUs are counted by node.
+TRAINING = {"gpu": GPUS, "nodes": CONFIG.nodes}
+if CONFIG.nodes > 1:
+    TRAINING |= {"gpu": 0, "tasks": CONFIG.nodes, "mpi": "srun"}
+    TRAINING |= {"gres": f"gpu:{GPUS}"} if GPUS else {}
+
+
+def in_parts(path, part):
+    """Where a job of extraction or inference writes: its part, which goes when all are joined, where there are several."""
+    return path if CONFIG.shards == 1 else temp(part)
 
 
 def settings(stage):
@@ -91,10 +117,11 @@ def shared(stage):
     """Whether the output of a stage may come from the cache that runs share, see docs/cache.md.
 
     Not where Snakemake could not know what it is made from: without the digests of the source, or with saliency maps of
-    a folder, which nobody looks at again.
+    a folder, which nobody looks at again. Nor parts, which are temporary.
     """
     known = CONFIG.track_code and not (stage == "prior" and CONFIG.prior.folder)
-    return CACHED and known
+    whole = stage != "extract" or CONFIG.shards == 1
+    return CACHED and known and whole
 
 
 def contents(wildcards, input):
@@ -116,7 +143,7 @@ def record_code():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
     modules = {
         stage: (stage, [])
-        for stage in (*STAGES, "compare", "ablation")
+        for stage in (*STAGES, "compare", "ablation", "join")
         if stage != "pretrain"
     }
     for method in sorted({stages.pretrain.method.name for stages in METHODS.values()}):

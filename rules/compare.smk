@@ -4,7 +4,7 @@ rule compare:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         scores=of_runs(rules.evaluate.output.scores, CONFIG.run),
-        masks=of_runs(rules.infer.output.masks, CONFIG.run),
+        masks=of_runs(MASKS, CONFIG.run),
         code=code("compare"),
     output:
         page=report(
@@ -41,7 +41,7 @@ use rule compare as controls with:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         scores=of_runs(rules.evaluate.output.scores, WITH_CONTROLS),
-        masks=of_runs(rules.infer.output.masks, WITH_CONTROLS),
+        masks=of_runs(MASKS, WITH_CONTROLS),
         code=code("compare"),
     output:
         page=report(

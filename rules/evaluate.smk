@@ -2,9 +2,9 @@ rule evaluate:
     """Scores of the masks against ground truth, as the ImageNet-S protocol has them."""
     input:
         images=rules.prepare.output.images,
-        masks=rules.infer.output.masks,
-        scored=rules.infer.output.scored,
-        threshold=rules.infer.output.threshold,
+        masks=MASKS,
+        scored=SCORED,
+        threshold=THRESHOLD,
         balance=rules.cluster.output.balance,
         code=code("evaluate"),
     output:

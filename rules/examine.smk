@@ -19,7 +19,9 @@ rule examine:
     resources:
         mem_mb=3000,
         runtime="12h",
-        gpu=1,
+        gpu=min(GPUS, 1),
+        nodes=1,
+        device=DEVICE,
     params:
         settings=settings("examine"),
         classes=CONFIG.classes,
@@ -28,4 +30,5 @@ rule examine:
         "python -m workflow_scripts.examine --images {input.images} --store {input.store}"
         " --encoder {input.encoder} {params.prior} --classes {params.classes}"
         " --out {output.measures} --attention {output.attention}"
+        " --device {resources.device}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

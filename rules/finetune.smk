@@ -14,11 +14,13 @@ rule finetune:
         "<run>/benchmarks/finetune.jsonl"
     conda:
         ENV
-    threads: 8
+    threads: 8 * PROCESSES
     resources:
+        **TRAINING,
         mem_mb=3000,
         runtime="2d",
-        gpu=1,
+        processes=PROCESSES,
+        device=DEVICE,
     params:
         settings=settings("finetune"),
         classes=CONFIG.classes,
@@ -27,4 +29,5 @@ rule finetune:
         "python -m workflow_scripts.finetune --store {input.store} --encoder {input.encoder}"
         " --clusters {input.clusters} --classes {params.classes} --seed {wildcards.seed}"
         " --state {params.state} --out {output.segmenter} --log {output.steps}"
+        " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

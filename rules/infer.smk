@@ -6,24 +6,61 @@ rule infer:
         segmenter=rules.finetune.output.segmenter,
         code=code("infer"),
     output:
-        masks=directory("<run>/infer/masks"),
-        scored=directory("<run>/infer/scored"),
-        threshold="<run>/infer/threshold.json",
+        masks=in_parts(directory(MASKS), directory(f"{INFERRED}/masks")),
+        scored=in_parts(directory(SCORED), directory(f"{INFERRED}/scored")),
+        threshold=in_parts(THRESHOLD, f"{INFERRED}/threshold.json"),
     log:
-        "<run>/logs/infer.log",
+        f"{RUN}/logs/infer{PART}.log",
     benchmark:
-        "<run>/benchmarks/infer.jsonl"
+        f"{RUN}/benchmarks/infer{PART}.jsonl"
     conda:
         ENV
-    threads: 8
+    threads: 8 * PROCESSES
     resources:
         mem_mb=3000,
         runtime="12h",
-        gpu=1,
+        gpu=GPUS,
+        nodes=1,
+        processes=PROCESSES,
+        device=DEVICE,
     params:
         settings=settings("infer"),
+        part=PART and "--part {scatteritem}",
     shell:
         "python -m workflow_scripts.infer --images {input.images} --store {input.store}"
         " --segmenter {input.segmenter} --masks {output.masks} --scored {output.scored}"
         " --threshold {output.threshold}"
+        " {params.part} --processes {resources.processes} --device {resources.device}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+
+
+if CONFIG.shards > 1:
+
+    rule join_masks:
+        """The parts of step 4 in one folder each."""
+        input:
+            masks=gather.parts("<run>/infer/part.{scatteritem}/masks"),
+            scored=gather.parts("<run>/infer/part.{scatteritem}/scored"),
+            threshold=gather.parts("<run>/infer/part.{scatteritem}/threshold.json"),
+            code=code("join"),
+        output:
+            masks=directory(MASKS),
+            scored=directory(SCORED),
+            threshold=THRESHOLD,
+        log:
+            "<run>/logs/join_masks.log",
+        benchmark:
+            "<run>/benchmarks/join_masks.jsonl"
+        conda:
+            ENV
+        threads: 1
+        resources:
+            mem_mb=3000,
+            runtime="4h",
+        params:
+            parts=lambda wildcards, input: [
+                os.path.dirname(file) for file in input.threshold
+            ],
+        shell:
+            "python -m workflow_scripts.join masks {params.parts} --masks {output.masks} --scored {output.scored}"
+            " --threshold {output.threshold} 2>&1 | tee -i {log}"

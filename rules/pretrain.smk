@@ -15,11 +15,13 @@ rule pretrain:
     cache: shared("pretrain")
     conda:
         ENV
-    threads: 8
+    threads: 8 * PROCESSES
     resources:
+        **TRAINING,
         mem_mb=3000,
         runtime="7d",
-        gpu=1,
+        processes=PROCESSES,
+        device=DEVICE,
     params:
         settings=settings("pretrain"),
         prior=prior_argument,
@@ -29,4 +31,5 @@ rule pretrain:
         "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} --seed {params.seed}"
         f" --state {STATE}/pretrain"
         " --out {output.encoder} --log {output.steps}"
+        " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

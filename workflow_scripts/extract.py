@@ -1,5 +1,6 @@
 """Pool the features of every training image: images.csv, images.h5 and encoder -> features.h5."""
 
+from functools import partial
 from pathlib import Path
 
 from luss_core import cli
@@ -10,17 +11,20 @@ from luss_core.stages.extract import extract
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "extract")
     cli.add_inputs(parser, "images", "store", "encoder")
-    cli.add_device(parser)
+    cli.add_processes(parser)
+    cli.add_part(parser)
     parser.add_argument("--out", type=Path, required=True, help="features.h5, to be written")
     args = parser.parse_args(argv)
-    extract(
+    work = partial(
+        extract,
         cli.section(ExtractConfig, "extract", args.settings),
         images=args.images,
         store=args.store,
         encoder=args.encoder,
         out=args.out,
-        device=cli.device(args),
+        part=args.part,
     )
+    cli.together(args, "extract", argv, lambda resources: work(device=resources.device))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         out=args.out,
         log=args.log,
     )
-    cli.train(args, "finetune", argv, lambda resources: work(resources=resources))
+    cli.together(args, "finetune", argv, lambda resources: work(resources=resources))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Segment images: images.csv, images.h5 and segmenter -> folder of masks, folder of scored maps, threshold.json."""
 
+from functools import partial
 from pathlib import Path
 
 from luss_core import cli
@@ -10,12 +11,14 @@ from luss_core.stages.infer import infer
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "infer")
     cli.add_inputs(parser, "images", "store", "segmenter")
-    cli.add_device(parser)
+    cli.add_processes(parser)
+    cli.add_part(parser)
     parser.add_argument("--masks", type=Path, required=True, help="folder of masks, to be written")
     parser.add_argument("--scored", type=Path, required=True, help="folder of labels with scores, to be written")
     parser.add_argument("--threshold", type=Path, required=True, help="threshold.json, to be written")
     args = parser.parse_args(argv)
-    infer(
+    work = partial(
+        infer,
         cli.section(InferConfig, "infer", args.settings),
         images=args.images,
         store=args.store,
@@ -23,9 +26,9 @@ def main(argv: list[str] | None = None) -> None:
         masks=args.masks,
         scored=args.scored,
         threshold=args.threshold,
-        device=cli.device(args),
-        threads=args.threads,
+        part=args.part,
     )
+    cli.together(args, "infer", argv, lambda resources: work(device=resources.device, threads=resources.threads))
 
 
 if __name__ == "__main__":

@@ -130,6 +130,16 @@ class Config(Stages):
     """One run of each method for every seed."""
     track_code: bool = True
     """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
+    device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
+    """What networks compute on. auto: the GPU if there is one, else the processor; several `gpus` are never replaced
+    by processors."""
+    gpus: Positive = 1
+    """Processes that share each batch of a training, and the images of extraction and inference: one a GPU, on every
+    node. With device: cpu they share the cores."""
+    nodes: Positive = 1
+    """Machines of a cluster that share each batch of a training, each with `gpus`."""
+    shards: Positive = 1
+    """Jobs into which the images of extraction and inference are divided."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     methods: dict[Name, dict[str, Any]] = {

@@ -52,6 +52,11 @@ class ClusterConfig(Section):
     """single gives every image the same label: the control without categories."""
     restarts: Positive = 30
     iterations: Positive = 20
+    sample: int = Field(256, ge=0)
+    """Vectors a cluster, at the most, that are held in memory and learned from; of more a random sample. 0: all, as in
+    the paper. 256 are all of them up to 2,048 images for 8 categories."""
+    passes: Positive = 5
+    """Where there are more vectors than that, iterations over all of them after the restarts."""
     normalize: bool = True
     """L2-normalise the features first."""
     components: int = Field(0, ge=0)

@@ -16,6 +16,8 @@ from luss_core.io import atomic
 
 CHUNK_BYTES = 1 << 20
 """Size of an HDF5 chunk: large enough to read at disk speed, small enough to stay flat in memory."""
+BLOCK_BYTES = 1 << 26
+"""Of vectors that are read at once."""
 
 
 class FeatureWriter:
@@ -23,7 +25,7 @@ class FeatureWriter:
 
     def __init__(self, file: h5py.File, count: int, dim: int):
         rows = max(1, min(count, CHUNK_BYTES // (4 * dim)))
-        self.features = file.create_dataset("features", (count, dim), "f4", chunks=(rows, dim))
+        self.features = file.create_dataset("features", (count, dim), "f4", chunks=(rows, dim) if count else None)
         self.row = file.create_dataset("row", (count,), "i8")
         self.filled = 0
 
@@ -44,17 +46,43 @@ def write_features(path: Path, count: int, dim: int, about: dict[str, Any]) -> I
         assert writer.filled == count
 
 
-def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(n, D) float32 features and (n,) rows of the image list.
+class Features:
+    """A feature file, read some rows at a time.
 
     Raises:
-        UserError: missing, cut short, or holding numbers that are not finite.
+        UserError: missing or cut short; on reading, numbers that are not finite.
     """
-    with open_hdf5(path, "extract") as file:
-        features, row = file["features"][:], file["row"][:]
-    if not np.isfinite(features).all():
-        raise UserError(f"{path} holds numbers that are not finite; the backbone is broken, run pretrain again")
-    return features, row
+
+    def __init__(self, path: Path):
+        self.path = path
+        with open_hdf5(path, "extract") as file:
+            self.count, self.dim = file["features"].shape
+            self.row: np.ndarray = file["row"][:]
+            """(n,) int64 rows of the image list."""
+            self.about: dict[str, Any] = json.loads(file.attrs["provenance"])
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All vectors in order, as (b, D) float32 of at most BLOCK_BYTES."""
+        size = max(1, BLOCK_BYTES // (4 * self.dim))
+        with open_hdf5(self.path, "extract") as file:
+            features = file["features"]
+            for start in range(0, self.count, size):
+                vectors = features[start : start + size]
+                if not np.isfinite(vectors).all():
+                    raise UserError(
+                        f"{self.path} holds numbers that are not finite; the backbone is broken, run pretrain again"
+                    )
+                yield vectors
+
+    def take(self, chosen: np.ndarray) -> np.ndarray:
+        """(m, D) float32 vectors at ``chosen``, (m,) ascending positions: one pass over the file."""
+        vectors, filled, start = np.empty((len(chosen), self.dim), np.float32), 0, 0
+        for block in self.blocks():
+            stop = start + len(block)
+            inside = chosen[filled : np.searchsorted(chosen, stop)] - start
+            vectors[filled : filled + len(inside)] = block[inside]
+            filled, start = filled + len(inside), stop
+        return vectors
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,11 @@ def centre_square(image: Tensor, side: int) -> Tensor:
     return image[:, top : top + side, left : left + side]
 
 
-def squares(
-    store: Images, rows: np.ndarray, size: int, crop: int, batch_size: int
-) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Batches (B, 3, crop, crop) uint8 of centre squares and the rows they come from."""
+def squares(store: Images, rows: np.ndarray, size: int, crop: int, batch_size: int) -> Iterator[Tensor]:
+    """Batches (B, 3, crop, crop) uint8 of centre squares."""
     for start in range(0, len(rows), batch_size):
         part = rows[start : start + batch_size]
-        yield torch.stack([centre_square(resize_short(store.read(int(r)), size), crop) for r in part]), part
+        yield torch.stack([centre_square(resize_short(store.read(int(r)), size), crop) for r in part])
 
 
 def to_network(images: Tensor, device: torch.device) -> Tensor:

@@ -1,7 +1,7 @@
 """Fine-tuning on image-level pseudo labels and class activation maps: steps 3 and 4 of the LUSS pipeline, Sec. 3.1."""
 
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from luss_core.config import EncoderConfig, SegmenterConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.methods.base import Method, Output, Progress
-from luss_core.models.backbone import read_weights
+from luss_core.models.backbone import load_network
 from luss_core.models.encoder import Encoder, attention_weights
 from luss_core.models.heads import global_average
 
@@ -76,9 +76,14 @@ def _pooled(maps: Tensor, attention: Tensor | None) -> Tensor:
 
 
 def load_segmenter(path: Path) -> Segmenter:
-    """The network that ``finetune`` exported, in evaluation mode."""
-    weights, about = read_weights(path)
-    encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
-    network = Segmenter(SegmenterConfig.model_validate(about["segmenter"]), encoder, about["classes"])
-    network.load_state_dict(weights)
-    return network.eval().to(memory_format=torch.channels_last)
+    """The network that ``finetune`` exported, in evaluation mode.
+
+    Raises:
+        UserError: as ``load_network``.
+    """
+
+    def build(about: dict[str, Any]) -> Segmenter:
+        encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
+        return Segmenter(SegmenterConfig.model_validate(about["segmenter"]), encoder, about["classes"])
+
+    return load_network(path, "segmenter", "finetune", build)

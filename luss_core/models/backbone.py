@@ -1,9 +1,9 @@
 """ResNet as a module that returns the maps of its four stages, made of torchvision's blocks."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +15,10 @@ from luss_core.config import BackboneConfig
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
+N = TypeVar("N", bound=nn.Module)
+
+REASON = 200
+"""Letters of the reason why weights do not fit, which may name hundreds of them."""
 ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
@@ -107,9 +111,23 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
-def load_backbone(path: Path) -> ResNet:
-    """The backbone that ``pretrain`` exported, in evaluation mode."""
+def load_network(path: Path, kind: str, stage: str, build: Callable[[dict[str, Any]], N]) -> N:
+    """A network with the weights of a file, in evaluation mode.
+
+    Args:
+        build: makes it, without weights, from what was said about them.
+        kind, stage: what the file should hold and who writes it, for messages.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds something else.
+    """
     weights, about = read_weights(path)
-    backbone = ResNet(BackboneConfig.model_validate(about["backbone"]))
-    backbone.load_state_dict(weights)
-    return backbone.eval().to(memory_format=torch.channels_last)
+    try:
+        network = build(about)
+        network.load_state_dict(weights)
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:REASON]
+        raise UserError(
+            f"{path} holds no {kind} as {stage} writes it ({reason}); give that file, or run {stage} again"
+        ) from error
+    return network.eval().to(memory_format=torch.channels_last)

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luss_core.config import EncoderConfig
-from luss_core.models.backbone import ResNet, read_weights
+from luss_core.models.backbone import ResNet, load_network
 from luss_core.models.deeplab import DeepLabHead
 from luss_core.models.heads import global_average
 
@@ -85,8 +84,11 @@ def split(maps: Maps, parts: int) -> list[Maps]:
 
 
 def load_encoder(path: Path) -> Encoder:
-    """The encoder that ``pretrain`` exported, in evaluation mode."""
-    weights, about = read_weights(path)
-    encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
-    encoder.load_state_dict(weights)
-    return encoder.eval().to(memory_format=torch.channels_last)
+    """The encoder that ``pretrain`` exported, in evaluation mode.
+
+    Raises:
+        UserError: as ``load_network``.
+    """
+    return load_network(
+        path, "encoder", "pretrain", lambda about: Encoder(EncoderConfig.model_validate(about["encoder"]))
+    )

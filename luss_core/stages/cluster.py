@@ -1,6 +1,7 @@
 """Step 2b: features.h5 -> clusters.h5 and balance.json."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,17 @@ import faiss
 import numpy as np
 
 from luss_core.config import ClusterConfig
-from luss_core.data.features import Clusters, read_features, write_clusters
+from luss_core.data.features import Clusters, Features, write_clusters
 from luss_core.data.images import read_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, write_json
+from luss_core.kmeans import Whitening, assign, fit_centroids, fit_whitening, improve, normalized
 from luss_core.metrics.clustering import clustering_accuracy, nmi
 
 logger = logging.getLogger(__name__)
+
+SHOWN = 50
+"""Clusters whose sizes are logged."""
 
 
 def cluster(
@@ -30,77 +35,82 @@ def cluster(
 ) -> None:
     """Give each training image one of C pseudo labels by k-means on its feature vector; Sec. 3.1 of the LUSS paper.
 
+    Of many images a sample is held in memory, and all are read in blocks.
+
     Raises:
-        UserError: fewer images than clusters.
+        UserError: fewer images than clusters, or features that are damaged.
     """
     faiss.omp_set_num_threads(threads)
-    vectors, row = read_features(features)
-    if len(vectors) < classes:
-        raise UserError(f"{len(vectors)} training images cannot form classes = {classes} clusters; lower classes")
-    if cfg.normalize:
-        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    if cfg.components:
-        vectors = whiten(vectors, cfg.components)
+    source = Features(features)
+    if source.count < classes:
+        raise UserError(f"{source.count} training images cannot form classes = {classes} clusters; lower classes")
+    space = Space(source, cfg, sample_of(source.count, classes * cfg.sample, seed))
     if cfg.assign == "single":
-        centroids, runs = np.tile(vectors.mean(axis=0), (classes, 1)), list[float]()
-        label, distance = np.zeros(len(vectors), np.int32), ((vectors - centroids[0]) ** 2).sum(axis=1)
+        centroids, runs = np.tile(space.sample.mean(axis=0), (classes, 1)), list[float]()
     else:
-        centroids, runs = fit_centroids(vectors, classes, cfg.iterations, cfg.restarts, seed)
-        label, distance = assign(vectors, centroids)
+        centroids, runs = fit_centroids(space.sample, classes, cfg.iterations, cfg.restarts, seed)
+        if len(space.sample) < source.count:
+            centroids = improved(space, centroids, cfg.passes)
+    label, distance = assign(space.blocks, centroids)
+    if cfg.assign == "single":
+        label = np.zeros_like(label)  # Equal centroids: whichever comes first.
     about = provenance({"cluster": cfg.model_dump(mode="json"), "classes": classes, "seed": seed})
-    found = Clusters(centroids.astype(np.float32), row, label, distance.astype(np.float32))
-    folders = [read_images(images).folder[r] for r in row]
-    report = balance_report(found, folders, runs)
-    logger.info("cluster: sizes %s, balance %.2f, NMI %s", report["sizes"], report["entropy"], report["nmi"])
+    found = Clusters(centroids.astype(np.float32), source.row, label, distance)
+    listing = read_images(images)
+    report = balance_report(found, [listing.folder[r] for r in source.row], runs)
+    shown, more = report["sizes"][:SHOWN], ", ..." if classes > SHOWN else ""
+    logger.info(
+        "cluster: sizes %s%s, balance %.2f, NMI %s",
+        ", ".join(map(str, shown)),
+        more,
+        report["entropy"],
+        report["nmi"],
+    )
     write_clusters(out, found, about)
     write_json(balance, report | {"provenance": about})
 
 
-def whiten(vectors: np.ndarray, components: int) -> np.ndarray:
-    """(n, min(components, d, n - 1)) leading principal components of (n, d) vectors, each with mean 0 and variance 1.
+class Space:
+    """The vectors as they are clustered: a sample in memory, and all of them in blocks."""
 
-    A direction without variance stays 0 rather than becoming amplified rounding.
-    """
-    count, dim = vectors.shape
-    pca = faiss.PCAMatrix(dim, max(1, min(components, dim, count - 1)), -0.5)
-    seen = min(count, pca.max_points_per_d * dim)  # faiss sums squares over what it samples instead of averaging.
-    spread = float(vectors[:: -(-count // 10_000)].var(axis=0).sum())
-    pca.epsilon = (1e-8 * spread or 1.0) * seen
-    vectors = np.ascontiguousarray(vectors, np.float32)
-    pca.train(vectors)
-    return pca.apply(vectors) * np.float32(seen) ** 0.5
+    def __init__(self, source: Features, cfg: ClusterConfig, chosen: np.ndarray):
+        """Args:
+        chosen: (m,) positions of the sample, ascending.
+        """
+        self._source, self._normalize = source, cfg.normalize
+        self._whitening: Whitening | None = None
+        vectors = self._placed(source.take(chosen))
+        if cfg.components:
+            self._whitening = fit_whitening(vectors, cfg.components)
+            vectors = self._whitening(vectors)
+        self.sample = vectors
+        """(m, D) float32."""
 
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All vectors in order; what is in memory is not read again."""
+        if len(self.sample) == self._source.count:
+            yield self.sample
+        else:
+            yield from map(self._placed, self._source.blocks())
 
-def fit_centroids(
-    vectors: np.ndarray, count: int, iterations: int, restarts: int, seed: int
-) -> tuple[np.ndarray, list[float]]:
-    """k-means by faiss: the (C, D) centroids of the restart with the least inertia, and the inertia of each restart.
-
-    Every vector takes part: faiss would otherwise look at 256 a centroid.
-    """
-    best, inertias = np.empty(0, np.float32), list[float]()
-    for restart in range(restarts):
-        kmeans = faiss.Kmeans(
-            vectors.shape[1],
-            count,
-            niter=iterations,
-            seed=seed * 100_003 + restart + 1,
-            gpu=_has_gpu(),
-            min_points_per_centroid=1,
-            max_points_per_centroid=len(vectors),
-        )
-        kmeans.train(np.ascontiguousarray(vectors, np.float32))
-        centroids = np.array(kmeans.centroids, np.float32)
-        inertias.append(float(assign(vectors, centroids)[1].sum(dtype=np.float64)))
-        if inertias[-1] == min(inertias):
-            best = centroids
-    return best, inertias
+    def _placed(self, vectors: np.ndarray) -> np.ndarray:
+        vectors = normalized(vectors) if self._normalize else vectors
+        return self._whitening(vectors) if self._whitening else vectors
 
 
-def assign(vectors: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) nearest centroid and (n,) squared distance to it."""
-    distance, label = faiss.knn(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(centroids), 1)
-    return label[:, 0].astype(np.int32), distance[:, 0]
+def sample_of(count: int, limit: int, seed: int) -> np.ndarray:
+    """(m,) ascending positions below ``count``: all of them, or a random ``limit`` where that is less and not 0."""
+    if not 0 < limit < count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+
+
+def improved(space: Space, centroids: np.ndarray, passes: int) -> np.ndarray:
+    """The centroids after ``passes`` over all vectors."""
+    for number in range(1, passes + 1):
+        centroids, inertia = improve(space.blocks, centroids)
+        logger.info("pass %d of %d over all vectors, inertia %.6g before", number, passes, inertia)
+    return centroids
 
 
 def balance_report(found: Clusters, folders: list[str], runs: list[float]) -> dict[str, Any]:
@@ -116,8 +126,3 @@ def balance_report(found: Clusters, folders: list[str], runs: list[float]) -> di
         "nmi": nmi(found.label, folders) if named else None,
         "accuracy": clustering_accuracy(found.label, folders) if named else None,
     }
-
-
-def _has_gpu() -> bool:
-    """Whether this faiss was built for GPUs and sees one."""
-    return getattr(faiss, "get_num_gpus", lambda: 0)() > 0

@@ -11,16 +11,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
+from luss_core import group
 from luss_core.config import InferConfig
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.masks import write_mask, write_scored
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
-from luss_core.io import atomic_folder, provenance, write_json
+from luss_core.io import provenance, write_json
 from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
 from luss_core.metrics.threshold import LEVELS, otsu
+from luss_core.parallel import progress
 from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
@@ -55,31 +56,39 @@ def infer(
     threshold: Path,
     device: torch.device,
     threads: int,
+    part: tuple[int, int] = (0, 1),
 ) -> None:
     """Segment the images of cfg.splits: arg-max of the activation maps where their maximum reaches the threshold.
 
     ``scored`` keeps the label and the score of every pixel, so that any other threshold can be evaluated later;
-    ``masks`` are final. The threshold comes from the scores of the training images: no ground truth is used.
+    ``masks`` are final. The threshold comes from the scores of the training images: no ground truth is used. Several
+    processes share the images; each finds the threshold for itself.
+
+    Args:
+        part: which of how many parts of the images.
     """
     network, listing, pixels = load_segmenter(segmenter).to(device), read_images(images), Store(store)
     splits = [split for split in listing.splits if split in cfg.splits] or listing.splits
-    rows = np.concatenate([listing.rows(split) for split in splits])
+    rows = group.portion(np.concatenate([listing.rows(split) for split in splits]), 1, *part)
+    own = group.portion(rows, 1, group.rank(), group.world_size())
     with torch.inference_mode(), autocast("auto", device):
         scale = score_scale(network, pixels, listing.rows("train"), cfg.size, device)
         level = otsu(scale.histogram) if cfg.threshold == "otsu" else min(round(cfg.threshold * 100), LEVELS - 1)
         logger.info(
             "infer: %d images of %s, threshold %.2f (%s)", len(rows), "+".join(splits), level / 100, cfg.threshold
         )
-        with atomic_folder(masks) as mask_folder, atomic_folder(scored) as scored_folder:
-            found = segment(network, pixels, listing, rows, cfg.size, scale.greatest, device)
+        with group.shared_folder(masks) as mask_folder, group.shared_folder(scored) as scored_folder:
+            found = segment(network, pixels, listing, own, cfg.size, scale.greatest, device)
             pending: deque[Future[None]] = deque()
             with ThreadPoolExecutor(threads) as pool:
-                for name, label, bins in tqdm(found, total=len(rows), unit="image", disable=None):
+                for name, label, bins in progress(found, len(own), "images"):
                     pending.append(pool.submit(_write, mask_folder / name, scored_folder / name, label, bins, level))
                     if len(pending) > WAITING * threads:
                         pending.popleft().result()
                 for job in pending:
                     job.result()
+    if group.rank():
+        return
     write_json(
         threshold,
         {

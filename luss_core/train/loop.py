@@ -27,6 +27,8 @@ class Resources:
 
     device: torch.device
     workers: int = 0
+    """Processes that prepare batches."""
+    threads: int = 1
 
 
 def fit(

@@ -5,6 +5,7 @@ Of several processes all read it and the first writes it.
 
 import hashlib
 import json
+import logging
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ import torch
 from luss_core import group
 from luss_core.errors import UserError
 from luss_core.io import atomic, locked
+
+logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -60,7 +63,10 @@ class Run:
             state = torch.load(self.checkpoint, map_location=device, weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
             raise UserError(f"{self.checkpoint} cannot be read ({error}); delete it to train from the start") from error
-        return state if state.get("fingerprint") == self.fingerprint else None
+        if state.get("fingerprint") != self.fingerprint:
+            logger.info("%s was made with other settings or images: training begins anew", self.checkpoint)
+            return None
+        return state
 
     def open_log(self, step: int) -> AbstractContextManager[IO[str] | None]:
         """The log, cut back to the steps before ``step`` and ready for more; None where another process writes it."""

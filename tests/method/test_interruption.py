@@ -92,10 +92,13 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_
     assert all(torch.isfinite(t).all() for t in state["method"].values())
 
 
-def test_a_checkpoint_of_other_settings_is_not_used(tmp_path):
+def test_a_checkpoint_of_other_settings_is_not_used(tmp_path, caplog):
+    caplog.set_level("INFO")
     train("swav", tmp_path, stop=5)
     assert Run(tmp_path, {"name": "swav"}).load(CPU)["step"] == 5
+    assert "anew" not in caplog.text
     assert Run(tmp_path, {"name": "other"}).load(CPU) is None
+    assert f"{tmp_path / 'last.pt'} was made with other settings or images: training begins anew" in caplog.text
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import yaml
 import yte
 
+from luss_core.config import STAGES
 from tests.workflow.conftest import ROOT, TINY, Project, fresh
 
 __all__ = ["fresh"]
@@ -41,7 +42,7 @@ def profile(folder: Path, name: str = "slurm", changes: dict[str, Any] | None = 
     quick = {"slurm-status-command": "squeue", "slurm-init-seconds-before-status-checks": 2} if name == "slurm" else {}
     for key, value in {**quick, "latency-wait": 10, "max-status-checks-per-second": 1}.items():
         values[key] = value
-    values["set-threads"] = dict.fromkeys([*values["set-threads"], "synthesize"], 1)
+    values["set-threads"] = dict.fromkeys((*STAGES, "join_features", "join_masks"), 1)
     merge(values, changes or {})
     (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     return folder

@@ -11,9 +11,11 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 
 from luss_core.config import ClusterConfig
-from luss_core.data.features import Clusters, read_clusters, read_features, write_features
+from luss_core.data import features
+from luss_core.data.features import Clusters, Features, read_clusters, write_features
 from luss_core.errors import UserError
-from luss_core.stages.cluster import assign, balance_report, cluster, fit_centroids, whiten
+from luss_core.kmeans import assign, fit_centroids, fit_whitening, improve, normalized
+from luss_core.stages.cluster import balance_report, cluster, sample_of
 
 
 def blobs(count: int = 300, dim: int = 6, groups: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +28,7 @@ def test_inertia_is_as_low_as_scikit_learn():
     vectors, _ = blobs()
     centroids, inertias = fit_centroids(vectors, 5, 20, 10, seed=0)
     theirs = KMeans(5, n_init=10, random_state=0).fit(vectors).inertia_
-    label, distance = assign(vectors, centroids)
+    label, distance = assign(lambda: [vectors], centroids)
     assert distance.sum() == pytest.approx(min(inertias), rel=1e-5)
     assert min(inertias) <= theirs * 1.001
     slow = ((vectors[:, None] - centroids[None]) ** 2).sum(axis=2)
@@ -54,6 +56,10 @@ def test_balance_report_against_scikit_learn():
     assert balance_report(found, [""] * 6, [])["nmi"] is None
 
 
+def whiten(vectors: np.ndarray, components: int) -> np.ndarray:
+    return fit_whitening(vectors, components)(vectors)
+
+
 def test_whitening_against_scikit_learn():
     vectors = blobs(200, 12)[0] * np.linspace(0.1, 3, 12, dtype=np.float32)
     ours, theirs = whiten(vectors, 5), PCA(5, whiten=True).fit_transform(vectors.astype(np.float64))
@@ -69,6 +75,66 @@ def test_directions_without_variance_are_not_amplified():
     vectors = np.repeat(blobs(200, 3)[0], 4, axis=1)
     assert np.abs(whiten(vectors, 12)[:, 3:]).max() < 0.1
     assert not whiten(np.ones((9, 4), np.float32), 2).any()
+
+
+def in_blocks(vectors: np.ndarray, size: int):
+    return lambda: (vectors[start : start + size].copy() for start in range(0, len(vectors), size))
+
+
+def test_a_pass_is_an_iteration_of_lloyd_over_all_blocks():
+    vectors, _ = blobs(500)
+    start = vectors[:5]
+    one, first = improve(in_blocks(vectors, 37), start)
+    _, second = improve(in_blocks(vectors, 37), one)
+    theirs = KMeans(5, init=start, n_init=1, max_iter=1, algorithm="lloyd").fit(vectors)
+    slow = ((vectors[:, None].astype(np.float64) - start) ** 2).sum(axis=2)
+    assert first == pytest.approx(slow.min(axis=1).sum(), rel=1e-5)
+    means = [vectors[slow.argmin(axis=1) == k].mean(axis=0) for k in range(5)]
+    np.testing.assert_allclose(one, means, rtol=1e-5, atol=1e-5)
+    assert second == pytest.approx(theirs.inertia_, rel=1e-4)
+
+
+def test_a_cluster_without_vectors_keeps_its_centroid():
+    vectors, _ = blobs(50, 3)
+    start = np.concatenate([vectors[:2], np.full((1, 3), 1e6, np.float32)])
+    after, _ = improve(in_blocks(vectors, 8), start)
+    np.testing.assert_array_equal(after[2], start[2])
+
+
+def test_sample_and_passes_come_near_all_vectors(tmp_path):
+    vectors, _ = blobs(3000, 8, groups=12)
+    whole = run(tmp_path, vectors, 12, sample=0)
+    part = run(tmp_path, vectors, 12, sample=20)
+    assert part.distance.sum() <= whole.distance.sum() * 1.05
+    assert len(part.label) == 3000
+    expected = assign(lambda: [normalized(vectors.copy())], part.centroids)
+    np.testing.assert_array_equal(part.label, expected[0])
+    again = run(tmp_path, vectors, 12, sample=20)
+    np.testing.assert_array_equal(again.centroids, part.centroids)
+
+
+def test_blocks_and_memory_give_the_same_labels_with_whitening(tmp_path, monkeypatch):
+    vectors, _ = blobs(900, 8)
+    monkeypatch.setattr(features, "BLOCK_BYTES", 4 * 8 * 50)
+    found = run(tmp_path, vectors, 5, sample=100, components=4)
+    assert len(found.label) == 900
+    assert found.centroids.shape == (5, 4)
+
+
+def test_a_sample_is_random_and_ascending():
+    assert sample_of(10, 0, 0).tolist() == sample_of(10, 10, 0).tolist() == list(range(10))
+    chosen = sample_of(1000, 100, 3)
+    assert len(set(chosen)) == 100
+    assert (np.diff(chosen) > 0).all()
+    assert sample_of(1000, 100, 4).tolist() != chosen.tolist()
+
+
+def test_chosen_vectors_are_read_across_blocks(tmp_path, monkeypatch):
+    vectors, _ = blobs(200)
+    write_inputs(tmp_path, vectors)
+    monkeypatch.setattr(features, "BLOCK_BYTES", 4 * 6 * 13)
+    chosen = np.array([0, 12, 13, 14, 77, 198, 199])
+    np.testing.assert_array_equal(Features(tmp_path / "features.h5").take(chosen), vectors[chosen])
 
 
 def write_inputs(folder: Path, vectors: np.ndarray) -> dict[str, Path]:
@@ -98,9 +164,9 @@ def test_stage_writes_what_it_found(tmp_path):
     assert sum(report["sizes"]) == 50
     assert report["provenance"]["settings"]["cluster"]["restarts"] == 2
     np.testing.assert_array_equal(found.row, np.arange(50))
-    read, row = read_features(tmp_path / "features.h5")
-    np.testing.assert_array_equal(read, vectors)
-    np.testing.assert_array_equal(row, np.arange(50))
+    read = Features(tmp_path / "features.h5")
+    np.testing.assert_array_equal(np.concatenate(list(read.blocks())), vectors)
+    np.testing.assert_array_equal(read.row, np.arange(50))
 
 
 def test_single_gives_one_label(tmp_path):
@@ -119,12 +185,12 @@ def test_features_cut_short_or_not_finite_are_named(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"features\.h5 is damaged or cut short.*run the stage extract again"):
-        read_features(path)
+        list(Features(path).blocks())
     path.write_bytes(whole)
     with h5py.File(path, "r+") as file:
         file["features"][3, 2] = np.nan
     with pytest.raises(UserError, match="not finite"):
-        read_features(path)
+        list(Features(path).blocks())
 
 
 def test_an_interrupted_writer_leaves_nothing(tmp_path):

@@ -25,7 +25,7 @@ PYTHON = [
 LAYERS = (
     ("errors", "config"),
     ("io", "cli", "defaults", "runs", "sources", "runtime", "group", "launch", "parallel"),
-    ("losses", "models", "data", "metrics"),
+    ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),
     ("report",),
@@ -76,12 +76,14 @@ def test_a_stage_has_one_name_in_five_places(stage):
 
 ACROSS = ("compare", "ablation")
 """Pages of several runs."""
+JOIN = "join"
+"""Puts the parts of a stage together; its rules stand with the stage."""
 
 
 def test_nothing_but_stages_is_named_like_one():
     scripts = {file.stem for file in (ROOT / "workflow_scripts").glob("*.py")}
     rules = {file.stem for file in (ROOT / "rules").glob("*.smk")}
-    assert scripts == {*STAGES, *ACROSS}
+    assert scripts == {*STAGES, *ACROSS, JOIN}
     assert rules == {*STAGES, *ACROSS, "common"}
 
 
@@ -90,6 +92,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     text = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
     for directive in ("log", "benchmark", "conda", "threads", "resources", "params"):
         assert re.search(rf"^    {directive}:", text, re.MULTILINE), directive
+    text = text.partition("\n\n\nif ")[0]
     shell = text[text.index("    shell:") :]
     assert f"workflow_scripts.{stage} " in shell
     assert "--settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}" in shell
@@ -108,7 +111,8 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
 
 @pytest.mark.parametrize("stage", [*STAGES, *ACROSS])
 def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
-    shell = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8").partition("    shell:")[2]
+    text = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8").partition("\n\n\nif ")[0]
+    shell = text.partition("    shell:")[2]
     given = set(re.findall(r"--[a-z-]+", shell.partition("\nuse rule")[0]))
     given |= {"--run"} if stage in ACROSS else set()
     script = importlib.import_module(f"workflow_scripts.{stage}")

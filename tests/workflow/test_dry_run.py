@@ -34,6 +34,19 @@ def test_a_sweep_is_methods_times_seeds(fresh):
     assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
 
 
+def test_several_gpus_and_nodes_are_asked_for(fresh):
+    run = fresh.snakemake("--dry-run", "--config", "gpus=2", "nodes=4", "--resources", "gpu=9")
+    training, extraction = (
+        (run.stdout + run.stderr).partition(f"rule {rule}:")[2].partition("resources: ")[2].partition("\n")[0]
+        for rule in ("pretrain", "extract")
+    )
+    assert {"nodes=4", "tasks=4", "mpi=srun", "gres=gpu:2", "gpu=0", "processes=2", "device=cuda"} <= {
+        *training.split(", ")
+    }
+    assert {"nodes=1", "gpu=2", "processes=2", "device=cuda"} <= {*extraction.split(", ")}
+    assert "mpi" not in extraction
+
+
 def test_the_ablation_is_its_rows_times_seeds(fresh):
     jobs = fresh.jobs("ablation", "--config", "seeds=[0,1,2]")
     once = dict.fromkeys(("synthesize", "prepare", "prior", "ablation"), 1)
@@ -65,6 +78,8 @@ MISTAKES = [
     ({"datset": "x"}, ["datset", "did you mean dataset?"]),
     ({"pretrain": {"train": {"epocs": 3}}}, ["pretrain.train.epocs", "did you mean epochs?"]),
     ({"cluster": {"restarts": 0}}, ["cluster.restarts", "greater than 0", "0"]),
+    ({"gpus": 3}, ["gpus = 3 on nodes = 1 cannot share pretrain.train.batch_size = 64 of shape", "a multiple of 3"]),
+    ({"device": "gpu"}, ["device", "'auto', 'cuda', 'cpu' or 'mps'"]),
     ({"run": ["swaw"]}, ["unknown method 'swaw'", "did you mean swav?"]),
     ({"methods": {"mine": {"cluster": {"restart": 1}}}}, ["methods.mine.cluster.restart", "did you mean restarts?"]),
     ({"methods": {"mine": {"prior": {"size": 64}}}}, ["methods.mine.prior", "belongs to the data set"]),

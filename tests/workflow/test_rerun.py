@@ -46,6 +46,25 @@ def test_nothing_runs_again_after_nothing_or_after_a_move(finished, project):
     assert project.planned("--configfile", TINY) == set()
 
 
+@pytest.mark.parametrize("machines", [["device=cpu"], ["gpus=4"], ["gpus=2", "nodes=2"]], ids="+".join)
+def test_other_machines_run_nothing_again(finished, machines):
+    assert finished.planned("--configfile", TINY, "--config", *machines) == set()
+
+
+def test_parts_of_extraction_and_inference_end_in_the_same_files(finished, project):
+    """They are other jobs, so they run; the training before them does not."""
+    sharded = ("--configfile", TINY, "--config", "shards=3", "device=cpu")
+    assert project.planned(*sharded) == CLUSTER | {"extract", "join_features", "join_masks"}
+    run = project.snakemake("--cores", "1", *sharded)
+    assert run.returncode == 0, run.stdout + run.stderr
+    ours, theirs = (p.work / "results" / "tiny" / "shape" / "seed0" for p in (project, finished))
+    for name in ("extract", "infer"):
+        written = {path.relative_to(theirs) for path in (theirs / name).rglob("*") if path.is_file()}
+        assert {path.relative_to(ours) for path in (ours / name).rglob("*") if path.is_file()} == written
+        assert [path for path in written if (ours / path).read_bytes() != (theirs / path).read_bytes()] == []
+    assert project.planned(*sharded) == set()
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

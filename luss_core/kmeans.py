@@ -1,0 +1,115 @@
+"""k-means by faiss: trained in memory, refined and assigned block by block. Uses the GPUs that faiss sees."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from scipy.sparse import csr_array
+
+from luss_core.parallel import progress
+
+Blocks = Callable[[], Iterable[np.ndarray]]
+"""Gives all (b, D) float32 vectors anew, some at a time."""
+
+
+def normalized(vectors: np.ndarray) -> np.ndarray:
+    """(n, D) float32 vectors divided by their L2 norms, in place; zeros stay zeros."""
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Leading principal components, each with mean 0 and variance 1 where it was fitted."""
+
+    transform: Any
+    """A trained faiss.PCAMatrix."""
+    scale: np.float32
+
+    def __call__(self, vectors: np.ndarray) -> np.ndarray:
+        """(n, D) -> (n, components)."""
+        return self.transform.apply(vectors) * self.scale
+
+
+def fit_whitening(vectors: np.ndarray, components: int) -> Whitening:
+    """Fit to (n, D) float32 vectors; min(components, D, n - 1) are kept.
+
+    A direction without variance stays 0 rather than becoming amplified rounding.
+    """
+    count, dim = vectors.shape
+    pca = faiss.PCAMatrix(dim, max(1, min(components, dim, count - 1)), -0.5)
+    seen = min(count, pca.max_points_per_d * dim)  # faiss sums squares over what it samples instead of averaging.
+    spread = float(vectors[:: -(-count // 10_000)].var(axis=0).sum())
+    pca.epsilon = (1e-8 * spread or 1.0) * seen
+    pca.train(vectors)
+    return Whitening(pca, np.float32(seen**0.5))
+
+
+def fit_centroids(
+    vectors: np.ndarray, count: int, iterations: int, restarts: int, seed: int
+) -> tuple[np.ndarray, list[float]]:
+    """The (C, D) centroids of the restart with the least inertia, and the inertia of each restart.
+
+    Args:
+        vectors: (n, D) float32, contiguous; all take part (faiss would otherwise look at 256 a centroid).
+    """
+    best, inertias = np.empty(0, np.float32), list[float]()
+    for restart in progress(range(restarts), restarts, "restarts"):
+        kmeans = faiss.Kmeans(
+            vectors.shape[1],
+            count,
+            niter=iterations,
+            seed=seed * 100_003 + restart + 1,
+            gpu=_gpus() > 0,
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(vectors),
+        )
+        kmeans.train(vectors)
+        centroids = np.array(kmeans.centroids, np.float32)
+        inertias.append(float(assign(lambda: [vectors], centroids)[1].sum(dtype=np.float64)))
+        if inertias[-1] == min(inertias):
+            best = centroids
+    return best, inertias
+
+
+def improve(blocks: Blocks, centroids: np.ndarray) -> tuple[np.ndarray, float]:
+    """One iteration of Lloyd over all vectors: (C, D) centroids, and the inertia with those before it.
+
+    A cluster that becomes empty keeps its centroid.
+    """
+    sums, sizes, inertia = np.zeros(centroids.shape), np.zeros(len(centroids), np.int64), 0.0
+    for vectors, label, distance in _assigned(blocks, centroids):
+        ones, rows = np.ones(len(label), np.float32), np.arange(len(label) + 1)
+        membership = csr_array((ones, label, rows), (len(label), len(sizes)))
+        sums += membership.T @ vectors
+        sizes += np.bincount(label, minlength=len(sizes))
+        inertia += float(distance.sum(dtype=np.float64))
+    filled = sizes > 0
+    moved = centroids.copy()
+    moved[filled] = sums[filled] / sizes[filled, None]
+    return moved, inertia
+
+
+def assign(blocks: Blocks, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) int32 nearest centroid and (n,) float32 squared distance to it."""
+    found = [(label, distance) for _, label, distance in _assigned(blocks, centroids)]
+    labels, distances = zip(*found, strict=True)
+    return np.concatenate(labels), np.concatenate(distances)
+
+
+def _assigned(blocks: Blocks, centroids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Every block with its nearest centroids and squared distances."""
+    index: faiss.Index = faiss.IndexFlatL2(centroids.shape[1])
+    if _gpus():
+        index = faiss.index_cpu_to_all_gpus(index)
+    index.add(np.ascontiguousarray(centroids, np.float32))
+    for vectors in blocks():
+        distance, label = index.search(vectors, 1)
+        yield vectors, label[:, 0].astype(np.int32), distance[:, 0]
+
+
+def _gpus() -> int:
+    """How many GPUs this faiss was built for and sees."""
+    return getattr(faiss, "get_num_gpus", lambda: 0)()

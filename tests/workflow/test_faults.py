@@ -1,0 +1,75 @@
+"""Processes of the stages are killed over and over, as where memory runs out: nothing is lost, no bit changes."""
+
+import random
+import subprocess
+import time
+from collections import Counter
+from threading import Thread
+
+import psutil
+import pytest
+import yaml
+
+from .conftest import TINY, Project
+
+KILLS = 20
+SECONDS = (0.3, 4.0)
+"""From one kill to the next; a stage of the tiny data set takes about four."""
+MOST = {"pretrain": 8}
+"""Kills of a stage, 2 for those that are not named: on a slow machine the first would never end otherwise."""
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    """Settings with a training long enough to be killed more than once."""
+    file = tmp_path_factory.mktemp("longer") / "longer.yaml"
+    file.write_text(yaml.safe_dump({"pretrain": {"train": {"epochs": 20}}}))
+    return "--configfile", TINY, file
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_no_bit(fresh, finished, longer, tmp_path):
+    undisturbed = finished.copy(tmp_path / "undisturbed")
+    run = undisturbed.snakemake("--cores", "1", *longer)
+    assert run.returncode == 0, run.stdout + run.stderr
+    project, killed = fresh.copy(tmp_path / "disturbed"), Counter[str]()
+    finish: list[subprocess.CompletedProcess[str]] = []
+    work = Thread(target=lambda: finish.append(project.snakemake("--cores", "1", "--retries", str(KILLS), *longer)))
+    work.start()
+    kill(project, work, killed)
+    work.join()
+    assert finish[0].returncode == 0, finish[0].stdout + finish[0].stderr
+    assert killed.total() == KILLS, killed
+    assert len(killed) >= 3, killed  # of eleven stages
+    ours, theirs = (p.work / "results" / "tiny" / "shape" / "seed0" for p in (project, undisturbed))
+    for name in ("pretrain/encoder.safetensors", "cluster/clusters.h5", "finetune/segmenter.safetensors"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
+    masks = sorted(path.relative_to(theirs) for path in (theirs / "infer").rglob("*") if path.is_file())
+    assert len(masks) == 2 * 16 + 1
+    assert [path for path in masks if (ours / path).read_bytes() != (theirs / path).read_bytes()] == []
+    assert list((project.work / "results").rglob("*.partial")) == []
+
+
+def kill(project: Project, work: Thread, killed: Counter[str]) -> None:
+    """SIGKILL to a random process of a stage, until that was KILLS times or the run has ended."""
+    draw = random.Random(0)
+    while killed.total() < KILLS and work.is_alive():
+        time.sleep(draw.uniform(*SECONDS))
+        found = [(stage, process) for stage, process in stage_processes(project) if killed[stage] < MOST.get(stage, 2)]
+        if found:
+            stage, process = draw.choice(found)
+            process.kill()
+            killed[stage] += 1
+
+
+def stage_processes(project: Project) -> list[tuple[str, psutil.Process]]:
+    """Those that run a script of the project, and the name of it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = process.cmdline()
+            if process.cwd() == str(project.work) and command[1:2] == ["-m"] and "workflow_scripts." in command[2]:
+                found.append((command[2].removeprefix("workflow_scripts."), process))
+        except (psutil.Error, IndexError):  # gone, or another user's
+            continue
+    return found
