@@ -35,6 +35,9 @@ bars: $(READY)
 	$(BIN)/python benchmarks/evaluator.py
 	$(BIN)/python benchmarks/prior.py
 	$(BIN)/python benchmarks/step_cost.py
+	$(BIN)/python benchmarks/image_list.py
+	$(BIN)/python benchmarks/feature_writer.py
+	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/dry_run.py
 	$(BIN)/python benchmarks/scale.py
 

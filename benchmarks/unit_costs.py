@@ -3,7 +3,6 @@
 Times are of the processor, so that other work on the machine does not count; writing alone is timed by the clock.
 """
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,7 +26,8 @@ from luss_core.data.batch import Batch
 from luss_core.data.images import read_images
 from luss_core.data.loader import Views
 from luss_core.data.masks import read_mask, write_mask, write_scored
-from luss_core.data.store import Store, write_store
+from luss_core.data.packing import Packing, packed
+from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, squares
 from luss_core.kmeans import fit_centroids
 from luss_core.methods import Method, Progress, build_method
@@ -45,7 +45,8 @@ from luss_core.train.optim import make_optimizer
 HEIGHT, WIDTH = evaluator.HEIGHT, evaluator.WIDTH
 IMAGES, MASKS = 32, 16
 VECTORS = 20_000
-WRITTEN = 1 << 29
+BLOCK, BLOCKS = 4096, 10
+"""Side of the images that are written for their rate, and how many."""
 QUALITY = 92
 CLASSES = 919
 LATE = Progress(10**6, 10**7, 10)
@@ -103,8 +104,9 @@ def measure(config: Config, folder: Path) -> Costs:
     faiss.omp_set_num_threads(1)
     photographs(folder / "data/train")
     images, store = folder / "images.csv", folder / "images.h5"
-    packing = seconds(lambda: prepare(config.prepare, root=folder / "data", out=folder, threads=1))
-    saliency = seconds(lambda: prior(config.prior, images=images, store=store, out=folder / "prior", threads=1))
+    common = {"state": folder / "state", "threads": 1}
+    packing = seconds(lambda: prepare(config.prepare, root=folder / "data", out=folder, **common))
+    saliency = seconds(lambda: prior(config.prior, images=images, store=store, out=folder / "prior", **common))
     pixels, maps, rows = Store(store), Store(folder / "prior/prior.h5", "prior"), read_images(images).rows("train")
     views = Views(pixels, rows, config.pretrain.views, 0, prior=maps)
     tuning = Views(pixels, rows, config.finetune.views, 0)
@@ -179,15 +181,16 @@ def kmeans_rate(config: Config) -> float:
 
 
 def writing_rate(folder: Path) -> float:
-    """Bytes a second of a store, until they are on the disk."""
-    block = bytes(1 << 26)
+    """Bytes a second of a store, until they are verified and on the disk."""
+    batch = packed(1, [bytes(3 * BLOCK * BLOCK)], [(BLOCK, BLOCK)], {})
+    state = folder / "state"
+    state.mkdir()
     start = time.perf_counter()
-    with write_store(folder / "written.h5", WRITTEN, {}) as store:
-        for _ in range(WRITTEN // len(block)):
-            store.append(block, np.array([[len(block) // 3, 1]]), np.zeros(1, np.int64))
-    with (folder / "written.h5").open("rb") as file:
-        os.fsync(file)
-    return WRITTEN / (time.perf_counter() - start)
+    packing = Packing(state, folder / "written.h5", BLOCKS * len(batch.pixels), {})
+    for _ in packing.run(lambda _: batch, ([number] for number in range(BLOCKS)), 1, BLOCKS, "images"):
+        pass
+    packing.complete({})
+    return BLOCKS * len(batch.pixels) / (time.perf_counter() - start)
 
 
 class Operations(TorchDispatchMode):

@@ -3,7 +3,11 @@
 import importlib
 import sys
 
-COMMANDS = {"evaluate": "luss_core.metrics.command", "model-info": "luss_core.models.command"}
+COMMANDS = {
+    "check-store": "luss_core.data.verify",
+    "evaluate": "luss_core.metrics.command",
+    "model-info": "luss_core.models.command",
+}
 """Command -> module with main(argv); imported only when called."""
 
 

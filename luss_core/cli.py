@@ -69,6 +69,13 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
 
 
+def add_state(parser: argparse.ArgumentParser) -> None:
+    """Add the folder that outlives an interruption."""
+    parser.add_argument(
+        "--state", type=Path, required=True, help="folder for work in progress; a killed run goes on from it"
+    )
+
+
 def add_processes(parser: argparse.ArgumentParser) -> None:
     """Add the choice of what to compute on, and with how many processes."""
     add_device(parser)
@@ -99,9 +106,7 @@ def _part(text: str) -> tuple[int, int]:
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Add what the two training stages share."""
     add_inputs(parser, "seed")
-    parser.add_argument(
-        "--state", type=Path, required=True, help="folder for checkpoints; a killed run goes on from it"
-    )
+    add_state(parser)
     parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
     add_processes(parser)
     parser.add_argument("--nodes", type=int, default=1, help="machines of a SLURM job that train together")

@@ -1,9 +1,10 @@
 """Files written whole or not at all, and what each of them was made with."""
 
+import fcntl
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,40 @@ def partial_name(path: Path) -> Path:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of a disk that fails what was to be written.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; free the disk or check the rights") from error
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder, made if need be, against a second process; whatever ends this one releases it.
+
+    Args:
+        doing: "training", for the message.
+
+    Raises:
+        UserError: another process holds it, or it cannot be written.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another process is {doing} in {folder}; wait for it or stop it") from error
+        yield
+
+
+@contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` if the block succeeds and vanishes if it does not.
 
@@ -29,11 +64,10 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     partial = partial_name(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free the disk or check the rights") from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            partial.replace(path)
     finally:
         with suppress(OSError):  # the error that brought us here says more
             partial.unlink(missing_ok=True)
@@ -48,14 +82,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     partial = partial_name(path)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free the disk or check the rights") from error
+        with writing(path):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            yield partial
+            if path.exists():
+                shutil.rmtree(path)
+            partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -97,7 +130,7 @@ def read_json(path: Path) -> Any:
 
 def provenance(settings: dict[str, Any]) -> dict[str, Any]:
     """What an output was made with: settings, version of this package, commit and libraries. No time, no host."""
-    return {"luss": __version__, "commit": _commit(), "libraries": _versions(), "settings": settings}
+    return {"luss": __version__, "commit": _commit(), "libraries": versions(LIBRARIES), "settings": settings}
 
 
 def _commit() -> str:
@@ -109,9 +142,10 @@ def _commit() -> str:
         return ""
 
 
-def _versions() -> dict[str, str]:
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Of those libraries that are installed."""
     found = {}
-    for name in LIBRARIES:
+    for name in names:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -1,5 +1,5 @@
 rule prepare:
-    """Checked list of images, and their pixels in one file.
+    """Checked list of images, and their pixels in one file. Goes on from its state when it was stopped.
 
     A million photographs are not looked at each time: after adding some, run `snakemake --forcerun prepare`.
     """
@@ -25,8 +25,9 @@ rule prepare:
     params:
         settings=settings("prepare"),
         classes=CONFIG.classes,
+        state=f"{DATA}/state/prepare",
         folder=subpath(output.images, parent=True),
         root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
     shell:
-        "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --classes {params.classes}"
-        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+        "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --state {params.state}"
+        " --classes {params.classes} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -1,5 +1,5 @@
 rule prior:
-    """What probably is object: a saliency map of every image, in one file.
+    """What probably is object: a saliency map of every image, in one file. Goes on from its state when it was stopped.
 
     A folder of maps is not looked at each time: after changing some, run `snakemake prior --forcerun prior`.
     """
@@ -23,8 +23,9 @@ rule prior:
         runtime="1d",
     params:
         settings=settings("prior"),
+        state=f"{DATA}/state/prior",
         folder=subpath(output.maps, parent=True),
         contents=contents,
     shell:
         "python -m workflow_scripts.prior --images {input.images} --store {input.store} --out {params.folder}"
-        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+        " --state {params.state} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -14,9 +14,10 @@ def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "prior")
     cli.add_inputs(parser, "images", "store")
     parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
+    cli.add_state(parser)
     args = parser.parse_args(argv)
     cfg = cli.section(PriorConfig, "prior", args.settings)
-    prior(cfg, images=args.images, store=args.store, out=args.out, threads=args.threads)
+    prior(cfg, images=args.images, store=args.store, out=args.out, state=args.state, threads=args.threads)
 
 
 if __name__ == "__main__":

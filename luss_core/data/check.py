@@ -1,32 +1,14 @@
 """What the processes of prepare do: decode files and masks, and say of each what is wrong with it."""
 
-import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from PIL import UnidentifiedImageError
 
 from luss_core.data.decode import Decoded, decode, read_size
 from luss_core.data.images import Found
 from luss_core.data.masks import IGNORE, read_mask
-
-
-class Checked(NamedTuple):
-    """One batch, decoded."""
-
-    reasons: list[str]
-    """Why an image cannot be used; '' where it can."""
-    mask_reasons: list[str]
-    """Why its mask cannot be used; '' where it can, or where there is none."""
-    mask_ids: list[int]
-    """Largest id in the mask, ignored pixels aside."""
-    sizes: np.ndarray
-    """(b, 2) height and width of the files, upright; 0 where the image cannot be used."""
-    stored: np.ndarray
-    """(b, 2) height and width of the pixels."""
-    checksums: np.ndarray
-    pixels: bytes
+from luss_core.data.packing import Packed, packed
 
 
 def read_sizes(root: Path, max_megapixels: float, paths: list[str]) -> list[tuple[int, int] | str]:
@@ -34,28 +16,35 @@ def read_sizes(root: Path, max_megapixels: float, paths: list[str]) -> list[tupl
     return [attempt(read_size, root / path, max_megapixels) for path in paths]
 
 
-def check(root: Path, short_side: int, images: list[Found]) -> Checked:
-    """Decode one batch with its masks; of several files with one id the first that can be decoded is taken."""
-    n = len(images)
-    sizes, stored, checksums = np.zeros((n, 2), np.int64), np.zeros((n, 2), np.int64), np.zeros(n, np.int64)
-    result = Checked([], [], [], sizes, stored, checksums, b"")
+def check(root: Path, short_side: int, images: list[Found]) -> Packed:
+    """Decode one batch with its masks; of several files with one id the first that can be decoded is taken.
+
+    Returns:
+        The images that can be used, and as notes
+        reasons: for each file why it cannot be used, '' where it can;
+        mask_reasons: why its mask cannot be used, '' where it can, or where there is none;
+        mask_ids: largest id in the mask, ignored pixels aside;
+        sizes: height and width of each file that can be used, upright.
+    """
     pixels: list[bytes] = []
+    shapes: list[tuple[int, ...]] = []
+    notes: dict[str, list[Any]] = {"reasons": [], "mask_reasons": [], "mask_ids": [], "sizes": []}
     kept = None
-    for i, found in enumerate(images):
+    for found in images:
         same = kept is not None and kept[:2] == found[:2]
         decoded = f"same name as {kept.path}" if same and kept else attempt(decode, root / found.path, short_side)
         mask_reason, largest = "", 0
         if isinstance(decoded, Decoded):
             kept = found
             pixels.append(decoded.pixels.tobytes())
-            sizes[i], stored[i] = (decoded.height, decoded.width), decoded.pixels.shape[:2]
-            checksums[i] = zlib.crc32(pixels[-1])
+            shapes.append(decoded.pixels.shape[:2])
+            notes["sizes"].append((decoded.height, decoded.width))
             if found.mask:
                 mask_reason, largest = _check_mask(root / found.mask, (decoded.height, decoded.width))
-        result.reasons.append("" if isinstance(decoded, Decoded) else decoded)
-        result.mask_reasons.append(mask_reason)
-        result.mask_ids.append(largest)
-    return result._replace(pixels=b"".join(pixels))
+        notes["reasons"].append("" if isinstance(decoded, Decoded) else decoded)
+        notes["mask_reasons"].append(mask_reason)
+        notes["mask_ids"].append(largest)
+    return packed(len(images), pixels, shapes, notes)
 
 
 def _check_mask(path: Path, size: tuple[int, int]) -> tuple[str, int]:

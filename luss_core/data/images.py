@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -124,9 +125,13 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
 
 def _attach(listing: Listing, mask_of: dict[tuple[str, str], str]) -> None:
     """Give the images their masks and sort them."""
-    masked = {split for split, _ in mask_of}
-    images = [found._replace(mask=mask_of[found[:2]]) if found[:2] in mask_of else found for found in listing.images]
-    listing.images = sorted(images, key=lambda found: (SPLITS.index(found.split), found.id, found.path))
+    masked, images = {split for split, _ in mask_of}, listing.images
+    for row, found in enumerate(images):
+        if found.split in masked and found[:2] in mask_of:
+            images[row] = found._replace(mask=mask_of[found[:2]])
+    images.sort(key=attrgetter("path"))  # three times: keys of one field each take no memory
+    images.sort(key=attrgetter("id"))
+    images.sort(key=lambda found: SPLITS.index(found.split))
     listing.unmasked = [found for found in listing.images if found.split in masked and not found.mask]
     used = {found.mask for found in listing.images}
     listing.stray_masks = sorted(name for name in mask_of.values() if name not in used)
@@ -175,6 +180,16 @@ def _kind(name: str, split: str) -> str:
     if not split and "/" in name:
         return f"{_top(name)}/"
     return PurePosixPath(name).suffix.lower() or "no suffix"
+
+
+def to_list(root: Path, images: Sequence[Found], sizes: np.ndarray) -> ImageList:
+    """The image list of some images.
+
+    Args:
+        sizes: (N, 2) height and width of the files.
+    """
+    split, ids, path, folder, mask = ([found[column] for found in images] for column in range(len(Found._fields)))
+    return ImageList(root, ids, path, split, sizes[:, 0], sizes[:, 1], folder, mask)
 
 
 def list_files(root: Path) -> tuple[list[str], list[tuple[str, str]]]:

@@ -1,97 +1,93 @@
 """Packed pixels in one HDF5 file: images of any size, decoded once, read at random without opening thousands of files.
 
 ``pixels`` is one contiguous row of bytes, so that readers map it into memory; ``offset``, ``height`` and ``width`` say
-where each image lies and how large it is stored, and the attribute ``channels`` how many bytes a pixel has.
+where each image lies and how large it is stored, ``checksum`` is the CRC-32 of its bytes, and the attribute
+``channels`` says how many bytes a pixel has.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import mmap
+import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from luss_core.data.features import open_hdf5, write_hdf5
 from luss_core.errors import UserError
-from luss_core.io import atomic
 
 RGB = 3
 """Bytes of a pixel of images.h5; files without the attribute are of before there were others."""
+INDEX_BYTES = 20
+"""Of an image in the index."""
+HEADERS = 1 << 16
+"""More than the HDF5 library writes around the index."""
 
 
-class StoreWriter:
-    """Appends images; opened by ``write_store``."""
+def allocate(path: Path, size: int) -> int:
+    """Make a store with room for ``size`` bytes of pixels; they are written past the HDF5 library.
 
-    def __init__(self, file: BinaryIO):
-        self._file = file
-        self._shapes: list[np.ndarray] = []
-        self._checksums: list[np.ndarray] = []
-
-    def append(self, pixels: bytes, shapes: np.ndarray, checksums: np.ndarray) -> None:
-        """Add images.
-
-        Args:
-            pixels: of all the images, one after the other, rows first, the channels of a pixel together.
-            shapes: (b, 2) height and width.
-            checksums: (b,) one number an image, from which the fingerprint of the store is made.
-        """
-        self._file.write(pixels)
-        self._shapes.append(shapes)
-        self._checksums.append(checksums)
-
-    def index(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 2) heights and widths, (N,) checksums of what was appended."""
-        return (
-            np.concatenate([np.empty((0, 2), np.int64), *self._shapes]),
-            np.concatenate([np.empty(0, np.int64), *self._checksums]),
-        )
-
-
-@contextmanager
-def write_store(path: Path, size: int, about: dict[str, Any], channels: int = RGB) -> Iterator[StoreWriter]:
-    """A writer of at most ``size`` bytes of pixels; the file appears when the block succeeds.
-
-    Args:
-        channels: bytes of a pixel.
+    Returns:
+        Where in the file they begin; they end where it ends.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        OSError: the folder cannot be written, or the disk is full.
     """
-    with atomic(path) as partial:
-        with write_hdf5(partial, "w") as file:
-            place = _allocate(file, size)
-        with partial.open("r+b") as raw:
-            raw.seek(place)
-            writer = StoreWriter(raw)
-            yield writer
-        shapes, checksums = writer.index()
-        sizes = channels * shapes.prod(1)
-        assert sizes.sum() <= size
-        with write_hdf5(partial, "r+") as file:
-            file["offset"] = np.cumsum(sizes) - sizes
-            file["height"], file["width"] = shapes.astype(np.int32).T
-            file.attrs["fingerprint"] = hashlib.sha256(shapes.tobytes() + checksums.tobytes()).hexdigest()
-            file.attrs["provenance"] = json.dumps(about)
-            file.attrs["channels"] = channels
-
-
-def _allocate(file: h5py.File, size: int) -> int:
-    """Make ``pixels`` and return where in the file its bytes begin; they are written past the HDF5 library."""
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_layout(h5py.h5d.CONTIGUOUS)
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     plan.set_obj_track_times(False)  # equal images make an equal file
-    data = h5py.h5d.create(file.id, b"pixels", h5py.h5t.STD_U8LE, h5py.h5s.create_simple((size,)), plan)
-    return int(data.get_offset())
+    with write_hdf5(path, "w") as file:
+        space = h5py.h5s.create_simple((size,))
+        return int(h5py.h5d.create(file.id, b"pixels", h5py.h5t.STD_U8LE, space, plan).get_offset())
+
+
+def write_index(path: Path, shapes: np.ndarray, checksums: np.ndarray, channels: int, about: dict[str, Any]) -> None:
+    """Complete a store whose pixels are written.
+
+    Args:
+        shapes: (N, 2) int64 height and width of the images.
+        checksums: (N,) int64 CRC-32 of the bytes of each.
+        channels: bytes of a pixel.
+        about: provenance.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    sizes = channels * shapes.prod(axis=1)
+    _find_room(path, INDEX_BYTES * len(shapes) + len(json.dumps(about)) + HEADERS)
+    with write_hdf5(path, "r+") as file:
+        file["offset"] = np.cumsum(sizes) - sizes
+        file["height"], file["width"] = shapes.astype(np.int32).T
+        file["checksum"] = checksums.astype(np.uint32)
+        file.attrs["fingerprint"] = fingerprint(shapes, checksums)
+        file.attrs["provenance"] = json.dumps(about)
+        file.attrs["channels"] = channels
+
+
+def _find_room(path: Path, size: int) -> None:
+    """Meet a full disk here: the HDF5 library crashes where it cannot write."""
+    end = path.stat().st_size
+    try:
+        with path.open("ab") as file:
+            file.write(bytes(size))
+    finally:
+        os.truncate(path, end)
+
+
+def fingerprint(shapes: np.ndarray, checksums: np.ndarray) -> str:
+    """Of all the pixels of a store; arguments as for ``write_index``."""
+    return hashlib.sha256(shapes.tobytes() + checksums.astype(np.int64).tobytes()).hexdigest()
 
 
 class _Index(NamedTuple):
+    file: mmap.mmap
+    place: int
     pixels: np.ndarray
     offset: np.ndarray
     height: np.ndarray
@@ -126,6 +122,11 @@ class Store:
         return self._index.about
 
     @property
+    def channels(self) -> int:
+        """Bytes of a pixel."""
+        return self._index.channels
+
+    @property
     def shapes(self) -> np.ndarray:
         """(N, 2) int64 height and width of the images as they are stored."""
         return np.stack([self._index.height, self._index.width], axis=1).astype(np.int64)
@@ -134,8 +135,11 @@ class Store:
         """(H, W, channels) uint8 of one image, read-only and not copied; 3 channels in images.h5, 1 in prior.h5."""
         index = self._index
         shape = int(index.height[row]), int(index.width[row]), index.channels
-        start = int(index.offset[row])
-        return index.pixels[start : start + math.prod(shape)].reshape(shape)
+        start, size = int(index.offset[row]), math.prod(shape)
+        if hasattr(mmap, "MADV_WILLNEED"):  # one request to the disk; page by page it takes ten times as long
+            before = (index.place + start) % mmap.PAGESIZE
+            index.file.madvise(mmap.MADV_WILLNEED, index.place + start - before, before + size)
+        return index.pixels[start : start + size].reshape(shape)
 
     def __getstate__(self) -> dict[str, Path | str]:
         return {"path": self.path, "stage": self.stage}
@@ -149,5 +153,7 @@ class Store:
             fingerprint, about = str(file.attrs["fingerprint"]), json.loads(file.attrs["provenance"])
         if place is None or self.path.stat().st_size < place + size:
             raise UserError(f"{self.path} is cut short; delete it and run the stage {self.stage} again")
-        pixels = np.memmap(self.path, np.uint8, "r", place, (size,))
-        return _Index(np.asarray(pixels), offset, height, width, channels, fingerprint, about)
+        with self.path.open("rb") as whole:
+            mapped = mmap.mmap(whole.fileno(), 0, access=mmap.ACCESS_READ)
+        pixels = np.frombuffer(mapped, np.uint8, size, place)
+        return _Index(mapped, place, pixels, offset, height, width, channels, fingerprint, about)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import numpy as np
 
 from luss_core import io
 from luss_core.config import PrepareConfig
-from luss_core.data.check import Checked, check, read_sizes
+from luss_core.data.check import check, read_sizes
 from luss_core.data.decode import stored_size
-from luss_core.data.images import SPLITS, Found, ImageList, Listing, arrange, list_files, write_csv, write_images
+from luss_core.data.images import SPLITS, Found, Listing, arrange, list_files, to_list, write_csv, write_images
 from luss_core.data.masks import IGNORE
-from luss_core.data.store import StoreWriter, write_store
+from luss_core.data.packing import Packing, digest_of_files
+from luss_core.data.store import Store
+from luss_core.data.verify import describe
 from luss_core.errors import UserError
 from luss_core.parallel import batches, ordered_map, progress
 
@@ -48,11 +51,14 @@ class Outcome:
     largest_id: int = 0
 
 
-def prepare(cfg: PrepareConfig, *, root: Path, out: Path, threads: int, classes: int | None = None) -> None:
+def prepare(
+    cfg: PrepareConfig, *, root: Path, out: Path, state: Path, threads: int, classes: int | None = None
+) -> None:
     """Check every file below ``root`` and pack the images, reduced, into ``out``/images.h5.
 
     Files that cannot be used are listed in rejected.csv with the reason, and so are masks that are missing, damaged or
-    of another size than their image (the image is kept without). summary.json is written last.
+    of another size than their image (the image is kept without). summary.json is written last. Goes on from ``state``
+    after an interruption, to the same files.
 
     Args:
         classes: C; None leaves the ids of the masks unchecked.
@@ -60,20 +66,37 @@ def prepare(cfg: PrepareConfig, *, root: Path, out: Path, threads: int, classes:
     Raises:
         UserError: no images, too many rejected, mask ids above ``classes``, or ``out`` cannot be written.
     """
-    for name in (*OUTPUTS, TOO_MANY):
-        io.remove(out / name)
-    listing, problems = find(root, cfg.masks)
-    outcome = Outcome(rejected=problems)
-    candidates = list(_headers(cfg, root, listing, threads, outcome))
-    _stop_if_too_many(cfg, outcome, len(candidates), out)
-    size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
-    _check_space(out, size)
-    about = io.provenance({"prepare": cfg.model_dump(mode="json"), "classes": classes})
-    with write_store(out / "images.h5", size, about) as store:
-        _decode_all(cfg, root, [found for found, _ in candidates], threads, classes, store, outcome)
-        _stop_if_too_many(cfg, outcome, len(outcome.rows), out)
+    with io.locked(state, "preparing"):
+        for name in (*OUTPUTS, TOO_MANY):
+            io.remove(out / name)
+        listing, problems = find(root, cfg.masks)
+        outcome = Outcome(rejected=problems)
+        candidates = list(_headers(cfg, root, listing, threads, outcome))
+        _stop_if_too_many(cfg, outcome, len(candidates), out)
+        size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
+        images = [found for found, _ in candidates]
+        del candidates
+        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
+        _check_space(out, size - packing.on_disk())
+        _decode_all(cfg, root, images, threads, classes, packing, outcome)
+        hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
+        _stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
         _stop_if_above(outcome, classes)
-    _write_lists(root, out, listing, outcome, about)
+        about = io.provenance({"prepare": cfg.model_dump(mode="json"), "classes": classes})
+        packing.complete(about)
+        summary = _write_lists(root, out, listing, outcome)
+        packing.hand_over()
+        io.write_json(out / "summary.json", summary | {"provenance": about})
+        log.info("images.h5: %s", describe(Store(out / "images.h5")))
+        shutil.rmtree(state)
+
+
+def _key(cfg: PrepareConfig, root: Path, images: list[Found], threads: int) -> dict[str, Any]:
+    """What decides the packed batches. The limit on rejected files does not: raised, it lets the work be finished."""
+    names = (name for found in images for name in (found.path, found.mask))
+    settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction"})
+    files = digest_of_files(root, names, threads)
+    return io.provenance({"prepare": settings, "root": str(root.resolve()), "files": files})
 
 
 def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]:
@@ -127,18 +150,14 @@ def _decode_all(
     images: list[Found],
     threads: int,
     classes: int | None,
-    store: StoreWriter,
+    packing: Packing,
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image; of two with one id the first that can be decoded is kept."""
-    jobs = _without_split_ids(images)
-    results = ordered_map(partial(check, root, cfg.short_side), jobs, threads)
+    work, jobs = partial(check, root, cfg.short_side), _without_split_ids(images)
     remaining = iter(images)
-    for batch in progress(results, len(images), "images", lambda checked: len(checked.reasons)):
-        found = [next(remaining) for _ in batch.reasons]
-        _sort_out(found, batch, classes, outcome)
-        kept = batch.stored[:, 0] > 0
-        store.append(batch.pixels, batch.stored[kept], batch.checksums[kept])
+    for batch in packing.run(work, jobs, threads, len(images), "images"):
+        _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
 
 
 def _without_split_ids(images: list[Found]) -> Iterator[list[Found]]:
@@ -153,9 +172,10 @@ def _without_split_ids(images: list[Found]) -> Iterator[list[Found]]:
         yield batch
 
 
-def _sort_out(images: list[Found], batch: Checked, classes: int | None, outcome: Outcome) -> None:
+def _sort_out(images: list[Found], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
+    """Add what ``check`` says of a batch."""
     for found, reason, mask_reason, largest in zip(
-        images, batch.reasons, batch.mask_reasons, batch.mask_ids, strict=True
+        images, notes["reasons"], notes["mask_reasons"], notes["mask_ids"], strict=True
     ):
         if reason:
             outcome.rejected.append((found.path, reason))
@@ -167,10 +187,10 @@ def _sort_out(images: list[Found], batch: Checked, classes: int | None, outcome:
             outcome.above.append((found.mask, largest))
         outcome.largest_id = max(outcome.largest_id, largest)
         outcome.rows.append(found)
-    outcome.sizes.append(batch.sizes[batch.sizes[:, 0] > 0])
+    outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
 
 
-def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Path) -> None:
+def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Path, hint: str = "") -> None:
     count, total = len(outcome.rejected), len(outcome.rejected) + usable
     if usable and count <= cfg.max_rejected_fraction * total:
         return
@@ -178,7 +198,7 @@ def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Pa
     shown = "".join(f"\n  {path!r}: {reason}" for path, reason in outcome.rejected[:SHOWN])
     raise UserError(
         f"{count} of {total} images cannot be used, more than prepare.max_rejected_fraction ="
-        f" {cfg.max_rejected_fraction:g} allows; mend or remove them, or raise it. All are listed in"
+        f" {cfg.max_rejected_fraction:g} allows; mend or remove them, or raise it.{hint} All are listed in"
         f" {out / TOO_MANY}; the first:{shown}"
     )
 
@@ -207,7 +227,12 @@ def _check_space(out: Path, size: int) -> None:
         raise UserError(f"{out}: images.h5 needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free the disk")
 
 
-def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome, about: dict[str, Any]) -> None:
+def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome) -> dict[str, Any]:
+    """Write images.csv and rejected.csv.
+
+    Returns:
+        The content of summary.json, but for the provenance.
+    """
     broken = {path for path, _ in outcome.rejected}
     missing = [
         (found.path, "mask missing; the image is kept") for found in listing.unmasked if found.path not in broken
@@ -216,27 +241,21 @@ def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome, abou
     stray = [(path, "mask without an image") for path in listing.stray_masks if path not in masks_of_broken]
     noted = outcome.noted + missing + stray
     write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted))
-    sizes = np.concatenate(outcome.sizes)
-    columns = zip(*outcome.rows, strict=True)
-    split, ids, path, folder, mask = (list(column) for column in columns)
-    images = ImageList(_root_from(out, root), ids, path, split, sizes[:, 0], sizes[:, 1], folder, mask)
+    images = to_list(_root_from(out, root), outcome.rows, np.concatenate(outcome.sizes))
     write_images(out / "images.csv", images)
-    counts = Counter(split)
-    summary = {
+    counted = Counter(images.split)
+    counts = {split: counted[split] for split in SPLITS if counted[split]}
+    log.info("%d images in %s; set aside: %d, noted: %d", len(images), counts, len(outcome.rejected), len(noted))
+    return {
         "root": images.root.as_posix(),
-        "images": {name: counts[name] for name in SPLITS if counts[name]},
-        "masks": dict(Counter(s for s, m in zip(split, mask, strict=True) if m)),
-        "categories": sorted(set(folder) - {""}),
+        "images": counts,
+        "masks": dict(Counter(found.split for found in outcome.rows if found.mask)),
+        "categories": sorted(set(images.folder) - {""}),
         "largest_mask_id": outcome.largest_id,
         "rejected": len(outcome.rejected),
         "noted": len(noted),
         "ignored": dict(sorted(listing.ignored.items())),
-        "provenance": about,
     }
-    io.write_json(out / "summary.json", summary)
-    log.info(
-        "%d images in %s; set aside: %d, noted: %d", len(split), summary["images"], summary["rejected"], len(noted)
-    )
 
 
 def _root_from(out: Path, root: Path) -> Path:

@@ -1,7 +1,7 @@
 """images.h5 -> prior.h5 and summary.json: a saliency map of every image, computed or taken from a folder."""
 
 import logging
-import zlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,12 +18,13 @@ from luss_core.data.baselines import centre_prior, spectral_residual
 from luss_core.data.check import attempt
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.masks import read_mask
+from luss_core.data.packing import Packed, Packing, digest_of_files, packed
 from luss_core.data.saliency import region_contrast
 from luss_core.data.saliency_folder import find_maps, raise_unusable, read_map
-from luss_core.data.store import Store, write_store
+from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.metrics.saliency import RULE, foreground_f, salient
-from luss_core.parallel import batches, ordered_map, progress
+from luss_core.parallel import batches
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +46,6 @@ class Job(NamedTuple):
     mask: str
 
 
-class Made(NamedTuple):
-    """The maps of one batch."""
-
-    pixels: bytes
-    shapes: np.ndarray
-    """(b, 2) height and width."""
-    checksums: np.ndarray
-    statistics: np.ndarray
-    """(b, 3) mean, share of the pixels that are salient, and greatest value, each in [0, 1]."""
-    scores: np.ndarray
-    """(n, 3) F of the map and of the two baselines, for the images with a mask."""
-    problems: list[str]
-    """Maps of the folder that cannot be used."""
-
-
 @dataclass
 class Tally:
     """Sums over the batches so far."""
@@ -72,45 +58,53 @@ class Tally:
     scores: np.ndarray = field(default_factory=lambda: np.zeros(len(SCORED)))
     problems: list[str] = field(default_factory=list)
 
-    def add(self, made: Made) -> None:
-        self.images += len(made.shapes)
-        self.empty += int((made.statistics[:, 2] == 0).sum())
-        self.statistics += made.statistics.sum(axis=0)
-        self.largest = max(self.largest, float(made.statistics[:, 2].max()))
-        self.scored += len(made.scores)
-        self.scores += made.scores.sum(axis=0)
-        self.problems += made.problems
+    def add(self, notes: dict[str, Any]) -> None:
+        """What ``_make`` notes of a batch."""
+        statistics = np.array(notes["statistics"])
+        self.images += len(statistics)
+        self.empty += int((statistics[:, 2] == 0).sum())
+        self.statistics += statistics.sum(axis=0)
+        self.largest = max(self.largest, float(statistics[:, 2].max()))
+        self.scored += len(notes["scores"])
+        self.scores += np.array(notes["scores"]).reshape(-1, len(SCORED)).sum(axis=0)
+        self.problems += notes["problems"]
 
 
-def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, threads: int) -> None:
+def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path, threads: int) -> None:
     """Write ``out``/prior.h5, a ``Store`` of one channel whose row i belongs to row i of images.csv, and summary.json.
 
     The pixels are those of images.h5, so no file is decoded again. A map has the size of the stored image, reduced to
     ``cfg.size``; 255 stands out most. summary.json, written last, holds how much of the images is salient, and where
-    there are masks the F of the maps beside two baselines.
+    there are masks the F of the maps beside two baselines. Goes on from ``state`` after an interruption, to the same
+    files.
 
     Raises:
         UserError: the inputs do not belong together, maps in the folder cannot be used, or ``out`` cannot be written.
     """
-    for name in OUTPUTS:
-        io.remove(out / name)
-    listing, pixels = read_images(images), Store(store)
-    if len(listing) != len(pixels):
-        raise UserError(f"{images} has {len(listing)} images, {store} has {len(pixels)}; run the stage prepare again")
-    folder = None if cfg.folder is None else Path(cfg.folder).expanduser()
-    maps = None if folder is None else find_maps(folder, listing, threads)
-    split = next((split for split in SCORED_SPLITS if any(listing.mask[row] for row in listing.rows(split))), "")
-    about = io.provenance({"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint})
-    tally = Tally()
-    work = partial(_make, cfg, pixels, listing.root, folder)
-    size = int(map_shapes(pixels.shapes, cfg.size).prod(axis=1).sum())
-    with write_store(out / "prior.h5", size, about, channels=1) as writer:
-        results = ordered_map(work, batches(_jobs(listing, maps, split), BATCH), threads)
-        for made in progress(results, len(listing), "maps", lambda made: len(made.shapes)):
-            tally.add(made)
-            writer.append(made.pixels, made.shapes, made.checksums)
-        _stop_if_unusable(folder, tally)
-    io.write_json(out / "summary.json", _summary(cfg, tally, split, about))
+    with io.locked(state, "making saliency maps"):
+        for name in OUTPUTS:
+            io.remove(out / name)
+        listing, pixels = read_images(images), Store(store)
+        if len(listing) != len(pixels):
+            counts = f"{images} has {len(listing)} images, {store} has {len(pixels)}"
+            raise UserError(f"{counts}; run the stage prepare again")
+        folder = None if cfg.folder is None else Path(cfg.folder).expanduser()
+        maps = None if folder is None else find_maps(folder, listing, threads)
+        split = next((split for split in SCORED_SPLITS if any(listing.mask[row] for row in listing.rows(split))), "")
+        about = io.provenance({"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint})
+        masks = digest_of_files(listing.root, (job.mask for job in _jobs(listing, maps, split)), threads)
+        own = digest_of_files(folder, maps, threads) if folder and maps else ""
+        size = int(map_shapes(pixels.shapes, cfg.size).prod(axis=1).sum())
+        packing = Packing(state, out / "prior.h5", size, [about, str(listing.root), masks, own], channels=1)
+        tally, work = Tally(), partial(_make, cfg, pixels, listing.root, folder)
+        for batch in packing.run(work, batches(_jobs(listing, maps, split), BATCH), threads, len(listing), "maps"):
+            tally.add(batch.notes)
+        if folder is not None:
+            _stop_if_unusable(folder, tally, state)
+        packing.complete(about)
+        packing.hand_over()
+        io.write_json(out / "summary.json", _summary(cfg, tally, split, about))
+        shutil.rmtree(state)
 
 
 def map_shapes(shapes: np.ndarray, size: int) -> np.ndarray:
@@ -124,25 +118,31 @@ def _jobs(listing: ImageList, maps: list[str] | None, split: str) -> Iterator[Jo
         yield Job(row, maps[row] if maps else "", listing.mask[row] if listing.split[row] == split else "")
 
 
-def _make(cfg: PriorConfig, store: Store, root: Path, folder: Path | None, jobs: list[Job]) -> Made:
-    """The maps of one batch. One thread of BLAS a process: the processes share the cores already."""
-    shapes = map_shapes(np.array([store.read(job.row).shape[:2] for job in jobs]), cfg.size)
-    statistics, checksums = np.zeros((len(jobs), 3)), np.zeros(len(jobs), np.int64)
-    maps, scores, problems = [], [], []
+def _make(cfg: PriorConfig, store: Store, root: Path, folder: Path | None, jobs: list[Job]) -> Packed:
+    """The maps of one batch. One thread of BLAS a process: the processes share the cores already.
+
+    Returns:
+        As notes
+        statistics: for each map its mean, the share of its pixels that are salient, and its greatest value, in [0, 1];
+        scores: F of the map and of the two baselines, for the images with a mask;
+        problems: maps of the folder that cannot be used.
+    """
+    shapes = map_shapes(np.array([store.read(job.row).shape[:2] for job in jobs]), cfg.size).tolist()
+    maps: list[bytes] = []
+    notes: dict[str, list[Any]] = {"statistics": [], "scores": [], "problems": []}
     with threadpool_limits(1):
-        for i, (job, (height, width)) in enumerate(zip(jobs, shapes.tolist(), strict=True)):
+        for job, (height, width) in zip(jobs, shapes, strict=True):
             image = _reduced(store.read(job.row), height, width)
             saliency = _computed(cfg, image) if folder is None else attempt(read_map, folder / job.map, height, width)
             if isinstance(saliency, str):
-                problems.append(f"{job.map!r}: {saliency}")
+                notes["problems"].append(f"{job.map!r}: {saliency}")
                 saliency = np.zeros((height, width), np.uint8)
             maps.append(saliency.tobytes())
-            checksums[i] = zlib.crc32(maps[-1])
-            statistics[i] = saliency.mean() / 255, salient(saliency / 255).mean(), saliency.max() / 255
+            values = saliency.mean() / 255, salient(saliency / 255).mean(), saliency.max() / 255
+            notes["statistics"].append([float(value) for value in values])
             if job.mask:
-                scores.append(_scores(image, saliency, read_mask(root / job.mask)))
-    made = np.array(scores).reshape(-1, len(SCORED))
-    return Made(b"".join(maps), shapes, checksums, statistics, made, problems)
+                notes["scores"].append([float(f) for f in _scores(image, saliency, read_mask(root / job.mask))])
+    return packed(len(jobs), maps, shapes, notes)
 
 
 def _reduced(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -163,12 +163,14 @@ def _scores(image: np.ndarray, saliency: np.ndarray, truth: np.ndarray) -> list[
     return [foreground_f(salient(np.asarray(plane)), truth) for plane in whole]
 
 
-def _stop_if_unusable(folder: Path | None, tally: Tally) -> None:
-    if folder is None:
-        return
+def _stop_if_unusable(folder: Path, tally: Tally, state: Path) -> None:
+    """The work is of no use then: other maps must be read."""
+    unusable = bool(tally.problems) or tally.largest * 255 < FEWEST_LEVELS
+    if unusable:
+        shutil.rmtree(state)
     if tally.problems:
         raise_unusable(folder, [("maps that cannot be used", tally.problems)])
-    if tally.largest * 255 < FEWEST_LEVELS:
+    if unusable:
         raise UserError(
             f"prior.folder {folder}: all maps are black; the greatest value is {tally.largest * 255:.0f} of 255."
             " Write 255, not 1, for what stands out"

@@ -3,7 +3,6 @@
 Of several processes all read it and the first writes it.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -18,7 +17,7 @@ import torch
 
 from luss_core import group
 from luss_core.errors import UserError
-from luss_core.io import atomic
+from luss_core.io import atomic, locked
 
 logger = logging.getLogger(__name__)
 
@@ -42,19 +41,7 @@ class Run:
         Raises:
             UserError: another process trains here, or the folder cannot be written.
         """
-        if group.rank():
-            yield
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "lock").open("w")
-        except OSError as error:
-            raise UserError(f"cannot write {self.folder}: {error.strerror}; check rights and free space") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(f"another process is training in {self.folder}; wait for it or stop it") from error
+        with nullcontext() if group.rank() else locked(self.folder, "training"):
             yield
 
     def save(self, state: dict[str, Any]) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from stores import write_store
 
 from luss_core.data.features import Clusters, write_clusters
 from luss_core.data.images import ImageList, read_images, write_csv, write_images
 from luss_core.data.masks import write_mask
-from luss_core.data.store import Store, write_store
+from luss_core.data.store import Store
 
 ABOUT = {"luss": "0.1", "commit": "abc1234+", "libraries": {"torch": "2.9", "numpy": "2.3"}, "settings": {"seed": 0}}
 COLUMNS = ("split", "rule", "class", "name", "IoU", "BIoU", "cluster", "truth_pixels", "predicted_pixels")
@@ -90,8 +91,7 @@ def write_data(fake: FakeRun) -> None:
     fake.images.parent.mkdir(parents=True, exist_ok=True)
     shapes = np.array(sizes)
     write_images(fake.images, ImageList(root=fake.data, height=shapes[:, 0], width=shapes[:, 1], **columns))
-    with write_store(fake.store, sum(p.nbytes for p in pictures), ABOUT) as store:
-        store.append(b"".join(p.tobytes() for p in pictures), shapes, np.zeros(len(shapes), np.int64))
+    write_store(fake.store, pictures, ABOUT)
     summary = {"root": str(fake.data), "rejected": 1, "noted": 1}
     fake.images.with_name("summary.json").write_text(json.dumps(summary))
     fake.images.with_name("rejected.csv").write_text("path,reason\na.jpg,empty file\nb.png,mask missing\n")
@@ -103,10 +103,7 @@ def write_prior(fake: FakeRun) -> None:
     for height, width in Store(fake.store).shapes.tolist():
         maps.append(np.zeros((height, width, 1), np.uint8))
         maps[-1][height // 4 : -height // 4, width // 4 : -width // 4] = 230
-    fake.prior.parent.mkdir(parents=True, exist_ok=True)
-    with write_store(fake.prior, sum(m.nbytes for m in maps), ABOUT, 1) as store:
-        shapes = np.array([m.shape[:2] for m in maps])
-        store.append(b"".join(m.tobytes() for m in maps), shapes, np.zeros(len(maps), np.int64))
+    write_store(fake.prior, maps, ABOUT)
 
 
 def write_run(fake: FakeRun) -> dict[str, Any]:

@@ -35,14 +35,22 @@ def prepared(root: Path) -> Path:
             Image.fromarray(pixels).save(path)
             if split != "train":
                 write_mask(root / "photographs" / f"{split}-segmentation" / "cat" / f"{i}.png", truth)
-    prepare(PrepareConfig(short_side=44), root=root / "photographs", out=root / "prepare", threads=1)
+    prepare(
+        PrepareConfig(short_side=44), root=root / "photographs", out=root / "prepare", state=root / "state", threads=1
+    )
     return root
 
 
 def make(data: Path, out: Path, threads: int = 1, **settings) -> Path:
     cfg = PriorConfig(**settings)
-    prior(cfg, images=data / "prepare/images.csv", store=data / "prepare/images.h5", out=out, threads=threads)
+    files = {"images": data / "prepare/images.csv", "store": data / "prepare/images.h5"}
+    prior(cfg, **files, out=out, state=state_of(out), threads=threads)
     return out
+
+
+def state_of(out: Path) -> Path:
+    """Folder of the work in progress that make() uses."""
+    return out.with_name(f"{out.name}.state")
 
 
 def save_map(path: Path, pixels: np.ndarray) -> None:

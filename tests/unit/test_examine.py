@@ -11,11 +11,12 @@ import pytest
 import torch
 from fake_run import ABOUT, FakeRun, write_data
 from PIL import Image
+from stores import write_store
 
 from luss_core.config import ExamineConfig, PretrainConfig
 from luss_core.data.images import ImageList, read_images, write_images
 from luss_core.data.masks import IGNORE, read_mask
-from luss_core.data.store import Store, write_store
+from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
 from luss_core.models.backbone import save_weights
@@ -61,12 +62,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
 
 def write_prior(fake: FakeRun, path: Path) -> Path:
     """The truth itself as saliency."""
-    images, pixels = read_images(fake.images), Store(fake.store)
+    images = read_images(fake.images)
     masks = [read_mask(images.root / name) for name in images.mask]
     maps = [np.where((mask > 0) & (mask != IGNORE), 255, 0).astype(np.uint8) for mask in masks]
-    with write_store(path, sum(m.nbytes for m in maps), ABOUT, 1) as store:
-        store.append(b"".join(m.tobytes() for m in maps), pixels.shapes, np.zeros(len(maps), np.int64))
-    return path
+    return write_store(path, [plane[..., None] for plane in maps], ABOUT)
 
 
 def run(fake: FakeRun, out: Path, cfg: ExamineConfig = CFG, encoder: str = "attention", **more: Any) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 import csv
 import os
-import subprocess
-import sys
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +17,14 @@ from luss_core.data.images import read_images
 from luss_core.data.masks import write_mask
 from luss_core.data.store import Store
 from luss_core.errors import UserError
-from luss_core.stages.prepare import prepare
+from luss_core.stages import prepare as stage
 
 OUTPUTS = ["images.csv", "images.h5", "rejected.csv", "summary.json"]
 PATIENT = PrepareConfig(max_rejected_fraction=1)
+
+
+def prepare(cfg: PrepareConfig, *, out: Path, **more) -> None:
+    stage.prepare(cfg, out=out, state=out.with_name(f"{out.name}.state"), **more)
 
 
 def save(path: Path, height=60, width=90, seed=0, **options) -> Path:
@@ -78,6 +81,12 @@ def test_rows_of_list_and_store_agree(tmp_path):
     assert summary["masks"] == {"validation": 4, "test": 4}
     assert (summary["categories"], summary["largest_mask_id"], summary["rejected"]) == (["cat", "dog"], 2, 0)
     assert summary["provenance"]["settings"]["prepare"]["short_side"] == 45
+
+
+def test_the_log_says_how_large_the_store_is_and_how_fast_it_reads(tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        prepare(PrepareConfig(), root=imagenet_s(tmp_path / "data"), out=tmp_path / "out", threads=1)
+    assert re.search(r"images.h5: [\d.e-]+ GB; read in random order: \d+ images/s, \d+ MB/s", caplog.text)
 
 
 def test_outputs_do_not_depend_on_the_number_of_processes(tmp_path):
@@ -269,27 +278,6 @@ def test_a_disk_without_room_is_found_before_decoding(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
     with pytest.raises(UserError, match="images.h5 needs 0.0 GB"):
         prepare(PrepareConfig(), root=tmp_path / "data", out=tmp_path / "out", threads=1)
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from luss_core.config import PrepareConfig
-from luss_core.stages import prepare
-usual = prepare.check
-prepare.check = lambda *arguments: (usual(*arguments), os.kill(os.getpid(), 9))
-prepare.prepare(PrepareConfig(), root=Path(sys.argv[1]), out=Path(sys.argv[2]), threads=1)
-"""
-
-
-def test_a_killed_run_leaves_nothing_that_looks_finished(tmp_path):
-    root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
-    prepare(PrepareConfig(), root=root, out=out, threads=1)
-    done = subprocess.run([sys.executable, "-c", KILLED, str(root), str(out)])
-    assert done.returncode == -9
-    assert not any((out / name).exists() for name in OUTPUTS)
-    prepare(PrepareConfig(), root=root, out=out, threads=1)
-    assert sorted(p.name for p in out.iterdir()) == OUTPUTS
 
 
 def test_the_results_folder_can_be_moved_with_its_data(tmp_path):

@@ -72,7 +72,13 @@ def test_maps_that_are_asked_for_must_be_given(data, tmp_path):
 
 def test_maps_of_other_images_are_refused(data, tmp_path):
     other = prepared(tmp_path / "other")
-    prepare(PrepareConfig(short_side=30), root=other / "photographs", out=other / "prepare", threads=1)
+    prepare(
+        PrepareConfig(short_side=30),
+        root=other / "photographs",
+        out=other / "prepare",
+        state=other / "state",
+        threads=1,
+    )
     make(other, other / "prior")
     with pytest.raises(UserError, match=r"prior\.h5 was made of other images"):
         run(settings(), data, tmp_path, other / "prior/prior.h5")

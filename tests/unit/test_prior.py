@@ -1,10 +1,7 @@
 """The stage prior: maps in step with the images, scored beside the baselines, whole or not at all."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -74,7 +71,9 @@ def test_the_summary_sets_the_maps_beside_the_baselines(data, tmp_path):
 
 def test_without_masks_there_is_no_f(tmp_path):
     save_map(tmp_path / "photographs/x.png", draw(40, 60, 0)[0])
-    prepare(PrepareConfig(), root=tmp_path / "photographs", out=tmp_path / "prepare", threads=1)
+    prepare(
+        PrepareConfig(), root=tmp_path / "photographs", out=tmp_path / "prepare", state=tmp_path / "state", threads=1
+    )
     assert io.read_json(make(tmp_path, tmp_path / "out") / "summary.json")["F"] is None
 
 
@@ -113,27 +112,6 @@ def test_lists_and_stores_of_two_runs_are_refused(data, tmp_path):
             images=tmp_path / "images.csv",
             store=data / "prepare/images.h5",
             out=tmp_path / "out",
+            state=tmp_path / "state",
             threads=1,
         )
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from luss_core.config import PriorConfig
-from luss_core.stages import prior
-usual = prior.region_contrast
-prior.region_contrast = lambda *arguments: (usual(*arguments), os.kill(os.getpid(), 9))
-data = Path(sys.argv[1])
-prior.prior(PriorConfig(), images=data / "images.csv", store=data / "images.h5", out=Path(sys.argv[2]), threads=1)
-"""
-
-
-def test_a_killed_run_leaves_nothing_that_looks_finished(data, tmp_path):
-    make(data, tmp_path)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", KILLED, data / "prepare", tmp_path], env=environment)
-    assert done.returncode == -9
-    assert not any((tmp_path / name).exists() for name in OUTPUTS)
-    make(data, tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == OUTPUTS

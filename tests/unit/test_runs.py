@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import write_store
 
 from luss_core import runs
 from luss_core.config import Config
-from luss_core.data.store import write_store
 from luss_core.errors import UserError
 
 
@@ -125,8 +125,7 @@ def test_the_folder_of_images_must_exist_and_hold_something(tmp_path):
 
 def test_contents_are_those_of_the_files_in_their_order(tmp_path):
     for name, pixel in (("one", 1), ("same", 1), ("other", 2)):
-        with write_store(tmp_path / f"{name}.h5", 3, {"made": name}) as store:
-            store.append(bytes([pixel] * 3), np.ones((1, 2), np.int64), np.array([pixel]))
+        write_store(tmp_path / f"{name}.h5", [np.full((1, 1, 3), pixel, np.uint8)], {"made": name})
     (tmp_path / "a.csv").write_text("a")
     (tmp_path / "b.csv").write_text("b")
 

@@ -69,7 +69,9 @@ def test_maps_of_other_resolutions_and_kinds_are_read(tmp_path):
 def test_ids_that_are_unique_need_no_split_folder(tmp_path):
     for name in ("a/x.jpg", "y.jpg"):
         save_map(tmp_path / "photographs" / name, draw(40, 60, 0)[0])
-    prepare(PrepareConfig(), root=tmp_path / "photographs", out=tmp_path / "prepare", threads=1)
+    prepare(
+        PrepareConfig(), root=tmp_path / "photographs", out=tmp_path / "prepare", state=tmp_path / "state", threads=1
+    )
     for name, value in (("a/x.png", 90), ("y.png", 180), ("z.png", 1)):  # one too many does no harm
         save_map(tmp_path / "maps" / name, np.full((40, 60), value, np.uint8))
     make(tmp_path, tmp_path / "out", folder=str(tmp_path / "maps"))
