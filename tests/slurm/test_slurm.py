@@ -99,7 +99,7 @@ def test_jobs_run_in_conda_environments(cases):
     assert run.status == 0, run.output
     environment = made(run.project.work / ".snakemake" / "conda")
     assert started(environment)["synthesize"]["active"] == str(environment)
-    assert [job["JobState"] for job in run.of_rule("synthesize")] == ["COMPLETED"]
+    assert [job["JobState"] for job in run.jobs] == ["COMPLETED"]
 
 
 def test_a_generic_submit_command_does_too(cases):
