@@ -1,10 +1,11 @@
-"""Training steps a second of two processes on two cores beside one on one core (bar: 1.6 times).
+"""Training steps a second of two processes on two cores beside one on one core (bar: 1.6 times, or the reason).
 
     python benchmarks/processes.py [--data results/embedded/prepare] [--settings config.yaml] [--processes 2]
 
-Each process has one thread. The batch is the same, shared by the processes, and so are its views, prior, joint
-BatchNorm, Sinkhorn and averaged gradients: a step has the same result. The two take turns, and the median of the ratios
-of neighbours is printed, with what one process makes of as many threads.
+Each process has one thread. The batch is the same, shared by all, and a step has the same result: views, prior,
+joint BatchNorm, Sinkhorn and averaged gradients. Beside them stand processes that work on their parts apart, without a
+word to each other, which is what the machine can do at most; and one process with as many threads. All take turns, and
+medians of the ratios are printed, with the time of one exchange of a few numbers and how many of them a step has.
 """
 
 import argparse
@@ -12,9 +13,14 @@ import os
 import socket
 import statistics
 import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import multiprocessing
 
 from luss_core import cli, group
@@ -30,6 +36,7 @@ from luss_core.train.optim import make_optimizer
 
 BAR = 1.6
 WARM_UP = 3
+EXCHANGES = 200
 CPU = torch.device("cpu")
 
 
@@ -41,65 +48,119 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    ratios, threaded = [], []
+    rounds = []
     for _ in range(args.rounds):
-        alone, threads, together = (
-            seconds(args, processes, threads)
-            for processes, threads in ((1, 1), (1, args.processes), (args.processes, 1))
-        )
-        ratios.append(alone / together)
-        threaded.append(alone / threads)
-        print(
-            f"a step: one process {alone:.3f} s, with {args.processes} threads {threads:.3f} s,"
-            f" {args.processes} processes {together:.3f} s"
-        )
-    ratio = statistics.median(ratios)
-    print(f"{args.processes} processes: {ratio:.2f} times the steps of one (bar: {BAR})")
-    print(f"one process with {args.processes} threads: {statistics.median(threaded):.2f} times")
-    if ratio < BAR:
+        alone, threads = seconds(args, 1, 1), seconds(args, 1, args.processes)
+        apart, together = seconds(args, args.processes, 1, apart=True), seconds(args, args.processes, 1)
+        rounds.append((alone / threads, alone / apart, alone / together))
+        print(f"a step: one {alone:.3f} s, threads {threads:.3f} s, apart {apart:.3f} s, together {together:.3f} s")
+    threads, apart, together = (statistics.median(ratios) for ratios in zip(*rounds, strict=True))
+    print(f"{args.processes} processes: {together:.2f} times the steps of one (bar: {BAR}); apart {apart:.2f} times")
+    print(f"one process with {args.processes} threads: {threads:.2f} times")
+    number, wait = exchanges(args)
+    print(f"{number} exchanges a step; one of a few numbers, with nothing else to do: {1e3 * wait:.2f} ms")
+    if together < BAR:
         raise SystemExit("below the bar")
 
 
-def seconds(args: argparse.Namespace, processes: int, threads: int) -> float:
+def seconds(args: argparse.Namespace, processes: int, threads: int, apart: bool = False) -> float:
     """Of a training step."""
+    return started(work, processes, args, threads, apart)
+
+
+def exchanges(args: argparse.Namespace) -> tuple[int, float]:
+    """How many exchanges a step has, and the seconds of one."""
+    return started(count, args.processes, args), started(exchange, args.processes)
+
+
+def started(function: Callable[..., float], processes: int, *arguments: Any) -> Any:
+    """What the first of several processes answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     answers = multiprocessing.get_context("spawn").SimpleQueue()
-    multiprocessing.spawn(work, (args, processes, threads, port, answers), nprocs=processes)
+    multiprocessing.spawn(answer, (function, processes, port, answers, arguments), nprocs=processes)
     return answers.get()
 
 
-def work(
+def answer(
     rank: int,
-    args: argparse.Namespace,
+    function: Callable[..., float],
     processes: int,
-    threads: int,
     port: int,
     answers: "multiprocessing.SimpleQueue[float]",
+    arguments: tuple[Any, ...],
 ) -> None:
-    """One process: some steps to warm up, then those that are timed."""
+    """One process."""
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(processes), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    found = function(*arguments)
+    if rank == 0:
+        answers.put(found)
+
+
+def work(args: argparse.Namespace, threads: int, apart: bool) -> float:
+    """Seconds of a step, after some to warm up. Apart each process has its part of a batch as a batch of its own."""
     torch.set_num_threads(threads)
+    processes = int(os.environ["WORLD_SIZE"])
+    with nullcontext() if apart else group.joined(CPU):
+        cfg = cli.section(PretrainConfig, "pretrain", args.settings)
+        step = training(args.data, cfg, cfg.train.batch_size // processes if apart else cfg.train.batch_size)
+        for _ in range(WARM_UP):
+            step()
+        start = time.perf_counter()
+        for _ in range(args.steps):
+            step()
+        return (time.perf_counter() - start) / args.steps
+
+
+def count(args: argparse.Namespace) -> int:
+    """Exchanges of a step."""
+    calls = Counter[str]()
+
+    def counted(name: str) -> Callable[..., Any]:
+        original = getattr(dist, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            calls[name] += 1
+            return original(*arguments, **named)
+
+        return call
+
     with group.joined(CPU):
         cfg = cli.section(PretrainConfig, "pretrain", args.settings)
-        saliency = Store(args.data.parent / "prior" / "prior.h5") if cfg.prior else None
-        rows = read_images(args.data / "images.csv").rows("train")
-        views = Views(Store(args.data / "images.h5"), rows, cfg.views, 0, prior=saliency)
-        torch.manual_seed(0)
-        method = build_method(cfg.method, Encoder(cfg.encoder))
-        if processes > 1:
-            synchronized(method)
-        method.to(memory_format=torch.channels_last).train()
-        optimizer, network = make_optimizer(method, cfg.train), group.parallel(method, CPU)
-        loader = iter(make_loader(views, cfg.train.batch_size, 0, WARM_UP + args.steps, 0, CPU))
-        start = 0.0
-        for step, batch in enumerate(loader):
-            if step == WARM_UP:
-                start = time.perf_counter()
-            train_step(method, optimizer, batch, cfg.train, Progress(10**6, 10**7, 10), network)
-        if rank == 0:
-            answers.put((time.perf_counter() - start) / args.steps)
+        step = training(args.data, cfg, cfg.train.batch_size)
+        step()
+        dist.all_gather, dist.all_reduce = counted("all_gather"), counted("all_reduce")
+        step()
+    return calls.total()
+
+
+def exchange() -> float:
+    """Seconds of gathering a few numbers."""
+    torch.set_num_threads(1)
+    with group.joined(CPU):
+        x = torch.zeros(1, 3, 64)
+        group.gather(x)
+        start = time.perf_counter()
+        for _ in range(EXCHANGES):
+            group.gather(x)
+        return (time.perf_counter() - start) / EXCHANGES
+
+
+def training(data: Path, cfg: PretrainConfig, batch_size: int) -> Callable[[], None]:
+    """A function that makes one step."""
+    saliency = Store(data.parent / "prior" / "prior.h5") if cfg.prior else None
+    views = Views(
+        Store(data / "images.h5"), read_images(data / "images.csv").rows("train"), cfg.views, 0, prior=saliency
+    )
+    torch.manual_seed(0)
+    method = build_method(cfg.method, Encoder(cfg.encoder))
+    if group.world_size() > 1:
+        synchronized(method)
+    method.to(memory_format=torch.channels_last).train()
+    optimizer, network = make_optimizer(method, cfg.train), group.parallel(method, CPU)
+    loader = iter(make_loader(views, batch_size, 0, 10**6, 0, CPU))
+    return lambda: train_step(method, optimizer, next(loader), cfg.train, Progress(10**6, 10**7, 10), network)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from torch.autograd.function import once_differentiable
 
 from luss_core import group
 
+TINY = 1e-12
+"""Keeps the scale of constant channels finite."""
+
 
 class _Normalize(torch.autograd.Function):
     """(x - mean) / sqrt(var + eps) w + b with the moments of all processes, and the gradient of that."""
@@ -17,22 +20,27 @@ class _Normalize(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, moments: Tensor, eps: float) -> Tensor:
         mean, variance, count = moments[0], moments[1], moments[2]
         ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps), count)
+        ctx.eps = eps
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """torch's fused gradient of this process's samples by themselves, put right for the sums of all samples."""
         x, weight, mean, scale, count = ctx.saved_tensors
-        places = [d for d in range(x.ndim) if d != 1]
+        factor = torch.ones_like(mean) if weight is None else weight
+        if x.numel():
+            args = (gradient, x, factor, None, None, mean, scale, True, ctx.eps, [True] * 3)
+            dx, across, along = torch.ops.aten.native_batch_norm_backward(*args)
+        else:
+            dx, across, along = torch.zeros_like(x), torch.zeros_like(mean), torch.zeros_like(mean)
+        own = torch.stack([along, across])
+        wrong = own * (x.shape[1] / max(1, x.numel())) - group.total(own) / count
+        slope = factor * scale * scale * wrong[1]
+        shift = factor * scale * wrong[0] - slope * mean
         shape = [-1 if d == 1 else 1 for d in range(x.ndim)]
-        gradient, centred = gradient.float(), x.float() - mean.view(shape)  # bfloat16 would lose what is left of sums
-        along, across = gradient.sum(places), scale * (gradient * centred).sum(places)
-        sums = group.total(torch.stack([along, across])) / count
-        factor = scale if weight is None else scale * weight
-        slope, shift = -factor * scale * sums[1], -factor * sums[0]
-        dx = torch.addcmul(shift.view(shape), gradient, factor.view(shape)).addcmul_(centred, slope.view(shape))
-        dx = dx.to(x.dtype)
-        return dx, None if weight is None else across, None if weight is None else along, None, None
+        dx = dx + torch.addcmul(shift.view(shape), x.float(), slope.view(shape))
+        return dx.to(x.dtype), None if weight is None else across, None if weight is None else along, None, None
 
 
 class GroupBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -70,10 +78,12 @@ def _moments(x: Tensor) -> Tensor:
 
     The parts are joined by their own means: sums of squares would lose the small variances.
     """
-    places = [d for d in range(x.ndim) if d != 1]
     count = x.new_full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float32)
     if x.numel():
-        variance, mean = torch.var_mean(x.float(), dim=places, correction=0)
+        _, mean, scale = torch.native_batch_norm(
+            x, None, None, None, None, True, 0.0, TINY
+        )  # var_mean takes thrice that
+        variance = (scale.double() ** -2 - TINY).clamp(min=0).float()
     else:
         variance = mean = torch.zeros_like(count)
     means, variances, counts = group.gather(torch.stack([mean, variance, count])[None]).unbind(dim=1)
