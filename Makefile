@@ -38,6 +38,8 @@ bars: $(READY)
 	$(BIN)/python benchmarks/image_list.py
 	$(BIN)/python benchmarks/feature_writer.py
 	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/cluster.py
+	$(BIN)/python benchmarks/processes.py
 	$(BIN)/python benchmarks/dry_run.py
 	$(BIN)/python benchmarks/scale.py
 

@@ -13,10 +13,14 @@ from luss_core.parallel import progress
 Blocks = Callable[[], Iterable[np.ndarray]]
 """Gives all (b, D) float32 vectors anew, some at a time."""
 
+ROWS = 1 << 14
+
 
 def normalized(vectors: np.ndarray) -> np.ndarray:
     """(n, D) float32 vectors divided by their L2 norms, in place; zeros stay zeros."""
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    for start in range(0, len(vectors), ROWS):  # the norm of all at once would take as much memory as they do
+        part = vectors[start : start + ROWS]
+        part /= np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
     return vectors
 
 
