@@ -44,9 +44,11 @@ class ShapeConfig(SwAVConfig):
     """What the attention of the large views is taught by cross-entropy: the saliency map itself, or cut by Otsu's
     threshold, or at twice its mean. The paper does not say."""
     prior_weight: float = Field(1, gt=0)
-    i2p_weight: float = Field(1, ge=0)
-    """Of the image-to-pixel alignment. Both alignments are means over their two directions; the paper adds them."""
-    p2p_weight: float = Field(1, ge=0)
+    i2p_weight: float = Field(0.25, ge=0)
+    """Of the image-to-pixel alignment. Both alignments are means over their two directions; the paper adds them and does
+    not name weights. With 1 for both, images become harder to tell apart: on the embedded set NMI 61 instead of 72 and
+    mIoU 52 instead of 57 (seed 0)."""
+    p2p_weight: float = Field(0.25, ge=0)
     """Of the pixel-to-pixel alignment."""
     i2p_bidirectional: bool = False
     """The image-level embedding predicts the mean code of the pixels as well."""
