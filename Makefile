@@ -21,7 +21,7 @@ test: $(READY)
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 # Whatever happens, nothing of it stays up.
 test-slurm: $(READY)

@@ -112,7 +112,7 @@ def test_another_seed_runs_beside_the_first(finished):
         ("luss_core/stages/prior.py", "def prior(", "MORE = 1\n\n\ndef prior(", PRIOR),
         ("luss_core/methods/swav.py", "class SwAV", "MORE = 1\n\n\nclass SwAV", PRETRAIN),
         ("luss_core/report/page.html", "<", "<!-- more --><", REPORT),
-        ("workflow_scripts/infer.py", "    infer(", "    1 + 1\n    infer(", INFER),
+        ("workflow_scripts/infer.py", "    work = ", "    1 + 1\n    work = ", INFER),
         ("workflow_scripts/ablation.py", "    ablation(", "    1 + 1\n    ablation(", set()),
         ("workflow_scripts/compare.py", "    compare(", "    1 + 1\n    compare(", set()),
         # neither comments, docstrings and layout, nor what reaches a stage as its settings, nor the version
