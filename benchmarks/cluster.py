@@ -18,10 +18,11 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+from memory import UNIT
 from tqdm import tqdm
 
 from luss_core.data.features import Features, read_clusters, write_features
-from luss_core.data.images import COLUMNS
+from luss_core.data.images import Found, to_list, write_images
 from luss_core.kmeans import fit_centroids, normalized
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,9 +89,8 @@ def write_inputs(folder: Path, count: int, dim: int) -> tuple[Path, Path]:
             mode = rng.choice(MODES, len(rows), p=weight)
             noise = rng.standard_normal((len(rows), dim), np.float32)
             writer.append(centres[mode] + spread[mode, None] * noise, rows)
-    with (folder / "images.csv").open("w", encoding="utf-8") as file:
-        file.write(",".join(COLUMNS) + "\n")
-        file.writelines(f'"{i:07d}","{i:07d}.png","train",1,1,"",""\n' for i in range(count))
+    images = [Found("train", f"{i:07d}", f"{i:07d}.png", "", "") for i in range(count)]
+    write_images(folder / "images.csv", to_list(folder, images, np.ones((count, 2), np.int64)))
     (folder / "summary.json").write_text(json.dumps({"root": "."}), encoding="utf-8")
     return folder / "features.h5", folder / "images.csv"
 
@@ -104,7 +104,7 @@ def measured(command: list[str | Path]) -> tuple[float, int, str]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{command[0]} failed")
-    return time.monotonic() - start, usage.ru_maxrss * 1024, said
+    return time.monotonic() - start, usage.ru_maxrss * UNIT, said
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ import resource
 import sys
 from pathlib import Path
 
+UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in which the system counts the peak."""
+
 
 def peak() -> float:
     """MB that it ever held."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 1e6
 
 
 def held() -> float:

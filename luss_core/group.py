@@ -1,4 +1,4 @@
-"""The processes that train one network together. Of a process on its own, sums are what it has itself."""
+"""The processes that work together on one thing. Of a process on its own, sums are what it has itself."""
 
 import contextlib
 import os
@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ PATIENCE = timedelta(minutes=30)
 
 
 def world_size() -> int:
-    """How many processes train together."""
+    """How many processes work together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -52,13 +51,6 @@ def share(count: int) -> slice:
     """The part of ``count`` things that is this process's: contiguous, in the order of ranks, all parts within one."""
     size, own = world_size(), rank()
     return slice(own * count // size, (own + 1) * count // size)
-
-
-def portion(rows: np.ndarray, batch_size: int, number: int, count: int) -> np.ndarray:
-    """Part ``number`` of ``count`` of the rows: contiguous, and of the same batches that all of them have."""
-    batches = -(-len(rows) // batch_size)
-    start, stop = (k * batches // count * batch_size for k in (number, number + 1))
-    return rows[start:stop]
 
 
 class _Gather(torch.autograd.Function):

@@ -11,6 +11,13 @@ from luss_core.data.loader import Images
 from luss_core.data.views import normalize
 
 
+def portion(rows: np.ndarray, batch_size: int, number: int, count: int) -> np.ndarray:
+    """Part ``number`` of ``count`` of the rows: contiguous, and of the same batches that all of them have."""
+    batches = -(-len(rows) // batch_size)
+    start, stop = (k * batches // count * batch_size for k in (number, number + 1))
+    return rows[start:stop]
+
+
 def resize_short(image: np.ndarray, size: int) -> Tensor:
     """(3, h, w) uint8 with the shorter side at ``size``; the longer is truncated to whole pixels as in torchvision."""
     height, width = image.shape[:2]

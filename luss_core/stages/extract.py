@@ -14,7 +14,7 @@ from luss_core.config import ExtractConfig
 from luss_core.data.features import write_features
 from luss_core.data.images import read_images
 from luss_core.data.store import Store
-from luss_core.data.whole import squares, to_network
+from luss_core.data.whole import portion, squares, to_network
 from luss_core.io import provenance
 from luss_core.models.encoder import Encoder, load_encoder, pool
 from luss_core.parallel import progress
@@ -44,7 +44,7 @@ def extract(
     Args:
         part: which of how many parts of the images. Batches are those of the whole, and so is every bit of the vectors.
     """
-    rows, pixels = group.portion(read_images(images).rows("train"), cfg.batch_size, *part), Store(store)
+    rows, pixels = portion(read_images(images).rows("train"), cfg.batch_size, *part), Store(store)
     network = load_encoder(encoder).to(device)
     dim = BINS**3 if cfg.features == "colour_histogram" else network.width_of(cfg.features)
     about = provenance({"extract": cfg.model_dump(mode="json")})

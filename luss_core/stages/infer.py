@@ -17,7 +17,7 @@ from luss_core.config import InferConfig
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.masks import write_mask, write_scored
 from luss_core.data.store import Store
-from luss_core.data.whole import resize_short, to_network
+from luss_core.data.whole import portion, resize_short, to_network
 from luss_core.io import provenance, write_json
 from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
 from luss_core.metrics.threshold import LEVELS, otsu
@@ -69,8 +69,8 @@ def infer(
     """
     network, listing, pixels = load_segmenter(segmenter).to(device), read_images(images), Store(store)
     splits = [split for split in listing.splits if split in cfg.splits] or listing.splits
-    rows = group.portion(np.concatenate([listing.rows(split) for split in splits]), 1, *part)
-    own = group.portion(rows, 1, group.rank(), group.world_size())
+    rows = portion(np.concatenate([listing.rows(split) for split in splits]), 1, *part)
+    own = rows[group.share(len(rows))]
     with torch.inference_mode(), autocast("auto", device):
         scale = score_scale(network, pixels, listing.rows("train"), cfg.size, device)
         level = otsu(scale.histogram) if cfg.threshold == "otsu" else min(round(cfg.threshold * 100), LEVELS - 1)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from luss_core import group, launch
+from luss_core import launch
 from luss_core.config import EncoderConfig, SegmenterConfig
+from luss_core.data.whole import portion
 from luss_core.errors import UserError
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.backbone import save_weights
@@ -152,7 +153,7 @@ def test_parts_that_do_not_exist(data, tmp_path, capsys, text):
 @pytest.mark.parametrize(("count", "batch", "parts"), [(10, 3, 2), (10, 3, 7), (0, 4, 3), (12, 4, 3)])
 def test_portions_are_all_rows_in_whole_batches(count, batch, parts):
     rows = np.arange(100, 100 + count)
-    found = [group.portion(rows, batch, k, parts) for k in range(parts)]
+    found = [portion(rows, batch, k, parts) for k in range(parts)]
     assert np.concatenate(found).tolist() == rows.tolist()
     assert all((part[0] - 100) % batch == 0 for part in found if len(part))
 
