@@ -1,5 +1,6 @@
 """Step 3: images and pseudo labels -> segmenter.safetensors and log.jsonl."""
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def finetune(
     settings = {"finetune": cfg.model_dump(mode="json"), "seed": seed, "classes": classes}
     found = read_clusters(clusters)
     pixels = Store(store)
-    run = Run(state, settings | {"data": pixels.fingerprint, "labels": found.fingerprint})
+    inputs = {"data": pixels.fingerprint, "labels": found.fingerprint, "encoder": _digest(encoder)}
+    run = Run(state, settings | inputs)
     with run.locked():
         torch.manual_seed(derive_seed(seed, 2))
         network = load_encoder(encoder)
@@ -57,4 +59,9 @@ def finetune(
             "provenance": provenance(settings),
         }
         save_weights(out, method, about)
-        run.finish(log)
+        run.hand_over(log)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -60,7 +60,7 @@ def pretrain(
             return
         about = {"encoder": cfg.encoder.model_dump(mode="json"), "provenance": provenance(settings)}
         save_weights(out, method.encoder, about)
-        run.finish(log)
+        run.hand_over(log)
 
 
 def check_overlap(cfg: PretrainConfig, views: Views) -> None:

@@ -69,7 +69,8 @@ def fit(
             due = interruption.due(done, device)
             if due or done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
                 journal.flush()
-                run.save({"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()})
+                state = {"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()}
+                run.save(state | {"whole": done == total})
                 if done < total:
                     interruption.saved(done)
 

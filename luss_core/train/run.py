@@ -1,6 +1,8 @@
-"""The folder of a training run: lock, checkpoint and log. It outlives interruptions; a finished run removes it.
+"""The folder of a training run: lock, checkpoint and log. It outlives interruptions, and the end of the run as well.
 
-Of several processes all read it and the first writes it.
+A job can be taken for failed although it was through, as when SLURM finds it over its time limit, and Snakemake then
+deletes what it made; the last checkpoint gives that back. Of several processes all read the folder and the first writes
+it.
 """
 
 import hashlib
@@ -10,14 +12,16 @@ import pickle
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
+import luss_core
 from luss_core import group
 from luss_core.errors import UserError
-from luss_core.io import atomic, locked
+from luss_core.io import LIBRARIES, atomic, locked, versions
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +53,13 @@ class Run:
         if group.rank():
             return
         with atomic(self.checkpoint) as partial:
-            torch.save({"fingerprint": self.fingerprint, **state}, partial)
+            torch.save({"fingerprint": self.fingerprint, "code": code(), **state}, partial)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The checkpoint, or None where there is none made with these settings.
+
+        That of a whole training is used only as long as the code is the same, too: who runs a finished stage again with
+        changed code wants to see what changed.
 
         Raises:
             UserError: it is damaged.
@@ -66,6 +73,9 @@ class Run:
         if state.get("fingerprint") != self.fingerprint:
             logger.info("%s was made with other settings or images: training begins anew", self.checkpoint)
             return None
+        if state.get("whole") and state["code"] != code():
+            logger.info("%s is of a whole training with other code or libraries: training begins anew", self.checkpoint)
+            return None
         return state
 
     def open_log(self, step: int) -> AbstractContextManager[IO[str] | None]:
@@ -78,11 +88,19 @@ class Run:
             partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         return self.log.open("a", encoding="utf-8")
 
-    def finish(self, log: Path) -> None:
-        """Hand the log over and remove the state: the outputs are written, and a new run must not go on from it."""
+    def hand_over(self, log: Path) -> None:
+        """Write the log of the training to where the workflow wants it."""
         with atomic(log) as partial:
             if self.log.exists():
                 shutil.copyfile(self.log, partial)
             else:
                 partial.touch()
-        shutil.rmtree(self.folder)
+
+
+@cache
+def code() -> str:
+    """SHA-256 of the source of the package and of the versions of the libraries."""
+    found = hashlib.sha256(json.dumps(versions(LIBRARIES), sort_keys=True).encode())
+    for path in sorted(Path(luss_core.__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()

@@ -121,14 +121,30 @@ def test_fewer_images_than_a_batch(tmp_path):
         train("swav", tmp_path, cfg=cfg)
 
 
-def test_finish_hands_the_log_over_and_removes_the_state(tmp_path):
-    run = Run(tmp_path / "state", {})
-    with run.locked():
-        fit(make("swav"), views(), TRAIN, run, Resources(CPU))
-        run.finish(tmp_path / "log.jsonl")
-    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").open()]
-    assert steps == list(range(15))
-    assert not (tmp_path / "state").exists()
+def test_a_whole_training_hands_its_log_over_and_gives_its_weights_again(tmp_path, monkeypatch, caplog):
+    """As where its job was taken for failed after the end, and what it wrote was deleted."""
+    caplog.set_level("INFO")
+    trained = train("swav", tmp_path).state_dict()
+    Run(tmp_path, {"name": "swav"}).hand_over(tmp_path / "out.jsonl")
+    assert [json.loads(line)["step"] for line in (tmp_path / "out.jsonl").open()] == list(range(15))
+    monkeypatch.setattr("luss_core.train.loop.train_step", None)
+    again = train("swav", tmp_path).state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in trained.items())
+    assert "going on from step 15 of 15" in caplog.text
+    Run(tmp_path, {"name": "swav"}).hand_over(tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
+
+
+def test_only_a_training_under_way_goes_on_with_other_code(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    train("swav", tmp_path, stop=5)
+    monkeypatch.setattr("luss_core.train.run.code", lambda: "other")
+    assert Run(tmp_path, {"name": "swav"}).load(CPU)["step"] == 5
+    train("swav", tmp_path)
+    assert Run(tmp_path, {"name": "swav"}).load(CPU)["step"] == 15
+    monkeypatch.setattr("luss_core.train.run.code", lambda: "another")
+    assert Run(tmp_path, {"name": "swav"}).load(CPU) is None
+    assert "is of a whole training with other code or libraries: training begins anew" in caplog.text
 
 
 def test_every_epoch_is_a_permutation_and_any_start_continues_it():

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def step_gone_on_from(run: Run) -> int:
+    """Of the last attempt."""
     log = run.project.work / "results" / "tiny" / "swav" / "seed0" / "logs" / "pretrain.log"
     found = re.search(r"going on from step (\d+) of \d+", log.read_text())
     assert found, log.read_text()
