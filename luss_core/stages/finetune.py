@@ -63,5 +63,8 @@ def finetune(
 
 
 def _digest(path: Path) -> str:
+    """Of the encoder; empty where there is none, which load_encoder says better."""
+    if not path.exists():
+        return ""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

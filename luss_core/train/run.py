@@ -12,7 +12,6 @@ import pickle
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +36,7 @@ class Run:
         self.folder = folder
         self.checkpoint, self.log = folder / "last.pt", folder / "log.jsonl"
         self.fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        self.code = code()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -53,7 +53,7 @@ class Run:
         if group.rank():
             return
         with atomic(self.checkpoint) as partial:
-            torch.save({"fingerprint": self.fingerprint, "code": code(), **state}, partial)
+            torch.save({"fingerprint": self.fingerprint, "code": self.code, **state}, partial)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The checkpoint, or None where there is none made with these settings.
@@ -73,7 +73,7 @@ class Run:
         if state.get("fingerprint") != self.fingerprint:
             logger.info("%s was made with other settings or images: training begins anew", self.checkpoint)
             return None
-        if state.get("whole") and state["code"] != code():
+        if state.get("whole") and state["code"] != self.code:
             logger.info("%s is of a whole training with other code or libraries: training begins anew", self.checkpoint)
             return None
         return state
@@ -97,9 +97,8 @@ class Run:
                 partial.touch()
 
 
-@cache
 def code() -> str:
-    """SHA-256 of the source of the package and of the versions of the libraries."""
+    """SHA-256 of the source of the package and of the versions of the libraries, as they are now."""
     found = hashlib.sha256(json.dumps(versions(LIBRARIES), sort_keys=True).encode())
     for path in sorted(Path(luss_core.__file__).parent.rglob("*.py")):
         found.update(path.read_bytes())
