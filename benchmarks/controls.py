@@ -1,4 +1,4 @@
-"""Methods beside their controls, from the table that `snakemake controls` writes: mean and spread over the seeds.
+"""Presets beside their controls, from the table that `snakemake controls` writes: mean and spread over the seeds.
 
 snakemake controls --cores all --configfile recipes/default.yaml
 python benchmarks/controls.py results/embedded/controls/scores.csv
@@ -21,11 +21,11 @@ def main() -> None:
     table = pd.read_csv(args.table)
     table = table[(table["split"] == args.split) & (table["rule"] == args.rule)]
     found = [name for name in COLUMNS if name in table]
-    summary = table.groupby("method", sort=False)[found].agg(["mean", "std"]).round(1)
-    lines = [" | ".join(["method", "seeds", *found])]
-    for method, row in summary.iterrows():
-        seeds = (table["method"] == method).sum()
-        lines.append(" | ".join([str(method), str(seeds), *(f"{row[c]['mean']} ± {row[c]['std']}" for c in found)]))
+    summary = table.groupby("preset", sort=False)[found].agg(["mean", "std"]).round(1)
+    lines = [" | ".join(["preset", "seeds", *found])]
+    for preset, row in summary.iterrows():
+        seeds = (table["preset"] == preset).sum()
+        lines.append(" | ".join([str(preset), str(seeds), *(f"{row[c]['mean']} ± {row[c]['std']}" for c in found)]))
     print("\n".join(lines))
 
 

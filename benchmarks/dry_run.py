@@ -2,7 +2,7 @@
 
     python benchmarks/dry_run.py
 
-`snakemake -n` in an empty folder for the six methods of the ablation and six seeds, every report and the comparison as
+`snakemake -n` in an empty folder for the six presets of the ablation and six seeds, every report and the comparison as
 targets; beside it what Snakemake takes to start (`--version`), one run instead of 36, and the 36 with an empty cache of
 shared outputs (docs/cache.md). They take turns; medians over the rounds are printed. Wall-clock time: other work on the
 machine counts.
@@ -21,9 +21,9 @@ from luss_core.config import RUN_STAGES, Config
 
 ROOT = Path(__file__).resolve().parents[1]
 BAR = 20.0
-METHODS = Config().ablation
+PRESETS = Config().ablation
 SEEDS = range(6)
-SWEEP = ("--config", f"run=[{','.join(METHODS)}]", f"seeds=[{','.join(map(str, SEEDS))}]", "--", "all", "compare")
+SWEEP = ("--config", f"run=[{','.join(PRESETS)}]", f"seeds=[{','.join(map(str, SEEDS))}]", "--", "all", "compare")
 CASES = {
     "starting Snakemake": ("--version",),
     "1 run": ("-n", "--", "all"),
@@ -76,7 +76,7 @@ def count(plan: str) -> int:
     """Jobs of a plan, after a look that every stage of every run is in it."""
     lines = [line.split() for line in plan.partition("Job stats:")[2].splitlines()]
     table = {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}
-    if any(table[stage] != len(METHODS) * len(SEEDS) for stage in RUN_STAGES):
+    if any(table[stage] != len(PRESETS) * len(SEEDS) for stage in RUN_STAGES):
         sys.exit(f"not the plan that was asked for: {table}")
     return table["total"]
 

@@ -16,48 +16,48 @@ from luss_core.io import provenance
 
 
 def load(values: Mapping[str, Any]) -> Config:
-    """The validated configuration; every method is resolved once, so that a mistake shows before any work.
+    """The validated configuration; every preset is resolved once, so that a mistake shows before any work.
 
     Raises:
-        UserError: unknown key, value out of range, unknown method, a method that cannot be used.
+        UserError: unknown key, value out of range, unknown preset, a preset that cannot be used.
     """
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, "config", Config)) from error
-    for method in config.methods:
-        resolve(config, method)
+    for preset in config.presets:
+        resolve(config, preset)
     for key in ("run", "controls", "ablation"):
-        for method in getattr(config, key):
-            if method not in config.methods:
-                raise UserError(f"{key}: unknown method {method!r}; {_known(method, list(config.methods))}")
-            _check_batches(config, method)
+        for preset in getattr(config, key):
+            if preset not in config.presets:
+                raise UserError(f"{key}: unknown preset {preset!r}; {_known(preset, list(config.presets))}")
+            _check_batches(config, preset)
     return config
 
 
-def _check_batches(config: Config, method: str) -> None:
+def _check_batches(config: Config, preset: str) -> None:
     """Whether the processes of a training can share its batches evenly."""
     processes = config.gpus * config.nodes
     for stage in ("pretrain", "finetune"):
-        size = getattr(resolve(config, method), stage).train.batch_size
+        size = getattr(resolve(config, preset), stage).train.batch_size
         if size % processes:
             raise UserError(
                 f"config: gpus = {config.gpus} on nodes = {config.nodes} cannot share {stage}.train.batch_size = {size}"
-                f" of {method} evenly; make it a multiple of {processes}"
+                f" of {preset} evenly; make it a multiple of {processes}"
             )
 
 
-def resolve(config: Config, method: str) -> Stages:
-    """The sections of the stages as one of the methods changes them.
+def resolve(config: Config, preset: str) -> Stages:
+    """The sections of the stages as one of the presets changes them.
 
     Raises:
-        UserError: unknown section or key, value out of range; named as methods.<method>.<section>.<key>.
+        UserError: unknown section or key, value out of range; named as presets.<preset>.<section>.<key>.
     """
-    changes, place = config.methods[method], f"methods.{method}"
+    changes, place = config.presets[preset], f"presets.{preset}"
     for section in changes:
         if section not in RUN_STAGES:
             known = _known(section, RUN_STAGES)
-            reason = "belongs to the data set, not to a method" if section in STAGES else "unknown section"
+            reason = "belongs to the data set, not to a preset" if section in STAGES else "unknown section"
             raise UserError(f"config: {place}.{section}: {reason}; {known}")
     try:
         return Stages.model_validate(merge(config.model_dump(include=set(STAGES)), changes))

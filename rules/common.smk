@@ -22,15 +22,15 @@ def or_stop(function, *arguments):
 
 
 CONFIG = or_stop(runs.load, config)
-METHODS = {name: runs.resolve(CONFIG, name) for name in CONFIG.methods}
+PRESETS = {name: runs.resolve(CONFIG, name) for name in CONFIG.presets}
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
 
 DATA = f"results/{CONFIG.dataset}"
-RUN = f"{DATA}/{{method}}/seed{{seed}}"
-STATE = f"{DATA}/{{wildcards.method}}/seed{{wildcards.seed}}/state"
+RUN = f"{DATA}/{{preset}}/seed{{seed}}"
+STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"
 MASKS = f"{RUN}/infer/masks"
 SCORED = f"{RUN}/infer/scored"
@@ -42,7 +42,7 @@ ENV = f"../envs/{CONFIG.environment}.yaml"
 
 
 wildcard_constraints:
-    method="|".join(map(re.escape, METHODS)),
+    preset="|".join(map(re.escape, PRESETS)),
     seed="[0-9]+",
 
 
@@ -83,7 +83,7 @@ def settings(stage):
     """The settings of a stage as JSON text; for a stage of a run, a function of its wildcards."""
     if stage not in RUN_STAGES:
         return runs.settings(getattr(CONFIG, stage))
-    return lambda wildcards: runs.settings(getattr(METHODS[wildcards.method], stage))
+    return lambda wildcards: runs.settings(getattr(PRESETS[wildcards.preset], stage))
 
 
 def code(stage):
@@ -94,17 +94,17 @@ def code(stage):
 
 def code_of_method(wildcards):
     """The same for pretrain, where only the module of the chosen method counts."""
-    return code(f"pretrain-{METHODS[wildcards.method].pretrain.method.name}")
+    return code(f"pretrain-{PRESETS[wildcards.preset].pretrain.method.name}")
 
 
-def prior_of_method(wildcards):
-    """The saliency maps, where the method of a run is taught by them."""
-    return prior_of([wildcards.method])
+def prior_of_preset(wildcards):
+    """The saliency maps, where the preset of a run is taught by them."""
+    return prior_of([wildcards.preset])
 
 
-def prior_of(methods):
-    """The same for several methods."""
-    taught = any(METHODS[method].pretrain.prior for method in methods)
+def prior_of(presets):
+    """The same for several presets."""
+    taught = any(PRESETS[preset].pretrain.prior for preset in presets)
     return rules.prior.output.maps if taught else []
 
 
@@ -146,7 +146,7 @@ def record_code():
         for stage in (*STAGES, "compare", "ablation", "join")
         if stage != "pretrain"
     }
-    for method in sorted({stages.pretrain.method.name for stages in METHODS.values()}):
+    for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
         modules[f"pretrain-{method}"] = "pretrain", [
             sources.method_module(method, BASE)
         ]
@@ -155,20 +155,20 @@ def record_code():
         sources.record(Path(CODE.format(stage=name)), files, BASE, CONFIG.track_code)
 
 
-def of_runs(pattern, methods):
-    """A file of every run of the methods."""
-    return expand(pattern, method=methods, seed=CONFIG.seeds)
+def of_runs(pattern, presets):
+    """A file of every run of the presets."""
+    return expand(pattern, preset=presets, seed=CONFIG.seeds)
 
 
-def run_arguments(methods):
-    """--run METHOD:SEED:FOLDER for every run of the methods."""
-    return " ".join(of_runs(f"--run {{method}}:{{seed}}:{RUN}", methods))
+def run_arguments(presets):
+    """--run PRESET:SEED:FOLDER for every run of the presets."""
+    return " ".join(of_runs(f"--run {{preset}}:{{seed}}:{RUN}", presets))
 
 
 def pages_message():
     """Where the pages are that exist, for the end of a run."""
     pages = [
-        *of_runs(rules.report.output.page, METHODS),
+        *of_runs(rules.report.output.page, PRESETS),
         rules.compare.output.page,
         rules.controls.output.page,
         rules.ablation.output.page,

@@ -12,14 +12,14 @@ rule evaluate:
             "<run>/evaluate/scores.json",
             caption="captions/scores.rst",
             category="Scores",
-            labels={"method": "{method}", "seed": "{seed}", "table": "all"},
+            labels={"preset": "{preset}", "seed": "{seed}", "table": "all"},
         ),
         match="<run>/evaluate/match.json",
         table=report(
             "<run>/evaluate/per_class.csv",
             caption="captions/per_class.rst",
             category="Scores",
-            labels={"method": "{method}", "seed": "{seed}", "table": "each class"},
+            labels={"preset": "{preset}", "seed": "{seed}", "table": "each class"},
         ),
     log:
         "<run>/logs/evaluate.log",

@@ -4,7 +4,7 @@ rule examine:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         encoder=rules.pretrain.output.encoder,
-        prior=prior_of_method,
+        prior=prior_of_preset,
         code=code("examine"),
     output:
         measures="<run>/examine/examine.json",

@@ -3,7 +3,7 @@ rule pretrain:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
-        prior=prior_of_method,
+        prior=prior_of_preset,
         code=code_of_method,
     output:
         encoder="<run>/pretrain/encoder.safetensors",

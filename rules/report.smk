@@ -3,7 +3,7 @@ rule report:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
-        prior=prior_of_method,
+        prior=prior_of_preset,
         pretrain=rules.pretrain.output.steps,
         examine=rules.examine.output.measures,
         attention=rules.examine.output.attention,
@@ -20,7 +20,7 @@ rule report:
             "<run>/report/index.html",
             caption="captions/report.rst",
             category="Runs",
-            labels={"method": "{method}", "seed": "{seed}"},
+            labels={"preset": "{preset}", "seed": "{seed}"},
         ),
     log:
         "<run>/logs/report.log",
@@ -35,7 +35,7 @@ rule report:
     params:
         settings=settings("report"),
         prior=prior_argument,
-        title=f"{CONFIG.dataset} · {{method}} · seed {{seed}}",
+        title=f"{CONFIG.dataset} · {{preset}} · seed {{seed}}",
     shell:
         "python -m workflow_scripts.report --images {input.images} --store {input.store}"
         " {params.prior} --examine {input.examine} --attention {input.attention}"

@@ -13,7 +13,7 @@ from luss_core.stages.ablation import ablation
 OUTPUTS = {
     "out": "index.html, to be written",
     "table": "scores.csv, to be written: a row a run, split and rule",
-    "table5": "table5.csv, to be written: a row a method and rule",
+    "table5": "table5.csv, to be written: a row a preset and rule",
     "figure": "figure, to be written as SVG",
 }
 
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         "--run",
         action="append",
         required=True,
-        metavar="METHOD:SEED:DIR",
+        metavar="PRESET:SEED:DIR",
         help="one run and its folder, which holds evaluate/, examine/ and infer/; give it once a run, in the order of"
         " the rows",
     )

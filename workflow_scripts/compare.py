@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
         "--run",
         action="append",
         required=True,
-        metavar="METHOD:SEED:DIR",
+        metavar="PRESET:SEED:DIR",
         help="one run and its folder, which holds evaluate/scores.json and infer/masks; give it once a run",
     )
     parser.add_argument("--out", type=Path, required=True, help="index.html, to be written")

@@ -79,7 +79,7 @@ STAGES = (
 """In order; the names of the rule files, the scripts, the sections and the functions."""
 
 RUN_STAGES = STAGES[STAGES.index("pretrain") :]
-"""Stages that belong to one method and seed; the others belong to the data set."""
+"""Stages that belong to one preset and seed; the others belong to the data set."""
 
 
 class Stages(Section):
@@ -128,15 +128,16 @@ class Config(Stages):
     classes: int = Field(8, gt=1)
     """C: how many categories to find."""
     run: Annotated[tuple[Name, ...], Field(min_length=1)] = ("shape",)
-    """Which of `methods` to run."""
-    ablation: tuple[Name, ...] = ("swav", "deeplab", "attention", "prior", "i2p", "shape")
-    """Which of `methods` `snakemake ablation` runs and sets beside each other: Table 5 of the LUSS paper. Up to prior
+    """Which of `presets` to run."""
+    ablation: tuple[Name, ...] = ("swav", "deeplab", "attention", "shape-prior", "i2p", "shape")
+    """Which of `presets` `snakemake ablation` runs and sets beside each other: Table 5 of the LUSS paper. Up to
+    shape-prior
     they are segmented from stage 4 of the backbone: no loss tells the pixels of the decoder's output apart (mIoU of
     attention, embedded set, from there: 20). The paper does not say what its rows are segmented from."""
     controls: tuple[Name, ...] = ("random", "colour", "single")
-    """Which of `methods` `snakemake controls` runs as well, and sets beside `run` on one page."""
+    """Which of `presets` `snakemake controls` runs as well, and sets beside `run` on one page."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
-    """One run of each method for every seed."""
+    """One run of each preset for every seed."""
     track_code: bool = True
     """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
@@ -151,7 +152,7 @@ class Config(Stages):
     """Jobs into which the images of extraction and inference are divided."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
-    methods: dict[Name, dict[str, Any]] = {
+    presets: dict[Name, dict[str, Any]] = {
         "shape": {"pretrain": {"method": {"name": "shape"}}},
         "shape-s4": {
             "pretrain": {"method": {"name": "shape"}},
@@ -161,7 +162,7 @@ class Config(Stages):
         "swav": {"pretrain": PLAIN, "finetune": WHOLE},
         "deeplab": {"pretrain": {"attention": False, "method": {"name": "swav"}}, "finetune": S4},
         "attention": {"pretrain": {"method": {"name": "swav"}}, "finetune": S4},
-        "prior": {
+        "shape-prior": {
             "pretrain": {"method": {"name": "shape", "i2p_weight": 0.0, "p2p_weight": 0.0}},
             "finetune": TAUGHT,
         },

@@ -39,7 +39,7 @@ def info(own: dict[str, Architecture], size: int) -> dict[str, Any]:
 
 
 def configured(path: Path | None) -> dict[str, Architecture]:
-    """The networks that the methods of a configuration train, named by the methods.
+    """The networks that the presets of a configuration train, named by the presets.
 
     Args:
         path: a YAML file with the keys that differ from the defaults; None for config.yaml of the working directory or,
@@ -54,11 +54,11 @@ def configured(path: Path | None) -> dict[str, Architecture]:
         config = _load(path)
     else:
         raise UserError(f"--config {path}: no such file; give a YAML file such as config.yaml")
-    methods: dict[Architecture, list[str]] = {}
-    for method in config.methods:
-        pretrain = runs.resolve(config, method).pretrain
-        methods.setdefault(Architecture(pretrain.backbone, pretrain.decoder), []).append(method)
-    return {f"config: {', '.join(names)}": architecture for architecture, names in methods.items()}
+    presets: dict[Architecture, list[str]] = {}
+    for preset in config.presets:
+        pretrain = runs.resolve(config, preset).pretrain
+        presets.setdefault(Architecture(pretrain.backbone, pretrain.decoder), []).append(preset)
+    return {f"config: {', '.join(names)}": architecture for architecture, names in presets.items()}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         "--config",
         type=Path,
         metavar="FILE",
-        help="YAML file with the keys that differ from the defaults; each network that its methods train\n"
+        help="YAML file with the keys that differ from the defaults; each network that its presets train\n"
         "becomes a row (default: config.yaml of this folder if there is one, else the defaults)",
     )
     add("--json", action="store_true", help="print one JSON object instead of a table")

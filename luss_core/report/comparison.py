@@ -1,4 +1,4 @@
-"""Scores of several methods and seeds as one table, and its mean and spread."""
+"""Scores of several presets and seeds as one table, and its mean and spread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from luss_core.report.tables import RULES
 SCORES = ("mIoU", "mBIoU", "F", "img_acc", "S", "MS", "ML", "L", "mBIoU_S", "mBIoU_MS", "mBIoU_ML", "mBIoU_L")
 CLUSTERING = ("nmi", "accuracy")
 """One value a run: they depend on no threshold."""
-KEYS = ("method", "split", "rule")
+KEYS = ("preset", "split", "rule")
 
 
 @dataclass(frozen=True)
 class Run:
     """One run, and what it is called."""
 
-    method: str
+    preset: str
     seed: int
     folder: Path
-    """<method>/seed<k>."""
+    """<preset>/seed<k>."""
 
     @property
     def scores(self) -> Path:
@@ -44,29 +44,29 @@ class Run:
 
 
 def parse_run(text: str) -> Run:
-    """METHOD:SEED:DIR, where DIR is the folder of a run or its scores.json.
+    """PRESET:SEED:DIR, where DIR is the folder of a run or its scores.json.
 
     Raises:
         UserError: not of this form.
     """
-    method, _, rest = text.partition(":")
+    preset, _, rest = text.partition(":")
     seed, _, place = rest.partition(":")
-    if not (method and seed.isdecimal() and place):
-        raise UserError(f"--run {text}: give METHOD:SEED:DIR, for example swav:0:results/embedded/swav/seed0")
+    if not (preset and seed.isdecimal() and place):
+        raise UserError(f"--run {text}: give PRESET:SEED:DIR, for example swav:0:results/embedded/swav/seed0")
     path = Path(place)
-    return Run(method, int(seed), path.parents[1] if path.name == "scores.json" else path)
+    return Run(preset, int(seed), path.parents[1] if path.name == "scores.json" else path)
 
 
 def check_comparable(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> None:
     """Stop unless all runs were scored on the same images and classes.
 
     Raises:
-        UserError: one method and seed twice, a run without ground truth, other classes, splits or numbers of images.
+        UserError: one preset and seed twice, a run without ground truth, other classes, splits or numbers of images.
     """
-    names = [(run.method, run.seed) for run in runs]
+    names = [(run.preset, run.seed) for run in runs]
     for run, name in zip(runs, names, strict=True):
         if names.count(name) > 1:
-            raise UserError(f"--run {run.method}:{run.seed} is given more than once; give each method and seed once")
+            raise UserError(f"--run {run.preset}:{run.seed} is given more than once; give each preset and seed once")
     for run, values in zip(runs, scores, strict=True):
         if not values["truth"]:
             raise UserError(f"{run.scores} has no scores: no ground truth was found, so there is nothing to compare")
@@ -92,18 +92,18 @@ def check_listing(images: ImageList, run: Run, scores: dict[str, Any]) -> None:
 
 
 def first_runs(runs: Sequence[Run]) -> list[int]:
-    """Position of the run with the smallest seed of each method, in the order of the methods."""
+    """Position of the run with the smallest seed of each preset, in the order of the presets."""
     first: dict[str, int] = {}
     for k, run in enumerate(runs):
-        if run.method not in first or run.seed < runs[first[run.method]].seed:
-            first[run.method] = k
+        if run.preset not in first or run.seed < runs[first[run.preset]].seed:
+            first[run.preset] = k
     return list(first.values())
 
 
 def score_table(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row for each run, split and threshold rule: method, seed, split, rule and every score, in percent."""
+    """One row for each run, split and threshold rule: preset, seed, split, rule and every score, in percent."""
     rows = [
-        {"method": run.method, "seed": run.seed, "split": split, "rule": rule}
+        {"preset": run.preset, "seed": run.seed, "split": split, "rule": rule}
         | {key: entry[rule].get(key) for key in SCORES}
         | {key: values.get(key) for key in CLUSTERING}
         for run, values in zip(runs, scores, strict=True)
@@ -117,7 +117,7 @@ def score_table(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> pd.Dat
 
 
 def aggregate(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean, sample standard deviation (n - 1) and count over the seeds, for each method, split and rule.
+    """Mean, sample standard deviation (n - 1) and count over the seeds, for each preset, split and rule.
 
     Rows keep the order of the runs; columns are (score, mean | std | count). Undefined scores are left out.
     """

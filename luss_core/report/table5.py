@@ -42,7 +42,7 @@ PAPER = {
     "swav": (21.7, 20.8, 63.3, 57.4, 57.7, 51.0, 50.1, 0.8355, 0.7455),
     "deeplab": (28.1, 27.4, 72.0, 67.4, 69.1, 49.5, 48.4, 0.8585, 0.7535),
     "attention": (31.0, 30.4, 72.6, 68.9, 70.5, 54.5, 53.1, 0.8597, 0.7623),
-    "prior": (35.2, 35.3, 73.6, 67.4, 68.4, 60.8, 59.4, 0.9064, 0.8300),
+    "shape-prior": (35.2, 35.3, 73.6, 67.4, 68.4, 60.8, 59.4, 0.9064, 0.8300),
     "i2p": (38.0, 38.0, 74.9, 69.2, 69.3, 60.3, 59.1, 0.9862, 0.9708),
     "shape": (38.7, 39.4, 75.1, 72.4, 72.5, 60.2, 59.0, 0.9886, 0.9758),
 }
@@ -52,26 +52,26 @@ TITLES = {
     "swav": "SwAV",
     "deeplab": "+ DeepLabV3+*",
     "attention": "+ pixel attention",
-    "prior": "+ shape prior",
+    "shape-prior": "+ shape prior",
     "i2p": "+ image-to-pixel",
     "shape": "+ pixel-to-pixel",
 }
 """What the paper calls them."""
 
 
-def title(method: str) -> str:
-    return TITLES.get(method, method)
+def title(preset: str) -> str:
+    return TITLES.get(preset, preset)
 
 
-def paper(method: str) -> dict[str, float]:
+def paper(preset: str) -> dict[str, float]:
     """The numbers of the paper by label; none for a row that it does not have."""
-    return dict(zip(LABELS, PAPER.get(method, ()), strict=False))
+    return dict(zip(LABELS, PAPER.get(preset, ()), strict=False))
 
 
 def run_table(
     runs: Sequence[Run], scores: Sequence[dict[str, Any]], measures: Sequence[dict[str, Any]]
 ) -> pd.DataFrame:
-    """One row for each run and threshold rule: method, seed, rule and LABELS; NaN where something is undefined.
+    """One row for each run and threshold rule: preset, seed, rule and LABELS; NaN where something is undefined.
 
     The cosines are of the split that ``examine`` measured, which is train where there is no validation.
     """
@@ -84,20 +84,20 @@ def run_table(
             found |= {("train", "nmi"): values.get("nmi")}
             found |= {("validation", key): measured[key] for key in ("view_cos", "cat_cos")}
             cells = {column.label: found.get((column.split, column.key)) for column in COLUMNS}
-            rows.append({"method": run.method, "seed": run.seed, "rule": rule} | cells)
+            rows.append({"preset": run.preset, "seed": run.seed, "rule": rule} | cells)
     return pd.DataFrame(rows).astype(dict.fromkeys(LABELS, "float64"))
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each method and rule: method, row, rule, seeds; each label, its sample deviation, the paper's number.
+    """One row for each preset and rule: preset, row, rule, seeds; each label, its sample deviation, the paper's number.
 
     Args:
         table: of ``run_table``. Undefined values are left out; the deviation of one seed is NaN.
     """
     rows = []
-    for (method, rule), part in table.groupby(["method", "rule"], sort=False):
-        cells: dict[str, Any] = {"method": method, "row": title(method), "rule": rule, "seeds": len(part)}
-        theirs = paper(method)
+    for (preset, rule), part in table.groupby(["preset", "rule"], sort=False):
+        cells: dict[str, Any] = {"preset": preset, "row": title(preset), "rule": rule, "seeds": len(part)}
+        theirs = paper(preset)
         for label in LABELS:
             cells |= {label: part[label].mean(), f"{label}_std": part[label].std(), f"{label}_paper": theirs.get(label)}
         rows.append(cells)
@@ -115,14 +115,14 @@ class Gain(NamedTuple):
 
 
 def gains(table: pd.DataFrame, rule: str) -> list[tuple[str, list[Gain]]]:
-    """For each method but the first, its gain in each of GAINS over the method before it."""
+    """For each preset but the first, its gain in each of GAINS over the preset before it."""
     part = table[table["rule"] == rule]
-    by_method = {method: rows.set_index("seed") for method, rows in part.groupby("method", sort=False)}
-    methods, found = list(by_method), []
-    for before, after in zip(methods, methods[1:], strict=False):
+    by_preset = {preset: rows.set_index("seed") for preset, rows in part.groupby("preset", sort=False)}
+    presets, found = list(by_preset), []
+    for before, after in zip(presets, presets[1:], strict=False):
         cells = []
         for column in GAINS:
-            difference = (by_method[after][column.label] - by_method[before][column.label]).dropna()
+            difference = (by_preset[after][column.label] - by_preset[before][column.label]).dropna()
             ours, theirs = paper(after).get(column.label), paper(before).get(column.label)
             stated = None if ours is None or theirs is None else ours - theirs
             cells.append(Gain(none(difference.mean()), none(difference.std()), stated))

@@ -45,7 +45,7 @@ def ablation(
 ) -> None:
     """Write the page ``out``, scores.csv (every run), table5.csv (mean, deviation, paper) and the figure as SVG.
 
-    The methods are shown in the order of ``runs``, each as what it adds to the one before.
+    The presets are shown in the order of ``runs``, each as what it adds to the one before.
 
     Raises:
         UserError: the runs were not scored on the same images and classes, or not on those of ``images``.
@@ -58,7 +58,7 @@ def ablation(
     summary = tables.summarize(frame)
     first, split = first_runs(runs), main_split(scores[0])
     assert split is not None
-    methods = [runs[k].method for k in first]
+    presets = [runs[k].preset for k in first]
     charts = steps(frame, split)
     rows = panel_rows(listing, split, truth=True, count=min(cfg.panels, SHOWN))
     attended, segmented = pictures(
@@ -70,24 +70,24 @@ def ablation(
         columns=tables.COLUMNS,
         blocks=[{"rule": rule, "rows": table_rows(summary[summary["rule"] == rule])} for rule in RULES],
         most_seeds=int(summary["seeds"].max()),
-        titles={method: tables.title(method) for method in methods},
+        titles={preset: tables.title(preset) for preset in presets},
         gain_columns=tables.GAINS,
         gains=tables.gains(frame, "automatic"),
-        charts=[steps_chart(*_drawn(methods, [one]), label=f"{one.name}, row by row") for one in charts],
+        charts=[steps_chart(*_drawn(presets, [one]), label=f"{one.name}, row by row") for one in charts],
         palette=make_palette(listing.class_names(scores[0]["classes"])),
         split=split,
         measured=measures[first[0]],
-        attention_f=[(methods[i], measures[k]["attention_F"], measures[k]["prior_F"]) for i, k in enumerate(first)],
+        attention_f=[(presets[i], measures[k]["attention_F"], measures[k]["prior_F"]) for i, k in enumerate(first)],
         attended=attended,
         segmented=segmented,
         runs=[(run, values["provenance"]) for run, values in zip(runs, scores, strict=True)],
     )
     _write_csv(table, every_run(runs, scores, measures))
     _write_csv(table5, summary)
-    whole = steps_chart(*_drawn(methods, charts), label="Ablation")
+    whole = steps_chart(*_drawn(presets, charts), label="Ablation")
     write_text(figure, standalone(whole, variables()))
     write_text(out, page)
-    logger.info("ablation: %d runs of %d methods, %s", len(runs), len(methods), out)
+    logger.info("ablation: %d runs of %d presets, %s", len(runs), len(presets), out)
 
 
 def every_run(
@@ -95,21 +95,21 @@ def every_run(
 ) -> pd.DataFrame:
     """As scores.csv of ``compare``, with what ``examine`` measured beside."""
     found = [
-        {"method": run.method, "seed": run.seed} | {key: values[key] for key in MEASURES}
+        {"preset": run.preset, "seed": run.seed} | {key: values[key] for key in MEASURES}
         for run, values in zip(runs, measures, strict=True)
     ]
-    return score_table(runs, scores).merge(pd.DataFrame(found), on=["method", "seed"])
+    return score_table(runs, scores).merge(pd.DataFrame(found), on=["preset", "seed"])
 
 
 def steps(frame: pd.DataFrame, split: str) -> list[Steps]:
     """What the figure shows under the automatic threshold; measures that no run has are left out."""
     shown = frame[frame["rule"] == "automatic"]
-    methods, found = list(dict.fromkeys(shown["method"])), []
+    presets, found = list(dict.fromkeys(shown["preset"])), []
     for key, name in DRAWN:
         label = f"{key}_{split}" if f"{key}_{split}" in tables.LABELS else f"{key}_validation"
-        values = [shown[shown["method"] == method][label].dropna().tolist() for method in methods]
+        values = [shown[shown["preset"] == preset][label].dropna().tolist() for preset in presets]
         if any(values):
-            found.append(Steps(name, values, [tables.paper(method).get(label) for method in methods]))
+            found.append(Steps(name, values, [tables.paper(preset).get(label) for preset in presets]))
     return found
 
 
@@ -127,7 +127,7 @@ def table_rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
             }
             for label in tables.LABELS
         ]
-        rows.append({"method": row["method"], "title": row["row"], "seeds": int(row["seeds"]), "cells": cells})
+        rows.append({"preset": row["preset"], "title": row["row"], "seeds": int(row["seeds"]), "cells": cells})
     return rows
 
 
@@ -145,17 +145,17 @@ def pictures(
     """
     palette = make_palette(listing.class_names(scores[0]["classes"]))
     predictions = [
-        Prediction(tables.title(run.method), run.masks, cluster_classes(values["match"], values["classes"]))
+        Prediction(tables.title(run.preset), run.masks, cluster_classes(values["match"], values["classes"]))
         for run, values in zip(runs, scores, strict=True)
     ]
     segmented = make_panels(listing, pixels, rows, predictions, palette, truth=True)
-    maps = [one for run in runs for one in attention_maps(tables.title(run.method), run.attention, listing, rows)]
+    maps = [one for run in runs for one in attention_maps(tables.title(run.preset), run.attention, listing, rows)]
     truth = [replace(panel, layers=panel.layers[:1]) for panel in segmented]
     return with_intensities(truth, rows, [*saliency_maps(prior), *maps]) if maps else [], segmented
 
 
-def _drawn(methods: Sequence[str], measures: Sequence[Steps]) -> tuple[list[str], Sequence[Steps]]:
-    return [tables.title(method) for method in methods], measures
+def _drawn(presets: Sequence[str], measures: Sequence[Steps]) -> tuple[list[str], Sequence[Steps]]:
+    return [tables.title(preset) for preset in presets], measures
 
 
 def _write_csv(path: Path, frame: pd.DataFrame) -> None:

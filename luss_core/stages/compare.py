@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path, out: Path, table: Path) -> None:
-    """Write scores.csv (a row for each run, split and rule) and a page that sets the methods side by side.
+    """Write scores.csv (a row for each run, split and rule) and a page that sets the presets side by side.
 
     Raises:
         UserError: the runs were not scored on the same images and classes, or not on those of ``images``.
@@ -50,13 +50,13 @@ def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path
     first = first_runs(runs)
     palette = make_palette(listing.class_names(scores[0]["classes"]))
     predictions = [
-        Prediction(runs[k].method, runs[k].masks, cluster_classes(scores[k]["match"], scores[k]["classes"]))
+        Prediction(runs[k].preset, runs[k].masks, cluster_classes(scores[k]["match"], scores[k]["classes"]))
         for k in first
     ]
     rows = panel_rows(listing, split, truth=True, count=cfg.panels)
     page = render(
         "compare.html",
-        title=f"{len(first)} methods on {images.absolute().parent.parent.name}",
+        title=f"{len(first)} presets on {images.absolute().parent.parent.name}",
         palette=palette,
         titles=["image", "truth", *(prediction.title for prediction in predictions)],
         panels=make_panels(listing, Store(store), rows, predictions, palette, truth=True),
@@ -64,7 +64,7 @@ def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path
         split=split,
         columns=COLUMNS,
         blocks=score_blocks(aggregate(frame)),
-        most_seeds=int(frame.groupby("method")["seed"].nunique().max()),
+        most_seeds=int(frame.groupby("preset")["seed"].nunique().max()),
         charts=seed_charts(frame, split),
         runs=[(run, values["provenance"]) for run, values in zip(runs, scores, strict=True)],
     )
@@ -84,11 +84,11 @@ def score_blocks(aggregated: pd.DataFrame) -> list[dict[str, Any]]:
             best = {key: values.max() if values.nunique() > 1 else None for key, values in means.items()}
             rows = [
                 {
-                    "method": method,
+                    "preset": preset,
                     "seeds": int(row["mIoU", "count"]),
                     "cells": [_cell(row[key], best[key]) for key, _ in COLUMNS],
                 }
-                for method, row in part.iterrows()
+                for preset, row in part.iterrows()
             ]
             blocks.append({"split": split, "rule": rule, "rows": rows})
     return blocks
@@ -97,17 +97,17 @@ def score_blocks(aggregated: pd.DataFrame) -> list[dict[str, Any]]:
 def seed_charts(frame: pd.DataFrame, split: str) -> list[tuple[str, str]]:
     """mIoU under both thresholds and NMI of every run: (SVG, caption)."""
     shown = frame[frame["split"] == split]
-    methods = list(dict.fromkeys(shown["method"]))
-    miou = {m: {rule: _values(shown, m, rule, "mIoU") for rule in RULES} for m in methods}
+    presets = list(dict.fromkeys(shown["preset"]))
+    miou = {m: {rule: _values(shown, m, rule, "mIoU") for rule in RULES} for m in presets}
     charts = [(dot_chart(miou, label=f"mIoU of every run, {split} images", x="mIoU (%)"), f"mIoU, {split} images.")]
-    nmi = {m: {"NMI": _values(shown, m, "automatic", "nmi")} for m in methods}
+    nmi = {m: {"NMI": _values(shown, m, "automatic", "nmi")} for m in presets}
     if any(values["NMI"] for values in nmi.values()):
         charts.append((dot_chart(nmi, label="NMI of every run", x="NMI (%)"), "NMI of the clusters."))
     return charts
 
 
-def _values(frame: pd.DataFrame, method: str, rule: str, key: str) -> list[float]:
-    return frame[(frame["method"] == method) & (frame["rule"] == rule)][key].dropna().tolist()
+def _values(frame: pd.DataFrame, preset: str, rule: str, key: str) -> list[float]:
+    return frame[(frame["preset"] == preset) & (frame["rule"] == rule)][key].dropna().tolist()
 
 
 def _cell(values: pd.Series, best: float | None) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def training(epochs: int) -> dict[str, Any]:
 BROKEN = {
     "run": ["swav", "broken"],
     "pretrain": {"train": {"epochs": 1}},
-    "methods": {"broken": {"pretrain": {"train": {"batch_size": 41}}}},
+    "presets": {"broken": {"pretrain": {"train": {"batch_size": 41}}}},
 }
 SHORT = {"runtime": "1 * attempt", "mem_mb": "1000 * attempt"}
 """SLURM looks every half minute: a job of one minute ends after 60 to 90 seconds, and is warned after 20 to 50."""
@@ -133,7 +133,7 @@ def cases(whole, bare, tmp_path_factory) -> dict[str, Future[Run]]:
         for name, (settings, changes) in CASES.items():
             folder = tmp_path_factory.mktemp(name)
             (folder / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-            files = [f"results/tiny/{method}/seed0/pretrain/encoder.safetensors" for method in settings["run"]]
+            files = [f"results/tiny/{preset}/seed0/pretrain/encoder.safetensors" for preset in settings["run"]]
             arguments = ["--configfile", TINY, folder / "settings.yaml", "--", *files]
             project = whole.project.copy(folder)
             futures[name] = pool.submit(run, project, profile(folder / "profile", changes=changes), *arguments)

@@ -22,7 +22,7 @@ from luss_core.report.comparison import Run
 from luss_core.stages.ablation import ablation, every_run
 
 SCRIPT = Path(__file__).parents[2] / "workflow_scripts" / "ablation.py"
-ROWS = ("swav", "attention", "mine <b>", "prior")
+ROWS = ("swav", "attention", "mine <b>", "shape-prior")
 SEEDS = (0, 3)
 FILES = {"out": "index.html", "table": "scores.csv", "table5": "table5.csv", "figure": "ablation.svg"}
 
@@ -48,7 +48,7 @@ def write(folder: Path, rows: tuple[str, ...], seeds: tuple[int, ...], attended:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    return write(tmp_path_factory.mktemp("ablation"), ROWS, SEEDS, ("attention", "prior"))
+    return write(tmp_path_factory.mktemp("ablation"), ROWS, SEEDS, ("attention", "shape-prior"))
 
 
 def make(data: Written, out: Path, prior: bool = True, panels: int = 5) -> str:
@@ -70,7 +70,7 @@ def values(data: Written, row: str, rule: str, label: str) -> list[float]:
     key, split = label.rsplit("_", 1)
     found = []
     for run, scores, measures in zip(*data[1:], strict=True):
-        if run.method == row:
+        if run.preset == row:
             inner = (
                 {"train": scores, "validation": measures}.get(split, {})
                 if key in ("nmi", "view_cos", "cat_cos")
@@ -83,7 +83,7 @@ def values(data: Written, row: str, rule: str, label: str) -> list[float]:
 def test_table5_is_mean_deviation_and_paper(written: Written, page: tuple[Path, str]) -> None:
     with (page[0] / "table5.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert [(r["method"], r["rule"]) for r in rows] == [(row, rule) for row in ROWS for rule in ("automatic", "oracle")]
+    assert [(r["preset"], r["rule"]) for r in rows] == [(row, rule) for row in ROWS for rule in ("automatic", "oracle")]
     labels = [name for name in rows[0] if f"{name}_std" in rows[0]]
     assert labels == [
         *("mIoU_validation", "mIoU_test", "nmi_train", "img_acc_validation", "img_acc_test"),
@@ -92,10 +92,10 @@ def test_table5_is_mean_deviation_and_paper(written: Written, page: tuple[Path, 
     for row in rows:
         assert row["seeds"] == "2"
         for label in labels:
-            measured = values(written, row["method"], row["rule"], label)
+            measured = values(written, row["preset"], row["rule"], label)
             assert float(row[label]) == pytest.approx(np.mean(measured), abs=1e-9)
             assert float(row[f"{label}_std"]) == pytest.approx(abs(measured[0] - measured[1]) / math.sqrt(2), abs=1e-9)
-            assert (row[f"{label}_paper"] == "") == (row["method"] == "mine <b>")
+            assert (row[f"{label}_paper"] == "") == (row["preset"] == "mine <b>")
     assert rows[6]["mIoU_test_paper"] == "35.3"
 
 
@@ -105,10 +105,14 @@ def test_the_numbers_of_the_paper_are_those_of_its_text() -> None:
     assert (paper["swav"]["mIoU_test"], paper["deeplab"]["mIoU_test"]) == (20.8, 27.4)
     assert paper["attention"]["mIoU_test"] == 30.4
     assert round(paper["attention"]["F_test"] - paper["deeplab"]["F_test"], 1) == 4.7
-    assert (paper["attention"]["F_test"], paper["prior"]["F_test"]) == (53.1, 59.4)
-    assert round(paper["prior"]["mIoU_test"] - paper["attention"]["mIoU_test"], 1) == 4.9
-    assert (paper["prior"]["mIoU_test"], paper["i2p"]["mIoU_test"], paper["shape"]["mIoU_test"]) == (35.3, 38.0, 39.4)
-    assert [round(paper[row]["cat_cos_validation"], 2) for row in ("prior", "i2p")] == [0.83, 0.97]
+    assert (paper["attention"]["F_test"], paper["shape-prior"]["F_test"]) == (53.1, 59.4)
+    assert round(paper["shape-prior"]["mIoU_test"] - paper["attention"]["mIoU_test"], 1) == 4.9
+    assert (paper["shape-prior"]["mIoU_test"], paper["i2p"]["mIoU_test"], paper["shape"]["mIoU_test"]) == (
+        35.3,
+        38.0,
+        39.4,
+    )
+    assert [round(paper[row]["cat_cos_validation"], 2) for row in ("shape-prior", "i2p")] == [0.83, 0.97]
     assert table5.paper("mine") == {}
     assert set(table5.TITLES) == set(table5.PAPER)
 
@@ -116,7 +120,7 @@ def test_the_numbers_of_the_paper_are_those_of_its_text() -> None:
 def test_gains_are_seed_by_seed(written: Written) -> None:
     table = table5.run_table(*written[1:])
     found = table5.gains(table, "oracle")
-    assert [method for method, _ in found] == list(ROWS[1:])
+    assert [preset for preset, _ in found] == list(ROWS[1:])
     for (before, after), (_, cells) in zip(zip(ROWS, ROWS[1:], strict=False), found, strict=True):
         for column, cell in zip(table5.GAINS, cells, strict=True):
             pairs = [values(written, row, "oracle", column.label) for row in (after, before)]
@@ -126,7 +130,7 @@ def test_gains_are_seed_by_seed(written: Written) -> None:
     assert [column.label for column in table5.GAINS] == ["mIoU_test", "nmi_train", "F_test"]
     assert [cell.paper for cell in found[0][1]] == pytest.approx([30.4 - 20.8, 72.6 - 63.3, 53.1 - 50.1])
     assert found[1][1][0].paper is None
-    lonely = table[(table["method"] != "attention") | (table["seed"] == 0)]
+    lonely = table[(table["preset"] != "attention") | (table["seed"] == 0)]
     assert table5.gains(lonely, "automatic")[0][1][0].std is None
 
 
@@ -134,7 +138,7 @@ def test_every_run_is_kept(written: Written, page: tuple[Path, str]) -> None:
     kept = pd.read_csv(page[0] / "scores.csv")
     assert len(kept) == 4 * len(written[1]) == len(every_run(*written[1:]))
     for run, scores, measures in zip(*written[1:], strict=True):
-        part = kept[(kept["method"] == run.method) & (kept["seed"] == run.seed)]
+        part = kept[(kept["preset"] == run.preset) & (kept["seed"] == run.seed)]
         assert set(part["view_cos"]) == {measures["view_cos"]}
         assert part.iloc[0]["mIoU"] == scores["splits"]["validation"]["automatic"]["mIoU"]
         assert part["attention_F"].isna().all() == (measures["attention_F"] is None)
@@ -204,7 +208,7 @@ def test_missing_measures_are_named(written: Written, tmp_path: Path) -> None:
 
 def test_script(written: Written, tmp_path: Path) -> None:
     fake, runs, _, _ = written
-    arguments = [f"--run={run.method}:{run.seed}:{run.folder}" for run in runs[:2]]
+    arguments = [f"--run={run.preset}:{run.seed}:{run.folder}" for run in runs[:2]]
     files = {"images": fake.images, "store": fake.store, "prior": fake.prior}
     files |= {key: tmp_path / name for key, name in FILES.items()}
     arguments += [f"--{name}={path}" for name, path in files.items()]

@@ -24,14 +24,14 @@ RUNS = (("swav", 1), ("swav", 0), ("random <b>", 0), ("swav", 7))
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[FakeRun, list[Run], list[dict[str, Any]]]:
-    """Four runs of two methods on one data set of three classes."""
+    """Four runs of two presets on one data set of three classes."""
     folder = tmp_path_factory.mktemp("compare")
     fakes = [FakeRun(folder, folder / f"{k}" / f"seed{seed}", 3, seed=k) for k, (_, seed) in enumerate(RUNS)]
     write_data(fakes[0])
     for fake in fakes[1:]:
         fake.names = fakes[0].names
     scores = [write_run(fake) for fake in fakes]
-    runs = [Run(method, seed, fake.run) for (method, seed), fake in zip(RUNS, fakes, strict=True)]
+    runs = [Run(preset, seed, fake.run) for (preset, seed), fake in zip(RUNS, fakes, strict=True)]
     return fakes[0], runs, scores
 
 
@@ -53,7 +53,7 @@ def page(written: tuple[FakeRun, list[Run], list[dict[str, Any]]], tmp_path_fact
 def test_aggregate_is_mean_and_sample_deviation(written: tuple[FakeRun, list[Run], list[dict[str, Any]]]) -> None:
     _, runs, scores = written
     found = aggregate(score_table(runs, scores))
-    assert list(dict.fromkeys(found.index.get_level_values("method"))) == ["swav", "random <b>"]
+    assert list(dict.fromkeys(found.index.get_level_values("preset"))) == ["swav", "random <b>"]
     for split in ("validation", "test"):
         for rule in ("automatic", "oracle"):
             for key in METRICS:
@@ -71,7 +71,7 @@ def test_aggregate_is_mean_and_sample_deviation(written: tuple[FakeRun, list[Run
 def test_undefined_scores_are_left_out() -> None:
     rows = [("a", 0, 10.0), ("a", 1, None), ("a", 2, 14.0), ("b", 0, None)]
     values = [{"truth": True, "splits": {"test": {"images": 1, "automatic": {"S": v}}}} for _, _, v in rows]
-    table = score_table([Run(method, seed, Path()) for method, seed, _ in rows], values)
+    table = score_table([Run(preset, seed, Path()) for preset, seed, _ in rows], values)
     found = aggregate(table)["S"]
     assert found.loc["a", "test", "automatic"].tolist() == [12.0, pytest.approx(8**0.5), 2.0]
     assert np.isnan(found.loc["b", "test", "automatic"]["mean"])
@@ -81,11 +81,11 @@ def test_table_holds_every_score(page: Path, written: tuple[FakeRun, list[Run], 
     _, runs, scores = written
     with (page / "scores.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert list(rows[0]) == ["method", "seed", "split", "rule", *METRICS, "nmi", "accuracy"]
+    assert list(rows[0]) == ["preset", "seed", "split", "rule", *METRICS, "nmi", "accuracy"]
     expected = [(r, s, rule, v) for r, v in zip(runs, scores, strict=True) for s in v["splits"] for rule in RULES]
     assert len(rows) == len(expected) == 16
     for row, (run, split, rule, values) in zip(rows, expected, strict=True):
-        assert (row["method"], row["seed"], row["split"], row["rule"]) == (run.method, str(run.seed), split, rule)
+        assert (row["preset"], row["seed"], row["split"], row["rule"]) == (run.preset, str(run.seed), split, rule)
         assert all(float(row[key]) == values["splits"][split][rule][key] for key in METRICS)
         assert (float(row["nmi"]), float(row["accuracy"])) == (values["nmi"], values["accuracy"])
 
@@ -112,19 +112,19 @@ def test_page(page: Path, written: tuple[FakeRun, list[Run], list[dict[str, Any]
 
 
 def _leading(text: str) -> list[tuple[str, str]]:
-    """(heading, method) of the bold cells of the first table."""
+    """(heading, preset) of the bold cells of the first table."""
     table = text.split("<table>")[1].split("</table>")[0]
     heads = [shown for _, shown in Page(table.split("</thead>")[0].split("<thead>")[1]).all("th")]
     found = []
     for row in table.split("<tbody>")[1].split("</tr>")[:-1]:
         cells = Page(row.replace("<tr>", "").strip())
-        method = cells.all("th")[0][1]
+        preset = cells.all("th")[0][1]
         marks = [values.get("class") == "leading" for values, _ in cells.all("td")]
-        found += [(head, method) for head, mark in zip(heads[1:], marks, strict=True) if mark]
+        found += [(head, preset) for head, mark in zip(heads[1:], marks, strict=True) if mark]
     return found
 
 
-def test_methods_are_shown_with_their_first_seed(
+def test_presets_are_shown_with_their_first_seed(
     written: tuple[FakeRun, list[Run], list[dict[str, Any]]],
 ) -> None:
     assert first_runs(written[1]) == [1, 2]
@@ -134,7 +134,7 @@ def test_parse_run() -> None:
     assert parse_run("swav:3:results/a:b/swav/seed3") == Run("swav", 3, Path("results/a:b/swav/seed3"))
     assert parse_run("swav:3:r/swav/seed3/evaluate/scores.json") == Run("swav", 3, Path("r/swav/seed3"))
     for wrong in ("swav", "swav:0", "swav:x:dir", ":0:dir", "swav:0:", "swav:-1:dir"):
-        with pytest.raises(UserError, match="METHOD:SEED:DIR"):
+        with pytest.raises(UserError, match="PRESET:SEED:DIR"):
             parse_run(wrong)
 
 
@@ -165,7 +165,7 @@ def test_one_run_twice(written: tuple[FakeRun, list[Run], list[dict[str, Any]]])
 def test_script(written: tuple[FakeRun, list[Run], list[dict[str, Any]]], tmp_path: Path) -> None:
     fake, runs, _ = written
     main = runpy.run_path(str(SCRIPT))["main"]
-    arguments = [f"--run={run.method}:{run.seed}:{run.folder}" for run in runs[:2]]
+    arguments = [f"--run={run.preset}:{run.seed}:{run.folder}" for run in runs[:2]]
     files = {"images": fake.images, "store": fake.store, "out": tmp_path / "c.html", "table": tmp_path / "t.csv"}
     arguments += [f"--{name}={path}" for name, path in files.items()]
     main([*arguments, "--settings", json.dumps({"panels": 1})])

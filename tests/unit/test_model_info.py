@@ -80,13 +80,13 @@ def test_json_is_one_object_with_every_network(capsys):
 def test_the_networks_of_a_configuration_are_rows(tmp_path, capsys):
     file = tmp_path / "mine.yaml"
     file.write_text(
-        "run: [plain]\nmethods: {plain: {pretrain: {decoder: null}}, again: {pretrain: {decoder: null}},"
+        "run: [plain]\npresets: {plain: {pretrain: {decoder: null}}, again: {pretrain: {decoder: null}},"
         " wide: {pretrain: {decoder: null, backbone: {width: 64}}}}"
     )
     main(["model-info", "--config", str(file)])
     table = capsys.readouterr().out
     rows = {line.rpartition("  ")[0].split("  ")[0]: line.split()[-2:] for line in table.splitlines()[1:]}
-    [plain] = [name for name in rows if name.endswith(", plain, again")]  # beside the methods of config.yaml
+    [plain] = [name for name in rows if name.endswith(", plain, again")]  # beside the presets of config.yaml
     assert float(rows["config: wide"][0]) > 10 * float(rows[plain][0])
     assert rows["deeplabv3plus*-resnet50"] == ["40.347", "9.471"]
 

@@ -13,8 +13,8 @@ from luss_core.config import Config
 from luss_core.errors import UserError
 
 
-def test_methods_change_only_what_they_name():
-    config = runs.load({"methods": {"mine": {"pretrain": {"train": {"epochs": 3}}, "cluster": {"restarts": 1}}}} | RUN)
+def test_presets_change_only_what_they_name():
+    config = runs.load({"presets": {"mine": {"pretrain": {"train": {"epochs": 3}}, "cluster": {"restarts": 1}}}} | RUN)
     stages = runs.resolve(config, "mine")
     assert (stages.pretrain.train.epochs, stages.cluster.restarts) == (3, 1)
     assert stages.pretrain.train == config.pretrain.train.model_copy(update={"epochs": 3})
@@ -36,12 +36,12 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
         ({"controls": ["swaw"]}, ["controls", "'swaw'", "did you mean swav?"]),
         ({"seeds": []}, ["seeds"]),
         ({"seeds": [1, 1]}, ["seeds", "twice"]),
-        ({"methods": {"a": {"cluster": {"restart": 2}}}}, ["methods.a.cluster.restart", "did you mean restarts?"]),
-        ({"methods": {"a": {"clutser": {}}}}, ["methods.a.clutser", "did you mean cluster?"]),
-        ({"methods": {"a": {"prepare": {"short_side": 9}}}}, ["methods.a.prepare", "data set"]),
-        ({"methods": {"a": {"cluster": 3}}}, ["methods.a.cluster", "3"]),
+        ({"presets": {"a": {"cluster": {"restart": 2}}}}, ["presets.a.cluster.restart", "did you mean restarts?"]),
+        ({"presets": {"a": {"clutser": {}}}}, ["presets.a.clutser", "did you mean cluster?"]),
+        ({"presets": {"a": {"prepare": {"short_side": 9}}}}, ["presets.a.prepare", "data set"]),
+        ({"presets": {"a": {"cluster": 3}}}, ["presets.a.cluster", "3"]),
         ({"pretrain": {"method": {"queue": 100}}}, ["method.queue 100", "train.batch_size 64"]),
-        ({"methods": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["methods.a.pretrain", "method.queue 100"]),
+        ({"presets": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["presets.a.pretrain", "method.queue 100"]),
         ({"pretrain": {"method": {"name": "swov"}}}, ["pretrain.method", "unknown method 'swov'", "shape"]),
         ({"pretrain": {"attention": False}}, ["method.prior", "attention: true"]),
         (
@@ -58,7 +58,7 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
     ],
 )
 def test_mistakes_name_the_key_and_the_remedy(values, parts):
-    # methods given here are laid over the built-in ones, as Snakemake lays them over config.yaml
+    # presets given here are laid over the built-in ones, as Snakemake lays them over config.yaml
     values = runs.merge(Config().model_dump(), values)
     with pytest.raises(UserError) as error:
         runs.load(values)

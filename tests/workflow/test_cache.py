@@ -12,7 +12,7 @@ from .conftest import TINY, Project
 
 SHARED = ("prior/prior.h5", "prior/summary.json", "{run}/pretrain/encoder.safetensors", "{run}/pretrain/log.jsonl")
 SHARED = (*SHARED, "{run}/extract/features.h5")
-RENAMED = {"run": ["mine"], "methods": {"mine": {"cluster": {"restarts": 3}}}}
+RENAMED = {"run": ["mine"], "presets": {"mine": {"cluster": {"restarts": 3}}}}
 """Another method that differs from the first only in what follows."""
 
 
@@ -38,7 +38,7 @@ def first(fresh, tmp_path_factory) -> Project:
 
 
 def test_another_folder_gets_what_the_first_made(first, fresh, tmp_path):
-    """From another checkout, under another name of the method."""
+    """From another checkout, under another name of the preset."""
     second = replace(fresh, variables=first.variables).copy(tmp_path)
     (tmp_path / "renamed.yaml").write_text(yaml.safe_dump(RENAMED))
     features = "results/tiny/mine/seed0/extract/features.h5"

@@ -29,7 +29,7 @@ def test_the_prior_belongs_to_the_data_set(fresh):
     assert fresh.jobs("prior", "--config", "run=[swav,colour]", "seeds=[0,1]")["prior"] == 1
 
 
-def test_a_sweep_is_methods_times_seeds(fresh):
+def test_a_sweep_is_presets_times_seeds(fresh):
     jobs = fresh.jobs("--config", "run=[swav,colour]", "seeds=[0,1,2]")
     assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
 
@@ -80,9 +80,9 @@ MISTAKES = [
     ({"cluster": {"restarts": 0}}, ["cluster.restarts", "greater than 0", "0"]),
     ({"gpus": 3}, ["gpus = 3 on nodes = 1 cannot share pretrain.train.batch_size = 64 of shape", "a multiple of 3"]),
     ({"device": "gpu"}, ["device", "'auto', 'cuda', 'cpu' or 'mps'"]),
-    ({"run": ["swaw"]}, ["unknown method 'swaw'", "did you mean swav?"]),
-    ({"methods": {"mine": {"cluster": {"restart": 1}}}}, ["methods.mine.cluster.restart", "did you mean restarts?"]),
-    ({"methods": {"mine": {"prior": {"size": 64}}}}, ["methods.mine.prior", "belongs to the data set"]),
+    ({"run": ["swaw"]}, ["unknown preset 'swaw'", "did you mean swav?"]),
+    ({"presets": {"mine": {"cluster": {"restart": 1}}}}, ["presets.mine.cluster.restart", "did you mean restarts?"]),
+    ({"presets": {"mine": {"prior": {"size": 64}}}}, ["presets.mine.prior", "belongs to the data set"]),
     ({"prior": {"folder": "no/such/folder"}}, ["prior.folder", "no/such/folder is not a folder"]),
     ({"data_root": "no/such/folder"}, ["data_root", "no/such/folder is not a folder"]),
 ]

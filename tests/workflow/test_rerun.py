@@ -79,8 +79,8 @@ def test_parts_of_extraction_and_inference_end_in_the_same_files(finished, proje
         ({"prior": {"border": 0.5}}, PRIOR),
         ({"prepare": {"max_megapixels": 1}}, PREPARE),
         ({"synthesize": {"seed": 5}}, SYNTHESIZE),
-        ({"methods": {"shape": {"cluster": {"restarts": 3}}}}, CLUSTER),
-        ({"methods": {"unused": {"cluster": {"restarts": 3}}}, "seeds": [0], "environment": "luss-gpu"}, set()),
+        ({"presets": {"shape": {"cluster": {"restarts": 3}}}}, CLUSTER),
+        ({"presets": {"unused": {"cluster": {"restarts": 3}}}, "seeds": [0], "environment": "luss-gpu"}, set()),
         ({"classes": 7}, PREPARE),
     ],
 )
