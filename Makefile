@@ -27,7 +27,7 @@ test: $(READY)
 test-slurm: $(READY)
 	trap tests/slurm/slurm_down.sh EXIT; trap 'exit 130' INT TERM; $(BIN)/pytest -rs tests/slurm
 
-# What the README reports: the ablation and controls over three seeds, then speeds. Four hours on two cores.
+# What docs/measured.md reports: the ablation and controls over three seeds, then speeds. Hours on two cores.
 bars: $(READY)
 	$(BIN)/snakemake --cores all --configfile recipes/default.yaml -- controls ablation
 	$(BIN)/python benchmarks/controls.py results/embedded/controls/scores.csv
