@@ -165,5 +165,5 @@ def test_every_epoch_is_a_permutation_and_any_start_continues_it():
 
 
 def test_images_that_an_order_repeats_are_told_apart():
-    drawn = [image for batch in batches(0, lambda epoch: np.arange(23) % 4)[:4] for image in batch]
+    drawn = [image for batch in batches(0, lambda _: np.arange(23) % 4)[:4] for image in batch]
     assert [(position, key.repeat) for position, key in drawn] == [(k % 4, k // 4) for k in range(20)]
