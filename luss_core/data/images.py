@@ -27,7 +27,7 @@ READ_ROWS = 1 << 14
 COLUMNS = ("id", "path", "split", "height", "width", "folder", "mask")
 
 
-class Found(NamedTuple):
+class ListedFile(NamedTuple):
     """One file that should be an image."""
 
     split: str
@@ -41,9 +41,9 @@ class Found(NamedTuple):
 class Listing:
     """What a data folder holds."""
 
-    images: list[Found] = field(default_factory=list)
+    images: list[ListedFile] = field(default_factory=list)
     """In the order of images.csv."""
-    unmasked: list[Found] = field(default_factory=list)
+    unmasked: list[ListedFile] = field(default_factory=list)
     """Images without a mask in splits that have masks."""
     stray_masks: list[str] = field(default_factory=list)
     """Masks without an image."""
@@ -118,7 +118,7 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
             mask_of[split, _stem(below)] = name
         else:
             folder = sys.intern(_top(below) if "/" in below else "")
-            listing.images.append(Found(split, _stem(below), name, folder, ""))
+            listing.images.append(ListedFile(split, _stem(below), name, folder, ""))
     _attach(listing, mask_of)
     return listing
 
@@ -126,14 +126,14 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
 def _attach(listing: Listing, mask_of: dict[tuple[str, str], str]) -> None:
     """Give the images their masks and sort them."""
     masked, images = {split for split, _ in mask_of}, listing.images
-    for row, found in enumerate(images):
-        if found.split in masked and found[:2] in mask_of:
-            images[row] = found._replace(mask=mask_of[found[:2]])
+    for row, listed in enumerate(images):
+        if listed.split in masked and listed[:2] in mask_of:
+            images[row] = listed._replace(mask=mask_of[listed[:2]])
     images.sort(key=attrgetter("path"))  # three times: keys of one field each take no memory
     images.sort(key=attrgetter("id"))
-    images.sort(key=lambda found: SPLITS.index(found.split))
-    listing.unmasked = [found for found in listing.images if found.split in masked and not found.mask]
-    used = {found.mask for found in listing.images}
+    images.sort(key=lambda listed: SPLITS.index(listed.split))
+    listing.unmasked = [listed for listed in listing.images if listed.split in masked and not listed.mask]
+    used = {listed.mask for listed in listing.images}
     listing.stray_masks = sorted(name for name in mask_of.values() if name not in used)
 
 
@@ -182,13 +182,15 @@ def _kind(name: str, split: str) -> str:
     return PurePosixPath(name).suffix.lower() or "no suffix"
 
 
-def to_list(root: Path, images: Sequence[Found], sizes: np.ndarray) -> ImageList:
+def to_list(root: Path, images: Sequence[ListedFile], sizes: np.ndarray) -> ImageList:
     """The image list of some images.
 
     Args:
         sizes: (N, 2) height and width of the files.
     """
-    split, ids, path, folder, mask = ([found[column] for found in images] for column in range(len(Found._fields)))
+    split, ids, path, folder, mask = (
+        [listed[column] for listed in images] for column in range(len(ListedFile._fields))
+    )
     return ImageList(root, ids, path, split, sizes[:, 0], sizes[:, 1], folder, mask)
 
 

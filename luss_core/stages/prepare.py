@@ -17,7 +17,7 @@ from luss_core import io
 from luss_core.config import PrepareConfig
 from luss_core.data.check import check, read_sizes
 from luss_core.data.decode import stored_size
-from luss_core.data.images import SPLITS, Found, Listing, arrange, list_files, to_list, write_csv, write_images
+from luss_core.data.images import SPLITS, ListedFile, Listing, arrange, list_files, to_list, write_csv, write_images
 from luss_core.data.masks import IGNORE
 from luss_core.data.packing import Packing, digest_of_files
 from luss_core.data.store import Store
@@ -40,7 +40,7 @@ SHOWN = 5
 class Outcome:
     """What came of the files so far."""
 
-    rows: list[Found] = field(default_factory=list)
+    rows: list[ListedFile] = field(default_factory=list)
     sizes: list[np.ndarray] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
     """Images that cannot be used."""
@@ -74,7 +74,7 @@ def prepare(
         candidates = list(_headers(cfg, root, listing, threads, outcome))
         _stop_if_too_many(cfg, outcome, len(candidates), out)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
-        images = [found for found, _ in candidates]
+        images = [listed for listed, _ in candidates]
         del candidates
         packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
         _check_space(out, size - packing.on_disk())
@@ -91,9 +91,9 @@ def prepare(
         shutil.rmtree(state)
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[Found], threads: int) -> dict[str, Any]:
+def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], threads: int) -> dict[str, Any]:
     """What decides the packed batches. The limit on rejected files does not: raised, it lets the work be finished."""
-    names = (name for found in images for name in (found.path, found.mask))
+    names = (name for listed in images for name in (listed.path, listed.mask))
     settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction"})
     files = digest_of_files(root, names, threads)
     return io.provenance({"prepare": settings, "root": str(root.resolve()), "files": files})
@@ -130,24 +130,24 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
 
 def _headers(
     cfg: PrepareConfig, root: Path, listing: Listing, threads: int, outcome: Outcome
-) -> Iterator[tuple[Found, tuple[int, int]]]:
+) -> Iterator[tuple[ListedFile, tuple[int, int]]]:
     """Images whose header is sound, with height and width before rotation."""
-    jobs = batches((found.path for found in listing.images), HEADER_BATCH)
+    jobs = batches((listed.path for listed in listing.images), HEADER_BATCH)
     results = ordered_map(partial(read_sizes, root, cfg.max_megapixels), jobs, threads)
     images = iter(listing.images)
     for batch in progress(results, len(listing.images), "headers", len):
         for size in batch:
-            found = next(images)
+            listed = next(images)
             if isinstance(size, str):
-                outcome.rejected.append((found.path, size))
+                outcome.rejected.append((listed.path, size))
             else:
-                yield found, size
+                yield listed, size
 
 
 def _decode_all(
     cfg: PrepareConfig,
     root: Path,
-    images: list[Found],
+    images: list[ListedFile],
     threads: int,
     classes: int | None,
     packing: Packing,
@@ -160,33 +160,33 @@ def _decode_all(
         _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
 
 
-def _without_split_ids(images: list[Found]) -> Iterator[list[Found]]:
+def _without_split_ids(images: list[ListedFile]) -> Iterator[list[ListedFile]]:
     """Batches in which all files of one id are together, so that one process can choose among them."""
-    batch: list[Found] = []
-    for found in images:
-        if len(batch) >= DECODE_BATCH and found[:2] != batch[-1][:2]:
+    batch: list[ListedFile] = []
+    for listed in images:
+        if len(batch) >= DECODE_BATCH and listed[:2] != batch[-1][:2]:
             yield batch
             batch = []
-        batch.append(found)
+        batch.append(listed)
     if batch:
         yield batch
 
 
-def _sort_out(images: list[Found], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
+def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
     """Add what ``check`` says of a batch."""
-    for found, reason, mask_reason, largest in zip(
+    for listed, reason, mask_reason, largest in zip(
         images, notes["reasons"], notes["mask_reasons"], notes["mask_ids"], strict=True
     ):
         if reason:
-            outcome.rejected.append((found.path, reason))
+            outcome.rejected.append((listed.path, reason))
             continue
         if mask_reason:
-            outcome.noted.append((found.mask, f"{mask_reason}; the image is kept without it"))
-            found = found._replace(mask="")
+            outcome.noted.append((listed.mask, f"{mask_reason}; the image is kept without it"))
+            listed = listed._replace(mask="")
         elif classes is not None and largest > classes:
-            outcome.above.append((found.mask, largest))
+            outcome.above.append((listed.mask, largest))
         outcome.largest_id = max(outcome.largest_id, largest)
-        outcome.rows.append(found)
+        outcome.rows.append(listed)
     outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
 
 
@@ -235,9 +235,9 @@ def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome) -> d
     """
     broken = {path for path, _ in outcome.rejected}
     missing = [
-        (found.path, "mask missing; the image is kept") for found in listing.unmasked if found.path not in broken
+        (listed.path, "mask missing; the image is kept") for listed in listing.unmasked if listed.path not in broken
     ]
-    masks_of_broken = {found.mask for found in listing.images if found.path in broken}
+    masks_of_broken = {listed.mask for listed in listing.images if listed.path in broken}
     stray = [(path, "mask without an image") for path in listing.stray_masks if path not in masks_of_broken]
     noted = outcome.noted + missing + stray
     write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted))
@@ -249,7 +249,7 @@ def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome) -> d
     return {
         "root": images.root.as_posix(),
         "images": counts,
-        "masks": dict(Counter(found.split for found in outcome.rows if found.mask)),
+        "masks": dict(Counter(listed.split for listed in outcome.rows if listed.mask)),
         "categories": sorted(set(images.folder) - {""}),
         "largest_mask_id": outcome.largest_id,
         "rejected": len(outcome.rejected),

@@ -47,7 +47,7 @@ class Job(NamedTuple):
 
 
 @dataclass
-class Tally:
+class PriorSums:
     """Sums over the batches so far."""
 
     images: int = 0
@@ -96,14 +96,14 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
         own = digest_of_files(folder, maps, threads) if folder and maps else ""
         size = int(map_shapes(pixels.shapes, cfg.size).prod(axis=1).sum())
         packing = Packing(state, out / "prior.h5", size, [about, str(listing.root), masks, own], channels=1)
-        tally, work = Tally(), partial(_make, cfg, pixels, listing.root, folder)
+        sums, work = PriorSums(), partial(_make, cfg, pixels, listing.root, folder)
         for batch in packing.run(work, batches(_jobs(listing, maps, split), BATCH), threads, len(listing), "maps"):
-            tally.add(batch.notes)
+            sums.add(batch.notes)
         if folder is not None:
-            _stop_if_unusable(folder, tally, state)
+            _stop_if_unusable(folder, sums, state)
         packing.complete(about)
         packing.hand_over()
-        io.write_json(out / "summary.json", _summary(cfg, tally, split, about))
+        io.write_json(out / "summary.json", _summary(cfg, sums, split, about))
         shutil.rmtree(state)
 
 
@@ -163,34 +163,34 @@ def _scores(image: np.ndarray, saliency: np.ndarray, truth: np.ndarray) -> list[
     return [foreground_f(salient(np.asarray(plane)), truth) for plane in whole]
 
 
-def _stop_if_unusable(folder: Path, tally: Tally, state: Path) -> None:
+def _stop_if_unusable(folder: Path, sums: PriorSums, state: Path) -> None:
     """The work is of no use then: other maps must be read."""
-    unusable = bool(tally.problems) or tally.largest * 255 < FEWEST_LEVELS
+    unusable = bool(sums.problems) or sums.largest * 255 < FEWEST_LEVELS
     if unusable:
         shutil.rmtree(state)
-    if tally.problems:
-        raise_unusable(folder, [("maps that cannot be used", tally.problems)])
+    if sums.problems:
+        raise_unusable(folder, [("maps that cannot be used", sums.problems)])
     if unusable:
         raise UserError(
-            f"prior.folder {folder}: all maps are black; the greatest value is {tally.largest * 255:.0f} of 255."
+            f"prior.folder {folder}: all maps are black; the greatest value is {sums.largest * 255:.0f} of 255."
             " Write 255, not 1, for what stands out"
         )
 
 
-def _summary(cfg: PriorConfig, tally: Tally, split: str, about: dict[str, Any]) -> dict[str, Any]:
-    mean, salient_share, _ = (tally.statistics / max(tally.images, 1)).tolist()
+def _summary(cfg: PriorConfig, sums: PriorSums, split: str, about: dict[str, Any]) -> dict[str, Any]:
+    mean, salient_share, _ = (sums.statistics / max(sums.images, 1)).tolist()
     summary: dict[str, Any] = {
         "source": cfg.folder or "region contrast",
-        "images": tally.images,
-        "empty": tally.empty,
+        "images": sums.images,
+        "empty": sums.empty,
         "mean": mean,
         "salient": salient_share,
         "rule": RULE,
         "F": None,
     }
-    if tally.scored:
-        percent = (100 * tally.scores / tally.scored).tolist()
-        summary["F"] = {"split": split, "images": tally.scored, **dict(zip(SCORED, percent, strict=True))}
-        log.info("F on %d %s images: %.1f; centre %.1f, spectral residual %.1f", tally.scored, split, *percent)
-    log.info("%d maps, %.0f %% of the pixels salient, %d empty", tally.images, 100 * salient_share, tally.empty)
+    if sums.scored:
+        percent = (100 * sums.scores / sums.scored).tolist()
+        summary["F"] = {"split": split, "images": sums.scored, **dict(zip(SCORED, percent, strict=True))}
+        log.info("F on %d %s images: %.1f; centre %.1f, spectral residual %.1f", sums.scored, split, *percent)
+    log.info("%d maps, %.0f %% of the pixels salient, %d empty", sums.images, 100 * salient_share, sums.empty)
     return {**summary, "provenance": about}
