@@ -47,8 +47,22 @@ class Listing:
     """Images without a mask in splits that have masks."""
     stray_masks: list[str] = field(default_factory=list)
     """Masks without an image."""
+    truth: frozenset[str] = frozenset()
+    """Splits that have masks."""
     ignored: Counter[str] = field(default_factory=Counter)
     """Other files: how many of each suffix, and how many below each folder that is no split."""
+    imagenet_s: bool = False
+    """Whether the folders are those of ImageNet-S; otherwise all images are of the split train."""
+
+    def split_of(self, path: str) -> str:
+        """The split that a file or folder belongs to, be it image or mask; '' for none."""
+        split = _top(path).removesuffix("-segmentation") if self.imagenet_s else "train"
+        return split if split in SPLITS else ""
+
+    def has_truth(self, path: str) -> bool:
+        """Whether a file or folder belongs to a split with ground truth, and be it because it should hold masks."""
+        split = self.split_of(path)
+        return split in self.truth or (bool(split) and self.imagenet_s and _top(path) != split)
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
     """
     files = list(files)
     imagenet_s = _is_imagenet_s({_top(name) for name in files if "/" in name and _is_image(name)}, masks)
-    listing, mask_of = Listing(), {}
+    listing, mask_of = Listing(imagenet_s=imagenet_s), {}
     for name in files:
         split, below, is_mask = _place(name, masks, imagenet_s)
         if not split or not (name.lower().endswith(".png") if is_mask else _is_image(name)):
@@ -125,7 +139,7 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
 
 def _attach(listing: Listing, mask_of: dict[tuple[str, str], str]) -> None:
     """Give the images their masks and sort them."""
-    masked, images = {split for split, _ in mask_of}, listing.images
+    masked, images = frozenset(split for split, _ in mask_of), listing.images
     for row, listed in enumerate(images):
         if listed.split in masked and listed[:2] in mask_of:
             images[row] = listed._replace(mask=mask_of[listed[:2]])
@@ -133,6 +147,7 @@ def _attach(listing: Listing, mask_of: dict[tuple[str, str], str]) -> None:
     images.sort(key=attrgetter("id"))
     images.sort(key=lambda listed: SPLITS.index(listed.split))
     listing.unmasked = [listed for listed in listing.images if listed.split in masked and not listed.mask]
+    listing.truth = masked
     used = {listed.mask for listed in listing.images}
     listing.stray_masks = sorted(name for name in mask_of.values() if name not in used)
 
@@ -251,6 +266,12 @@ def read_images(path: Path) -> ImageList:
         raise UserError(f"{path} does not exist; run the stage prepare, which writes it") from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not whole ({error}); delete it and run the stage prepare again") from error
+
+
+def read_expected(path: Path) -> dict[str, int]:
+    """How many images each split of images.csv should have; more than it has where prepare.allow_missing was set."""
+    counts: dict[str, int] = read_json(path.with_name("summary.json")).get("expected", {})
+    return counts
 
 
 def _parse(reader: Iterator[list[str]], path: Path, root: Path) -> ImageList:

@@ -18,7 +18,7 @@ from luss_core.data.baselines import centre_prior, spectral_residual
 from luss_core.data.check import attempt
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.masks import read_mask
-from luss_core.data.packing import Packed, Packing, digest_of_files, packed
+from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source, packed
 from luss_core.data.saliency import region_contrast
 from luss_core.data.saliency_folder import find_maps, raise_unusable, read_map
 from luss_core.data.store import Store
@@ -34,6 +34,11 @@ SCORED = ("prior", "centre", "spectral_residual")
 SCORED_SPLITS = ("validation", "test", "train")
 """The first of these that has masks is scored."""
 OUTPUTS = ("summary.json", "prior.h5")
+SOURCE = (
+    *("data/baselines.py", "data/decode.py", "data/masks.py", "data/palette.py", "data/saliency.py"),
+    *("data/saliency_folder.py", "metrics/saliency.py", "stages/prior.py"),
+)
+"""What decides the maps and their scores, besides settings, files and libraries."""
 FEWEST_LEVELS = 2
 """A set of maps that never reaches this value was written in 0..1 instead of 0..255."""
 
@@ -91,16 +96,18 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
         folder = None if cfg.folder is None else Path(cfg.folder).expanduser()
         maps = None if folder is None else find_maps(folder, listing, threads)
         split = next((split for split in SCORED_SPLITS if any(listing.mask[row] for row in listing.rows(split))), "")
-        about = io.provenance({"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint})
+        settings = {"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint}
         masks = digest_of_files(listing.root, (job.mask for job in _jobs(listing, maps, split)), threads)
         own = digest_of_files(folder, maps, threads) if folder and maps else ""
         size = int(map_shapes(pixels.shapes, cfg.size).prod(axis=1).sum())
-        packing = Packing(state, out / "prior.h5", size, [about, str(listing.root), masks, own], channels=1)
+        key = [settings, str(listing.root), masks, own, digest_of_source(SOURCE)]
+        packing = Packing(state, out / "prior.h5", size, key, channels=1)
         sums, work = PriorSums(), partial(_make, cfg, pixels, listing.root, folder)
         for batch in packing.run(work, batches(_jobs(listing, maps, split), BATCH), threads, len(listing), "maps"):
             sums.add(batch.notes)
         if folder is not None:
             _stop_if_unusable(folder, sums, state)
+        about = io.provenance(settings)
         packing.complete(about)
         packing.hand_over()
         io.write_json(out / "summary.json", _summary(cfg, sums, split, about))
