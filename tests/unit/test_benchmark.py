@@ -62,5 +62,5 @@ def test_other_categories_are_no_benchmark():
 
 def test_the_counts_are_those_of_the_benchmark(monkeypatch):
     monkeypatch.undo()
-    counts = [[names.count for names in one.splits.values()] for one in benchmark.BENCHMARKS]
+    counts = [[names.size for names in one.splits.values()] for one in benchmark.BENCHMARKS]
     assert counts == [[64431, 752, 1682], [384862, 4097, 9088], [1183322, 12419, 27423]]
