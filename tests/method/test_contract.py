@@ -41,10 +41,10 @@ class Means(Method):
         self.register_buffer("label", torch.zeros(IMAGES, dtype=torch.long))
         self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
-    def forward(self, views, batch, progress):
+    def forward(self, views, batch, progress):  # noqa: ARG002
         return Output(nn.functional.cross_entropy(self.head(pool(self.encoder(views[0]))), self.label[batch.index]))
 
-    def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:
+    def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:  # noqa: ARG002
         assert not self.training
         self.calls += 1
         with images.vectors(lambda x: x.mean(dim=(1, 2, 3))[:, None], 1) as features:
