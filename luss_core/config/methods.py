@@ -128,6 +128,25 @@ class BYOLConfig(MethodConfig):
     for up to 300."""
 
 
+class NPIDConfig(MethodConfig):
+    """NPID, arXiv:1805.01978: tells every image from all others by what is remembered of them.
+
+    The loss is the cross-entropy among the image and the drawn negatives, as in later code; the paper estimates the
+    whole softmax by noise contrast with a constant.
+    """
+
+    views: ClassVar[int] = 1
+
+    name: Literal["npid"] = "npid"
+    dim: Positive = 64
+    """Width of the embedding; 128 in the paper."""
+    negatives: Positive = 512
+    """Images drawn for each image; all others where there are fewer. 4096 in the paper's code for 1.28 million."""
+    temperature: float = Field(0.07, gt=0)
+    momentum: Fraction = 0.5
+    """Share of what was remembered of an image that stays when it is seen again."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A method in the registry."""
@@ -156,6 +175,14 @@ METHODS: dict[str, Registered] = {
         "luss_core.methods.byol:BYOL",
         tiny={"hidden": 16, "dim": 8},
         pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
+    ),
+    "npid": Registered(
+        NPIDConfig,
+        "luss_core.methods.npid:NPID",
+        tiny={"dim": 8, "negatives": 16, "temperature": 0.5},
+        pretrain={
+            "views": {"jitter": 1.0, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.4, "blur": 0}
+        },
     ),
 }
 """By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
