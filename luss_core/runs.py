@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from luss_core.cli import explain
 from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages
 from luss_core.errors import UserError
-from luss_core.io import provenance
+from luss_core.io import digest, provenance
 
 
 def load(values: Mapping[str, Any]) -> Config:
@@ -109,13 +109,12 @@ def contents(files: Iterable[Path]) -> str:
 
 
 def _content(file: Path) -> str:
-    with file.open("rb") as stream:
-        if file.suffix == ".h5":
-            import h5py
+    if file.suffix != ".h5":
+        return digest(file)
+    import h5py
 
-            with h5py.File(stream) as store:
-                return str(store.attrs["fingerprint"])
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with file.open("rb") as stream, h5py.File(stream) as store:
+        return str(store.attrs["fingerprint"])
 
 
 def photographs(config: Config) -> Path | None:

@@ -150,6 +150,8 @@ class Config(Stages):
     """Machines of a cluster that share each batch of a training, each with `gpus`."""
     shards: Positive = 1
     """Jobs into which the images of extraction and inference are divided."""
+    checkpoint_minutes: float = Field(10, ge=0)
+    """Minutes between checkpoints of a training; SIGTERM and Ctrl-C bring one as well. 0: one after every step."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     presets: dict[Name, dict[str, Any]] = {

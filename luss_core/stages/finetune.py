@@ -1,23 +1,22 @@
 """Step 3: images and pseudo labels -> segmenter.safetensors and log.jsonl."""
 
-import hashlib
 import logging
 from pathlib import Path
 
 import torch
 
-from luss_core import group
+from luss_core import group, sources
 from luss_core.config import FinetuneConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.loader import Views
 from luss_core.data.store import Store
-from luss_core.io import provenance
+from luss_core.io import digest, provenance
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.backbone import save_weights
 from luss_core.models.encoder import load_encoder
 from luss_core.runtime import derive_seed
+from luss_core.train.folder import TrainingFolder, images_digest
 from luss_core.train.loop import Resources, fit
-from luss_core.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +38,10 @@ def finetune(
     settings = {"finetune": cfg.model_dump(mode="json"), "seed": seed, "classes": classes}
     found = read_clusters(clusters)
     pixels = Store(store)
-    inputs = {"data": pixels.fingerprint, "labels": found.fingerprint, "encoder": _digest(encoder)}
-    run = Run(state, settings | inputs)
-    with run.locked():
+    inputs = {"images": images_digest(pixels, found.row), "labels": found.fingerprint}
+    inputs["encoder"] = digest(encoder) if encoder.exists() else ""  # load_encoder says better what is missing
+    folder = TrainingFolder(state, settings | inputs, sources.of_training("finetune"))
+    with folder.locked():
         torch.manual_seed(derive_seed(seed, 2))
         network = load_encoder(encoder)
         method = Segmenter(cfg.segmenter, network, classes)
@@ -49,7 +49,7 @@ def finetune(
         logger.info(
             "finetune: %d images, %d pseudo categories, %s", len(views), classes, group.described(resources.device)
         )
-        fit(method, views, cfg.train, run, resources)
+        fit(method, views, cfg.train, folder, resources)
         if group.rank():
             return
         about = {
@@ -59,12 +59,4 @@ def finetune(
             "provenance": provenance(settings),
         }
         save_weights(out, method, about)
-        run.hand_over(log)
-
-
-def _digest(path: Path) -> str:
-    """Of the encoder; empty where there is none, which load_encoder says better."""
-    if not path.exists():
-        return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        folder.hand_over(log)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from luss_core import group
+from luss_core import group, sources
 from luss_core.config import PretrainConfig, ShapeConfig
 from luss_core.data.images import read_images
 from luss_core.data.loader import Views
@@ -17,8 +17,8 @@ from luss_core.methods import build_method
 from luss_core.models.backbone import save_weights
 from luss_core.models.encoder import Encoder
 from luss_core.runtime import derive_seed
+from luss_core.train.folder import TrainingFolder, images_digest
 from luss_core.train.loop import Resources, fit
-from luss_core.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -46,21 +46,22 @@ def pretrain(
     that was not.
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
-    pixels = Store(store)
+    pixels, rows = Store(store), read_images(images).rows("train")
     saliency = _saliency(cfg, prior, pixels)
-    run = Run(state, settings | {"data": pixels.fingerprint} | ({"prior": saliency.fingerprint} if saliency else {}))
-    with run.locked():
+    inputs = {"images": images_digest(pixels, rows)} | ({"prior": images_digest(saliency, rows)} if saliency else {})
+    folder = TrainingFolder(state, settings | inputs, sources.of_training("pretrain", cfg.method.name))
+    with folder.locked():
         torch.manual_seed(derive_seed(seed, 1))
         method = build_method(cfg.method, Encoder(cfg.encoder))
-        views = Views(pixels, read_images(images).rows("train"), cfg.views, seed, prior=saliency)
+        views = Views(pixels, rows, cfg.views, seed, prior=saliency)
         check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
-        fit(method, views, cfg.train, run, resources)
+        fit(method, views, cfg.train, folder, resources)
         if group.rank():
             return
         about = {"encoder": cfg.encoder.model_dump(mode="json"), "provenance": provenance(settings)}
         save_weights(out, method.encoder, about)
-        run.hand_over(log)
+        folder.hand_over(log)
 
 
 def check_overlap(cfg: PretrainConfig, views: Views) -> None:
