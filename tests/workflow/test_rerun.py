@@ -81,7 +81,7 @@ def test_parts_of_extraction_and_inference_end_in_the_same_files(finished, proje
         ({"synthesize": {"seed": 5}}, SYNTHESIZE),
         ({"presets": {"shape": {"cluster": {"restarts": 3}}}}, CLUSTER),
         ({"presets": {"unused": {"cluster": {"restarts": 3}}}, "seeds": [0], "environment": "luss-gpu"}, set()),
-        ({"classes": 7}, PREPARE),
+        ({"classes": 9}, CLUSTER | EXAMINE),
     ],
 )
 def test_a_setting_runs_its_stage_again(finished, tmp_path, settings, expected):

@@ -1,0 +1,89 @@
+"""Ground truth that is missing stops the stage prepare, or is told with every score."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from folders import OUTPUTS, imagenet_s, prepare, put, rejected, save
+
+from luss_core import io
+from luss_core.config import PrepareConfig
+from luss_core.data.images import list_files
+from luss_core.data.masks import write_mask
+from luss_core.data.outcome import LISTED
+from luss_core.errors import UserError
+from luss_core.stages import prepare as stage
+
+
+def unlink(path: Path) -> None:
+    path.unlink()
+
+
+def dangle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def shrink(path: Path) -> None:
+    write_mask(path, np.zeros((9, 9), np.uint16))
+
+
+@pytest.mark.parametrize("damage", [unlink, dangle, cut, shrink])
+@pytest.mark.parametrize("kind", ["validation", "validation-segmentation"])
+def test_no_image_of_a_split_with_truth_goes_missing_without_a_word(tmp_path, damage, kind):
+    if damage is shrink and kind == "validation":
+        pytest.skip("an image may have any size")
+    root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
+    damage(next((root / kind / "dog").glob("1.*")))
+    with pytest.raises(UserError) as error:
+        prepare(PrepareConfig(), root=root, out=out, threads=1)
+    for part in ("where there is ground truth (validation)", "prepare.allow_missing", "dog/1.", str(out / LISTED)):
+        assert part in str(error.value)
+    assert [path.name for path in out.iterdir()] == [LISTED]
+    prepare(PrepareConfig(allow_missing=True), root=root, out=out, threads=1)
+    summary = io.read_json(out / "summary.json")
+    assert (summary["expected"]["validation"], summary["masks"]["validation"]) == (4, 3)
+
+
+def test_images_without_ground_truth_may_be_rejected(tmp_path):
+    """As test of ImageNet-S, whose masks are private, or photographs."""
+    root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
+    shutil.rmtree(root / "test-segmentation")
+    cut(root / "test/cat/0.jpg")
+    cut(root / "train/cat/0.jpg")
+    prepare(PrepareConfig(max_rejected_fraction=0.2), root=root, out=out, threads=1)
+    summary = io.read_json(out / "summary.json")
+    assert summary["images"] == {"train": 5, "validation": 4, "test": 3}
+    assert summary["expected"] == {"train": 6, "validation": 4, "test": 4}
+
+
+def test_a_folder_of_masks_that_cannot_be_read_is_missed(tmp_path, monkeypatch):
+    root = imagenet_s(tmp_path / "data")
+    shutil.rmtree(root / "validation-segmentation")
+    unreadable = "validation-segmentation", "folder cannot be read: Permission denied"
+    monkeypatch.setattr(stage, "list_files", lambda folder: (list_files(folder)[0], [unreadable]))
+    with pytest.raises(UserError, match="'validation-segmentation': folder cannot be read"):
+        prepare(PrepareConfig(), root=root, out=tmp_path / "out", threads=1)
+
+
+def test_a_second_file_of_one_name_is_not_missed(tmp_path):
+    root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
+    save(root / "test/cat/0.png", 90, 120)
+    put(root / "test/cat/0.bmp", b"broken")
+    prepare(PrepareConfig(max_rejected_fraction=0.2), root=root, out=out, threads=1)
+    summary = io.read_json(out / "summary.json")
+    assert summary["expected"]["test"] == summary["masks"]["test"] == 4
+    assert rejected(out).keys() == {"test/cat/0.png", "test/cat/0.bmp"}
+
+
+def test_no_output_depends_on_the_number_of_classes(tmp_path):
+    root = imagenet_s(tmp_path / "data")
+    for classes in (2, 7):
+        prepare(PrepareConfig(), root=root, out=tmp_path / str(classes), threads=1, classes=classes)
+    for name in OUTPUTS:
+        assert (tmp_path / "2" / name).read_bytes() == (tmp_path / "7" / name).read_bytes(), name
