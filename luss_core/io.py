@@ -1,7 +1,6 @@
 """Files written whole or not at all, and what each of them was made with."""
 
 import fcntl
-import hashlib
 import json
 import shutil
 import subprocess
@@ -92,12 +91,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of what a file holds."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def remove(path: Path) -> None:

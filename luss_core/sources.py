@@ -29,6 +29,7 @@ UNTRACKED = {
     "luss_core": "the version number",
     "luss_core.config": "the values that reach a stage are parameters of its rule already",
     "luss_core.cli": "reads arguments and shows errors",
+    "luss_core.digests": "names what files hold",
     "luss_core.errors": "exceptions",
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",

@@ -10,7 +10,8 @@ from luss_core.config import FinetuneConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.loader import Views
 from luss_core.data.store import Store
-from luss_core.io import digest, provenance
+from luss_core.digests import content
+from luss_core.io import provenance
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import load_encoder
 from luss_core.models.weights import save_weights
@@ -38,12 +39,11 @@ def finetune(
     settings = {"finetune": cfg.model_dump(mode="json"), "seed": seed, "classes": classes}
     found = read_clusters(clusters)
     pixels = Store(store)
-    inputs = {"images": images_digest(pixels, found.row), "labels": found.fingerprint}
-    inputs["encoder"] = digest(encoder) if encoder.exists() else ""  # load_encoder says better what is missing
+    torch.manual_seed(derive_seed(seed, 2))
+    network = load_encoder(encoder)
+    inputs = {"images": images_digest(pixels, found.row), "labels": found.fingerprint, "encoder": content(encoder)}
     folder = TrainingFolder(state, settings | inputs, sources.of_training("finetune"))
     with folder.locked():
-        torch.manual_seed(derive_seed(seed, 2))
-        network = load_encoder(encoder)
         method = Segmenter(cfg.segmenter, network, classes)
         views = Views(pixels, found.row, cfg.views, seed, found.label)
         logger.info(
