@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from luss_core import io
+from luss_core.config import METHODS
 from luss_core.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -38,11 +39,13 @@ UNTRACKED = {
 """Modules that do not count, nor what they import, and why."""
 
 UNTRACKED_IN_TRAINING = {
-    "luss_core.data.features": "reads pseudo labels, whose digest as they were read is one of the settings",
+    "luss_core.data.features": "gives vectors and pseudo labels as they were written; these are one of the settings",
     "luss_core.data.hdf5": "opens files for the readers",
-    "luss_core.data.images": "reads which rows to train on, whose digest as they were read is one of the settings",
-    "luss_core.data.store": "reads pixels, of which a digest as they were read is one of the settings",
+    "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
+    "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
+    "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
     "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
+    "luss_core.parallel": "spreads work over processes, in order",
     "luss_core.train.folder": "keeps checkpoints; going on from one changes nothing",
     "luss_core.train.interruption": "says when to write a checkpoint",
     "luss_core.train.journal": "writes numbers down",
@@ -71,7 +74,7 @@ def of_stage(stage: str, root: Path = ROOT, method: str | None = None) -> dict[s
         root: folder that holds the package and the scripts.
         method: the algorithm of pretrain.
     """
-    extra = [method_module(method, root)] if method else []
+    extra = [METHODS[method].implementation.partition(":")[0]] if method else []
     files = imports(root / "workflow_scripts" / f"{stage}.py", root, extra, training=stage in TRAININGS)
     return {str(file.relative_to(root)): digest(file) for file in files}
 
@@ -112,21 +115,6 @@ def digest(file: Path) -> str:
     if file.suffix == ".py":
         content = repr(_plain(_parse(file))).encode()
     return hashlib.sha256(content).hexdigest()
-
-
-def method_module(method: str, root: Path) -> str:
-    """Module of a self-supervised method, read from the registry METHODS without importing it.
-
-    Raises:
-        KeyError: no such method.
-    """
-    for node in _parse(root / PACKAGE / "methods" / "__init__.py").body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == "METHODS" for target in targets):
-                module: str = ast.literal_eval(node.value)[method].partition(":")[0]
-                return module
-    raise KeyError(method)
 
 
 def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None:

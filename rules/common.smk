@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from luss_core import runs, sources
-from luss_core.config import RUN_STAGES, STAGES
+from luss_core.config import METHODS, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
 BASE = Path(workflow.basedir)
@@ -109,7 +109,9 @@ def prior_of_preset(wildcards):
 
 def prior_of(presets):
     """The same for several presets."""
-    taught = any(PRESETS[preset].pretrain.prior for preset in presets)
+    taught = any(
+        "saliency" in PRESETS[preset].pretrain.method.needs for preset in presets
+    )
     return rules.prior.output.maps if taught else []
 
 

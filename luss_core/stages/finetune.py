@@ -16,7 +16,7 @@ from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import load_encoder
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
-from luss_core.train.folder import TrainingFolder, images_digest
+from luss_core.train.folder import TrainingFolder, inputs
 from luss_core.train.loop import Resources, fit
 
 logger = logging.getLogger(__name__)
@@ -38,14 +38,13 @@ def finetune(
     """Train the encoder and a 1x1 convolution to predict the cluster of each image; Sec. 3.1 of the LUSS paper."""
     settings = {"finetune": cfg.model_dump(mode="json"), "seed": seed, "classes": classes}
     found = read_clusters(clusters)
-    pixels = Store(store)
     torch.manual_seed(derive_seed(seed, 2))
     network = load_encoder(encoder)
-    inputs = {"images": images_digest(pixels, found.row), "labels": found.fingerprint, "encoder": content(encoder)}
-    folder = TrainingFolder(state, settings | inputs, sources.of_training("finetune"))
+    views = Views(Store(store), found.row, cfg.views, seed, found.label)
+    seen = inputs(views) | {"encoder": content(encoder)}
+    folder = TrainingFolder(state, settings | seen, sources.of_training("finetune"))
     with folder.locked():
         method = Segmenter(cfg.segmenter, network, classes)
-        views = Views(pixels, found.row, cfg.views, seed, found.label)
         logger.info(
             "finetune: %d images, %d pseudo categories, %s", len(views), classes, group.described(resources.device)
         )

@@ -13,12 +13,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from luss_core import group
+from luss_core.data.loader import Images, Views
 from luss_core.errors import UserError
 from luss_core.io import atomic, locked, writing
 
@@ -51,15 +52,15 @@ class Origin(NamedTuple):
 class TrainingFolder:
     """State of one training on disk."""
 
-    def __init__(self, folder: Path, settings: Any, source: str = ""):
+    def __init__(self, path: Path, settings: Any, source: str = ""):
         """Args:
-        folder: where the state lives; no output of a rule, since those are deleted when a job is interrupted.
+        path: where the state lives; no output of a rule, since those are deleted when a job is interrupted.
         settings: everything that decides what is trained, as JSON can hold it; a checkpoint made with other settings is
             not used.
         source: digest of the source and the libraries that decide the numbers, see `sources.of_training`.
         """
-        self.folder = folder
-        self.checkpoint, self.log = folder / "last.pt", folder / "log.jsonl"
+        self.path = path
+        self.checkpoint, self.log = path / "last.pt", path / "log.jsonl"
         self.settings, self.source = json.dumps(settings, sort_keys=True), source
         self.fingerprint = hashlib.sha256(self.settings.encode()).hexdigest()
 
@@ -70,7 +71,7 @@ class TrainingFolder:
         Raises:
             UserError: another process trains here, or the folder cannot be written.
         """
-        with nullcontext() if group.rank() else locked(self.folder, "training"):
+        with nullcontext() if group.rank() else locked(self.path, "training"):
             yield
 
     def save(self, state: dict[str, Any]) -> None:
@@ -94,7 +95,7 @@ class TrainingFolder:
         state = None if found is None else _read(found, device)
         group.agreed(False, device)  # All have read before the first renames.
         if found != self.checkpoint and not group.rank():
-            with writing(self.folder):
+            with writing(self.path):
                 self._set_aside()
                 self._take_back(found)
         return state
@@ -163,27 +164,27 @@ class TrainingFolder:
         logger.warning("%s was made with these settings and is %s again", found, self.checkpoint)
 
 
-class Images(Protocol):
-    """Packed pixels of which all are known by a digest."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def read(self, row: int) -> np.ndarray: ...
-
-
-def images_digest(images: Images, rows: np.ndarray) -> str:
-    """SHA-256 of what a training sees of a store: its pixels, which rows, and three images as the reader gives them.
+def inputs(views: Views) -> dict[str, str]:
+    """SHA-256 of everything that a training sees, by name: images, planes, labels and pairs, with their rows.
 
     Readers do not count as source of a training (`sources.UNTRACKED_IN_TRAINING`), so what they give has to.
-
-    Args:
-        rows: (n,) int64 rows of the store.
     """
-    found = hashlib.sha256(images.fingerprint.encode() + rows.astype(np.int64).tobytes())
-    for row in rows[:: max(1, len(rows) // 2)].tolist():
-        image = images.read(row)
-        found.update(repr((image.shape, image.dtype.str)).encode() + image.tobytes())
+    arrays = {"labels": views.labels, "pairs": views.partners}
+    found = {name: _digest([], array) for name, array in arrays.items() if array is not None}
+    stores = {"images": views.store} | {name: plane.images for name, plane in views.planes.items()}
+    return found | {name: _of_images(store, views.rows) for name, store in stores.items()}
+
+
+def _of_images(images: Images, rows: np.ndarray) -> str:
+    """Of what a store says of all its pixels, if it does; of the rows; of three images as the reader gives them."""
+    shown = [images.read(row) for row in rows[:: max(1, len(rows) // 2)].tolist()]
+    return _digest([getattr(images, "fingerprint", "")], rows, *shown)
+
+
+def _digest(texts: list[str], *arrays: np.ndarray) -> str:
+    found = hashlib.sha256(repr(texts).encode())
+    for array in arrays:
+        found.update(repr((array.dtype.str, array.shape)).encode() + array.tobytes())
     return found.hexdigest()
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from luss_core.data.loader import BatchSampler
+from luss_core.data.loader import BatchSampler, Order, Plane, Views, shuffled
+from luss_core.data.views import Key
 from luss_core.errors import UserError
 from luss_core.methods.base import Output
-from luss_core.train.folder import TrainingFolder, differences, images_digest
+from luss_core.train.folder import TrainingFolder, differences, inputs
 from luss_core.train.loop import Resources, fit
-from tests.method.test_methods import CPU, TRAIN, make, train, views
+from tests.method.test_methods import CPU, TRAIN, VIEWS, make, train, views
 
 KILLED = """
 import sys, torch
@@ -149,22 +150,34 @@ def test_a_warning_names_the_settings_that_differ():
     ]
 
 
-def test_what_a_reader_gives_is_part_of_what_is_trained():
-    class Pixels:
-        fingerprint = "f"
+class Pixels:
+    """Of a store that says it holds the same, whatever its reader gives."""
 
-        def __init__(self, value: int = 0):
-            self.value = value
+    fingerprint = "f"
 
-        def read(self, row: int) -> np.ndarray:
-            return np.full((2, 3, 3), row + self.value, np.uint8)
+    def __init__(self, value: int = 0):
+        self.value = value
 
-    rows = np.arange(9)
-    found = images_digest(Pixels(), rows)
-    assert images_digest(Pixels(), rows.astype(np.int32)) == found
-    assert images_digest(Pixels(1), rows) != found
-    assert images_digest(Pixels(), rows[:-1]) != found
-    assert images_digest(Pixels(), rows[:0]) not in (found, images_digest(Pixels(), rows[:1]))
+    def read(self, row: int) -> np.ndarray:
+        return np.full((2, 3, 3), row + self.value, np.uint8)
+
+
+def test_what_readers_give_is_part_of_what_is_trained():
+    def seen(value: int = 0, count: int = 9, label: int = 0, plane: int = 0) -> dict[str, str]:
+        rows = np.arange(count)
+        return inputs(
+            Views(Pixels(value), rows, VIEWS, 0, rows + label, {"saliency": Plane(Pixels(plane))}, rows[::-1])
+        )
+
+    def changed(**settings: int) -> set[str]:
+        now = seen(**settings)
+        return {name for name, digest in seen().items() if now[name] != digest}
+
+    assert changed() == set()
+    assert changed(value=1) == {"images"}
+    assert changed(label=1) == {"labels"}
+    assert changed(plane=1) == {"saliency"}
+    assert changed(count=8) == {"images", "labels", "pairs", "saliency"} == changed(count=0)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
@@ -217,11 +230,22 @@ def test_only_a_training_under_way_goes_on_with_other_source(tmp_path, caplog):
     assert step(first) == 7
 
 
+def batches(start: int, order: Order | None = None) -> list[list[tuple[int, Key]]]:
+    return list(BatchSampler(np.arange(100, 123), 5, order or shuffled(23, seed=1), start, stop=12))
+
+
 def test_every_epoch_is_a_permutation_and_any_start_continues_it():
-    whole = list(BatchSampler(23, 5, seed=1, start=0, stop=12))
-    assert [epoch for epoch, _ in whole] == [0] * 4 + [1] * 4 + [2] * 4
+    whole = batches(0)
+    assert [[key.epoch for _, key in batch] for batch in whole] == [[k // 4] * 5 for k in range(12)]
     for epoch in range(3):
-        seen = np.concatenate([batch for e, batch in whole if e == epoch])
-        assert len(seen) == 20 == len(set(seen.tolist()))
-    assert whole[:4] != whole[4:8]
-    assert list(BatchSampler(23, 5, seed=1, start=7, stop=12)) == whole[7:]
+        seen = [image for batch in whole[4 * epoch : 4 * epoch + 4] for image in batch]
+        assert len(seen) == 20 == len({position for position, _ in seen})
+        assert all((key.row, key.repeat) == (position + 100, 0) for position, key in seen)
+    positions = [[position for position, _ in batch] for batch in whole]
+    assert positions[:4] != positions[4:8]
+    assert batches(7) == whole[7:]
+
+
+def test_images_that_an_order_repeats_are_told_apart():
+    drawn = [image for batch in batches(0, lambda _: np.arange(23) % 4)[:4] for image in batch]
+    assert [(position, key.repeat) for position, key in drawn] == [(k % 4, k // 4) for k in range(20)]

@@ -98,6 +98,12 @@ def test_of_a_training_the_readers_do_not_count(package, monkeypatch):
     assert names(sources.imports(package / "script.py", package), package) == CLOSURE
 
 
+def test_the_tables_name_modules_that_exist():
+    for name in {**sources.UNTRACKED, **sources.UNTRACKED_IN_TRAINING}:
+        place = ROOT.joinpath(*name.split("."))
+        assert place.with_suffix(".py").is_file() or (place / "__init__.py").is_file(), name
+
+
 def test_a_training_is_made_of_what_decides_its_numbers():
     counted = sources.of_stage("pretrain", method="swav").keys()
     for name in (
@@ -110,7 +116,7 @@ def test_a_training_is_made_of_what_decides_its_numbers():
         "group",
     ):
         assert f"luss_core/{name}.py" in counted, name
-    for name in ("io", "data/images", "data/store", "train/folder", "train/journal", "methods/shape", "losses/prior"):
+    for name in ("io", "data/images", "data/masks", "data/store", "train/folder", "methods/shape", "losses/prior"):
         assert f"luss_core/{name}.py" not in counted, name
     assert "luss_core/data/overlap.py" in counted, "the stage itself asks how often views overlap"
 
@@ -129,7 +135,7 @@ def test_checkpoints_carry_the_digests_that_the_workflow_records(monkeypatch):
 def test_readers_count_for_a_stage_before_the_training():
     """So that the job of the training runs after an edit and looks at what is read now."""
     before = [sources.of_stage(stage).keys() for stage in ("prepare", "prior", "extract", "cluster")]
-    for name in ("data.images", "data.store", "data.features"):
+    for name in ("data.images", "data.masks", "data.store", "data.features", "data.hdf5", "models.weights", "parallel"):
         file = str(sources._file(f"luss_core.{name}", ROOT, False).relative_to(ROOT))
         assert any(file in counted for counted in before), name
 
@@ -137,15 +143,6 @@ def test_readers_count_for_a_stage_before_the_training():
 def test_the_root_of_the_package_holds_nothing_that_would_have_to_count():
     body = ast.parse((ROOT / "luss_core" / "__init__.py").read_text()).body
     assert [ast.unparse(node).partition(" ")[0] for node in body if not sources._is_text(node)] == ["__version__"]
-
-
-def test_methods_are_found_without_importing_them():
-    from luss_core.methods import METHODS
-
-    for name, place in METHODS.items():
-        assert sources.method_module(name, ROOT) == place.partition(":")[0]
-    with pytest.raises(KeyError):
-        sources.method_module("none", ROOT)
 
 
 SOURCE = '''"""Says."""
