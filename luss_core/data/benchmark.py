@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 class Names(NamedTuple):
     """A list of names."""
 
-    count: int
+    size: int
     digest: str | None = None
-    """MD5 of the sorted names, one a line; None where only the count is known."""
+    """MD5 of the sorted names, one a line; None where only the number is known."""
 
 
 class Benchmark(NamedTuple):
@@ -80,7 +80,7 @@ def digest(names: Iterable[str]) -> str:
 def _check(benchmark: Benchmark, images: ImageList, split: str) -> bool:
     """Whether a split is the official one; said in the log as well."""
     rows, official = images.rows(split), benchmark.splits[split]
-    same = len(rows) == official.count
+    same = len(rows) == official.size
     if same and official.digest is not None:
         same = digest(images.id[row] for row in rows) == official.digest
     place = f"{benchmark.name} {split}"
@@ -89,6 +89,6 @@ def _check(benchmark: Benchmark, images: ImageList, split: str) -> bool:
     elif same:
         log.info("%s: the official %d images", place, len(rows))
     else:
-        others = "of other names" if len(rows) == official.count else f"not the official {official.count}"
+        others = "of other names" if len(rows) == official.size else f"not the official {official.size}"
         log.warning("%s: %d images, %s: scores are not comparable with published ones", place, len(rows), others)
     return same

@@ -11,7 +11,7 @@ from luss_core.data.masks import IGNORE
 from luss_core.data.truth import lost, without_masks
 from luss_core.errors import UserError
 
-LISTED = "rejected-too-many.csv"
+LISTED = "unusable.csv"
 """The list when prepare gives up: no declared output, so that Snakemake does not delete it."""
 SHOWN = 5
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from luss_core.data.images import ListedFile, Listing
+from luss_core.data.images import SPLITS, ListedFile, Listing
 
 
 def expected(listing: Listing) -> dict[str, int]:
@@ -15,7 +15,7 @@ def expected(listing: Listing) -> dict[str, int]:
     for listed in listing.images:  # sorted, so that files of one name follow each other
         counts[listed.split] += listed[:2] != before
         before = listed[:2]
-    return dict(counts)
+    return {split: counts[split] for split in SPLITS if counts[split]}
 
 
 def without_masks(listing: Listing, broken: Iterable[str]) -> list[tuple[str, str]]:

@@ -216,8 +216,8 @@ def test_too_many_rejected_is_an_error_with_a_list_that_stays(tmp_path, kind):
         with pytest.raises(UserError, match=r"7 of 20 images cannot be used.*\n  '01.jpg': .*\n") as error:
             prepare(cfg, root=root, out=out, threads=1)
         assert str(error.value).count("\n") == 5
-        assert [p.name for p in out.iterdir()] == ["rejected-too-many.csv"]
-        assert len(rejected(out, "rejected-too-many.csv")) == 7
+        assert [p.name for p in out.iterdir()] == ["unusable.csv"]
+        assert len(rejected(out, "unusable.csv")) == 7
     prepare(PrepareConfig(max_rejected_fraction=0.35), root=root, out=out, threads=1)
     assert sorted(p.name for p in out.iterdir()) == OUTPUTS
 

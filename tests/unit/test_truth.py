@@ -1,19 +1,26 @@
 """Ground truth that is missing stops the stage prepare, or is told with every score."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_run import FakeRun, write_data, write_run
 from folders import OUTPUTS, imagenet_s, prepare, put, rejected, save
 
 from luss_core import io
-from luss_core.config import PrepareConfig
+from luss_core.config import PrepareConfig, ReportConfig
 from luss_core.data.images import list_files
 from luss_core.data.masks import write_mask
 from luss_core.data.outcome import LISTED
 from luss_core.errors import UserError
+from luss_core.report.comparison import Run
+from luss_core.report.page import images
 from luss_core.stages import prepare as stage
+from luss_core.stages.ablation import ablation
+from luss_core.stages.compare import compare
+from luss_core.stages.report import report
 
 
 def unlink(path: Path) -> None:
@@ -33,11 +40,14 @@ def shrink(path: Path) -> None:
     write_mask(path, np.zeros((9, 9), np.uint16))
 
 
-@pytest.mark.parametrize("damage", [unlink, dangle, cut, shrink])
-@pytest.mark.parametrize("kind", ["validation", "validation-segmentation"])
-def test_no_image_of_a_split_with_truth_goes_missing_without_a_word(tmp_path, damage, kind):
-    if damage is shrink and kind == "validation":
-        pytest.skip("an image may have any size")
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [
+        *(("validation", damage) for damage in (unlink, dangle, cut)),
+        *(("validation-segmentation", damage) for damage in (unlink, dangle, cut, shrink)),
+    ],
+)
+def test_no_image_of_a_split_with_truth_goes_missing_without_a_word(tmp_path, kind, damage):
     root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
     damage(next((root / kind / "dog").glob("1.*")))
     with pytest.raises(UserError) as error:
@@ -87,3 +97,25 @@ def test_no_output_depends_on_the_number_of_classes(tmp_path):
         prepare(PrepareConfig(), root=root, out=tmp_path / str(classes), threads=1, classes=classes)
     for name in OUTPUTS:
         assert (tmp_path / "2" / name).read_bytes() == (tmp_path / "7" / name).read_bytes(), name
+
+
+def test_pages_say_of_how_many_images_scores_are(tmp_path):
+    fake = FakeRun(tmp_path, tmp_path / "swav" / "seed0", 3)
+    write_data(fake)
+    scores = write_run(fake)
+    scores["splits"]["test"]["of"] = 11
+    fake.arguments()["scores"].write_text(json.dumps(scores))
+    files = {"runs": [Run("swav", 0, fake.run)], "images": fake.images, "store": fake.store}
+    report(ReportConfig(), **fake.arguments(), prior=None, out=tmp_path / "report.html", title="made up")
+    compare(ReportConfig(), **files, out=tmp_path / "compare.html", table=tmp_path / "scores.csv")
+    others = {"table": tmp_path / "s.csv", "table5": tmp_path / "table5.csv", "figure": tmp_path / "figure.svg"}
+    ablation(ReportConfig(), **files, prior=None, out=tmp_path / "ablation.html", **others)
+    for page, sentence in (
+        ("report", "test images (9 of 11)"),
+        ("compare", "Test images (9 of 11), "),
+        ("ablation", "Test: 9 of 11 images."),
+    ):
+        text = (tmp_path / f"{page}.html").read_text(encoding="utf-8")
+        assert sentence in text
+        assert "9 of 9" not in text
+    assert images({"images": 1748, "of": 1752}) == "1,748 of 1,752"

@@ -92,6 +92,12 @@ def test_a_setting_runs_its_stage_again(finished, tmp_path, settings, expected):
     assert finished.planned("--configfile", TINY, tmp_path / "changed.yaml") == expected
 
 
+def test_masks_of_more_categories_than_are_looked_for_stop_before_any_work(finished):
+    run = finished.snakemake("--dry-run", "--configfile", TINY, "--config", "classes=7")
+    assert run.returncode == 1
+    assert "error: config: classes = 7, but results/tiny/prepare/summary.json" in run.stdout + run.stderr
+
+
 def test_the_order_of_keys_and_comments_in_config_yaml_do_not_count(project):
     values = yaml.safe_load((project.source / "config.yaml").read_text())
     text = yaml.safe_dump(dict(reversed(values.items())), sort_keys=False)
