@@ -160,7 +160,8 @@ class Config(Stages):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     """One run of each preset for every seed."""
     track_code: bool = True
-    """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
+    """Run a stage again when the source that it imports has changed. Comments, docstrings and messages do not count; of
+    a training, which may take days, only what decides its numbers does."""
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
     """What networks compute on. auto: the GPU if there is one, else the processor; several `gpus` are never replaced
     by processors."""
