@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from luss_core.cli import explain
 from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages, with_settings_of_method
+from luss_core.digests import content
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_json
 
@@ -116,23 +117,11 @@ def cache_folder(environment: Mapping[str, str]) -> str:
 def contents(files: Iterable[Path]) -> str:
     """Digest of what files hold, and of the libraries here.
 
-    A store of pixels may be large; it says itself what it holds.
-
     Raises:
         FileNotFoundError: a file is not there yet.
     """
-    held = [*map(_content, files), json.dumps(provenance({})["libraries"])]
+    held = [*map(content, files), json.dumps(provenance({})["libraries"])]
     return hashlib.sha256("".join(held).encode()).hexdigest()
-
-
-def _content(file: Path) -> str:
-    with file.open("rb") as stream:
-        if file.suffix == ".h5":
-            import h5py
-
-            with h5py.File(stream) as store:
-                return str(store.attrs["fingerprint"])
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def check_classes(config: Config, summary: Path) -> None:

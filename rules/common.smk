@@ -69,7 +69,11 @@ DEVICE = (
 )
 GPUS = 0 if DEVICE == "cpu" else CONFIG.gpus
 # On several nodes the rule itself calls srun, and GPUs are counted by node.
-TRAINING = {"gpu": GPUS, "nodes": CONFIG.nodes}
+TRAINING = {
+    "gpu": GPUS,
+    "nodes": CONFIG.nodes,
+    "checkpoint_minutes": f"{CONFIG.checkpoint_minutes:g}",
+}
 if CONFIG.nodes > 1:
     TRAINING |= {"gpu": 0, "tasks": CONFIG.nodes, "mpi": "srun"}
     TRAINING |= {"gres": f"gpu:{GPUS}"} if GPUS else {}
@@ -142,20 +146,15 @@ def share():
         workflow.get_rule(stage)._benchmark = None
 
 
-def record_code():
+def record_source():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
-    modules = {
-        stage: (stage, [])
-        for stage in (*STAGES, "compare", "ablation", "join")
-        if stage != "pretrain"
-    }
+    made = {stage: (stage, None) for stage in (*STAGES, "compare", "ablation", "join")}
+    del made["pretrain"]
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
-        modules[f"pretrain-{method}"] = "pretrain", [
-            METHODS[method].implementation.partition(":")[0]
-        ]
-    for name, (stage, extra) in modules.items():
-        files = sources.imports(BASE / "workflow_scripts" / f"{stage}.py", BASE, extra)
-        sources.record(Path(CODE.format(stage=name)), files, BASE, CONFIG.track_code)
+        made[f"pretrain-{method}"] = "pretrain", method
+    for name, (stage, method) in made.items():
+        digests = sources.of_stage(stage, BASE, method)
+        sources.record(Path(CODE.format(stage=name)), digests, CONFIG.track_code)
 
 
 def of_runs(pattern, presets):
@@ -179,4 +178,4 @@ def pages_message():
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 
 
-or_stop(record_code)
+or_stop(record_source)

@@ -30,4 +30,5 @@ rule finetune:
         " --clusters {input.clusters} --classes {params.classes} --seed {wildcards.seed}"
         " --state {params.state} --out {output.segmenter} --log {output.steps}"
         " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
+        " --checkpoint-minutes {resources.checkpoint_minutes}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -160,7 +160,8 @@ class Config(Stages):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     """One run of each preset for every seed."""
     track_code: bool = True
-    """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
+    """Run a stage again when the source that it imports has changed. Comments, docstrings and messages do not count; of
+    a training, which may take days, only what decides its numbers does."""
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
     """What networks compute on. auto: the GPU if there is one, else the processor; several `gpus` are never replaced
     by processors."""
@@ -171,6 +172,8 @@ class Config(Stages):
     """Machines of a cluster that share each batch of a training, each with `gpus`."""
     shards: Positive = 1
     """Jobs into which the images of extraction and inference are divided."""
+    checkpoint_minutes: float = Field(10, ge=0)
+    """Minutes between checkpoints of a training; SIGTERM and Ctrl-C bring one as well. 0: one after every step."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     methods: dict[Name, dict[str, Any]] = {}

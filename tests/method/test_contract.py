@@ -19,9 +19,9 @@ from luss_core.data.ordered import TrainingImages
 from luss_core.errors import UserError
 from luss_core.methods import Method, Output, Progress
 from luss_core.models.encoder import Encoder, pool
+from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, begin_epoch, epoch_order, fit, stretches, train_step
 from luss_core.train.optim import make_optimizer
-from luss_core.train.run import Run
 from tests.method.test_methods import CPU, IMAGES, NAMES, PLAIN, TRAIN, VIEWS, Textures, batch_of, make, views
 
 HALF = IMAGES // 2
@@ -60,7 +60,7 @@ class Means(Method):
 
 def fitted(folder: Path, stop: int | None = None, workers: int = 0) -> Means:
     method = Means()
-    fit(method, views(), TRAIN, Run(folder, {}), Resources(CPU, workers), stop)
+    fit(method, views(), TRAIN, TrainingFolder(folder, {}), Resources(CPU, workers), stop)
     return method
 
 

@@ -23,9 +23,9 @@ from luss_core.errors import UserError
 from luss_core.methods import Method, Progress, build_method
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
+from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, fit
 from luss_core.train.optim import make_optimizer
-from luss_core.train.run import Run
 
 PLAIN = EncoderConfig(backbone=BackboneConfig(width=8))
 DECODER = DecoderConfig(channels=16, low_level_channels=8, low_level_stage=2, aspp_stride=8, decoder_stride=4)
@@ -33,7 +33,7 @@ FULL = EncoderConfig(backbone=BackboneConfig(width=8), decoder=DECODER, attentio
 VIEWS = ViewsConfig(
     crops=(CropConfig(count=2, size=24, scale=(0.4, 1)), CropConfig(count=1, size=16, scale=(0.1, 0.4)))
 )
-TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, checkpoint_epochs=1, precision="float32")
+TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, precision="float32")
 SMALL = dict(METHODS["swav"].tiny)
 TINY = {name: entry.config(**entry.tiny) for name, entry in METHODS.items()}
 ENCODERS = {name: FULL if entry.whole else PLAIN for name, entry in METHODS.items()}
@@ -87,7 +87,8 @@ def batch_of(size: int, name: str = "swav") -> Batch:
 
 def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0, cfg: TrainConfig = TRAIN) -> Method:
     method = make(name)
-    fit(method, views(cfg=views_of(name)), cfg, Run(folder, {"name": name}), Resources(CPU, workers), stop)
+    training = TrainingFolder(folder, {"name": name})
+    fit(method, views(cfg=views_of(name)), cfg, training, Resources(CPU, workers, checkpoint_minutes=0), stop)
     return method
 
 
@@ -145,8 +146,8 @@ def test_resume_is_bit_exact_whatever_the_workers(name, stop, tmp_path):
 
 def test_other_seeds_train_differently(tmp_path):
     one, two = make("swav"), make("swav")
-    fit(one, views(0), TRAIN, Run(tmp_path / "a", {}), Resources(CPU), 5)
-    fit(two, views(1), TRAIN, Run(tmp_path / "b", {}), Resources(CPU), 5)
+    fit(one, views(0), TRAIN, TrainingFolder(tmp_path / "a", {}), Resources(CPU), 5)
+    fit(two, views(1), TRAIN, TrainingFolder(tmp_path / "b", {}), Resources(CPU), 5)
     assert not torch.equal(one.prototypes.weight, two.prototypes.weight)
 
 

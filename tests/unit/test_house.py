@@ -24,7 +24,7 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config"),
-    ("io", "cli", "defaults", "runs", "sources", "runtime", "group", "launch", "parallel"),
+    ("io", "digests", "cli", "defaults", "runs", "sources", "runtime", "group", "launch", "parallel"),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 from stores import write_store
 
 from luss_core import runs
@@ -149,8 +150,22 @@ def test_contents_are_those_of_the_files_in_their_order(tmp_path):
     assert of("a.csv", "one.h5") != of("a.csv", "other.h5")
     assert of("a.csv", "one.h5") != of("b.csv", "one.h5")
     assert of("a.csv", "b.csv") != of("b.csv", "a.csv")
-    with pytest.raises(FileNotFoundError):
-        of("none.h5")
+    for none in ("none.h5", "none.csv", "none.safetensors"):
+        with pytest.raises(FileNotFoundError):
+            of(none)
+
+
+def test_weights_are_told_apart_by_tensors_and_network_but_not_by_the_commit(tmp_path):
+    def of(value: float = 0, encoder: str = "small", commit: str = "a") -> str:
+        about = {"luss": json.dumps({"encoder": encoder, "provenance": {"commit": commit}})}
+        save_file({"w": np.full((2, 3), value, np.float32)}, tmp_path / "a.safetensors", about)
+        return runs.contents([tmp_path / "a.safetensors"])
+
+    assert of() == of(commit="b")
+    assert len({of(), of(value=1), of(encoder="large")}) == 3
+    whole = of()
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:20])
+    assert runs.contents([tmp_path / "a.safetensors"]) != whole
 
 
 def test_the_folder_of_the_cache_is_a_whole_path(tmp_path, monkeypatch):
