@@ -17,6 +17,7 @@ def rows(config: Config) -> RowsConfig:
         changes = differences(before, pretrain) if before else []
         told[row] = RowConfig(
             pretrain=tuple(changes),
+            segmenter=found[row].finetune.segmenter,
             pipeline=tuple(differences(_pipeline(found[row + COMMON]), _pipeline(found[row]))),
         )
         before = pretrain

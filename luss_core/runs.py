@@ -14,7 +14,6 @@ from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, PretrainConfig
 from luss_core.errors import UserError
 from luss_core.io import provenance
 
-
 COMMON = "+common"
 """Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
 

@@ -1,8 +1,8 @@
 """What the page of an ablation is told of its rows. Imports no torch."""
 
-from luss_core.config.base import Name, Section
+from luss_core.config.base import Section
 from luss_core.config.inference import ClusterConfig, ExtractConfig, InferConfig
-from luss_core.config.training import FinetuneConfig
+from luss_core.config.training import FinetuneConfig, SegmenterConfig
 
 
 class PipelineConfig(Section):
@@ -19,6 +19,8 @@ class RowConfig(Section):
 
     pretrain: tuple[str, ...] = ()
     """Settings of pretrain that are not those of the row before; none for the first row."""
+    segmenter: SegmenterConfig = SegmenterConfig()
+    """Of the row's own preset."""
     pipeline: tuple[str, ...] = ()
     """Settings of the later stages of the row's own preset that are not those of the common pipeline."""
 
@@ -27,4 +29,4 @@ class RowsConfig(Section):
     """The rows in their order, and the pipeline that they have in common."""
 
     common: PipelineConfig = PipelineConfig()
-    rows: dict[Name, RowConfig]
+    rows: dict[str, RowConfig]
