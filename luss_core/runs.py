@@ -63,8 +63,13 @@ def _check_batches(config: Config, preset: str, stages: Stages) -> None:
 
 
 def presets(config: Config) -> dict[str, Stages]:
-    """Every preset, resolved, in the order of config.yaml, and behind them the rows of the ablation as <row>+common."""
-    found = {name: resolve(config, name) for name in config.presets}
+    """Every preset, resolved, and behind them the rows of the ablation as <row>+common.
+
+    Those of config.yaml come first, in its order, whatever the order in which a user's file brings them: Snakemake puts
+    that before them, and ``makers`` goes by the order.
+    """
+    ours = [name for name in Config.model_fields["presets"].default if name in config.presets]
+    found = {name: resolve(config, name) for name in dict.fromkeys((*ours, *config.presets))}
     return found | {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.ablation}
 
 

@@ -84,6 +84,9 @@ def test_presets_of_the_user_take_encoders_and_move_none() -> None:
     before = runs.makers(runs.presets(load(None)), "pretrain")
     after = runs.makers(runs.presets(load(None, presets=mine)), "pretrain")
     assert after == before | {"mine": "shape", "other": "other"}
+    values = load(None).model_dump(mode="json")
+    first = runs.load(values | {"presets": mine | values["presets"]})  # as Snakemake puts them
+    assert runs.makers(runs.presets(first), "pretrain") == after
     assert runs.makers(runs.presets(load(None, presets=mine)), "extract")["mine"] == "shape"
     assert runs.makers(runs.presets(load(None, presets=mine)), "cluster")["mine"] == "mine"
 
