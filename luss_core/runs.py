@@ -10,7 +10,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from luss_core.cli import explain
-from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, PretrainConfig, Section, Stages
+from luss_core.config import (
+    METHODS,
+    RUN_STAGES,
+    STAGES,
+    Config,
+    PretrainConfig,
+    Section,
+    Stages,
+    with_settings_of_method,
+)
 from luss_core.errors import UserError
 from luss_core.io import provenance
 
@@ -34,6 +43,7 @@ def load(values: Mapping[str, Any]) -> Config:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, "config", Config)) from error
+    _check_methods(config)
     for preset in config.presets:
         if preset.endswith(COMMON):
             raise UserError(f"config: presets.{preset}: names in {COMMON} are those of the ablation; rename it")
@@ -48,6 +58,16 @@ def load(values: Mapping[str, Any]) -> Config:
     for row in config.ablation:
         _check_batches(config, row, found[row + COMMON])
     return config
+
+
+def _check_methods(config: Config) -> None:
+    for name, settings in config.methods.items():
+        if name not in METHODS:
+            raise UserError(f"config: methods.{name}: unknown method; {_known(name, list(METHODS))}")
+        try:
+            METHODS[name].config.model_validate(settings)
+        except ValidationError as error:
+            raise UserError(explain(error, "config", METHODS[name].config, f"methods.{name}")) from error
 
 
 def _check_batches(config: Config, preset: str, stages: Stages) -> None:
@@ -85,7 +105,14 @@ def resolve(config: Config, preset: str) -> Stages:
             known = _known(section, RUN_STAGES)
             reason = "belongs to the data set, not to a preset" if section in STAGES else "unknown section"
             raise UserError(f"config: {place}.{section}: {reason}; {known}")
-    return _changed(config, changes, place)
+    base = config.model_dump(include=set(STAGES))
+    # Of the method only what was said: another one has other defaults.
+    base["pretrain"]["method"] = config.pretrain.method.model_dump(
+        include={"name"}
+    ) | config.pretrain.method.model_dump(exclude_unset=True)
+    merged = merge(base, changes)
+    merged["pretrain"] = with_settings_of_method(merged["pretrain"], config.methods)
+    return _validated(merged, place)
 
 
 def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
@@ -99,15 +126,16 @@ def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
         if section not in PIPELINE:
             reason = "rows have it from their presets" if section == "pretrain" else "no part of the pipeline"
             raise UserError(f"config: ablation_pipeline.{section}: {reason}; {_known(section, PIPELINE)}")
+    base = config.model_dump(include=set(STAGES)) | {"pretrain": encoder}
     try:
-        return _changed(config, {**config.ablation_pipeline, "pretrain": encoder}, "ablation_pipeline")
+        return _validated(merge(base, config.ablation_pipeline), "ablation_pipeline")
     except UserError as error:
         raise UserError(f"{error} (ablation: {row})") from error
 
 
-def _changed(config: Config, changes: Mapping[str, Any], place: str) -> Stages:
+def _validated(values: Mapping[str, Any], place: str) -> Stages:
     try:
-        return Stages.model_validate(merge(config.model_dump(include=set(STAGES)), changes))
+        return Stages.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, "config", Stages, place)) from error
 
@@ -130,14 +158,13 @@ def makers(presets: Mapping[str, Stages], stage: str) -> dict[str, str]:
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` laid over it, mapping by mapping.
 
-    Where the `name` of a method changes, only the settings stay that the new method has as well.
+    Where the `name` in a mapping changes it is another thing, as another method is, and nothing of the old one stays.
     """
-    merged, name = dict(base), changes.get("name", base.get("name"))
-    if name != base.get("name") and name in METHODS:
-        merged = {key: value for key, value in base.items() if key in METHODS[name].model_fields}
+    renamed = "name" in base and changes.get("name", base["name"]) != base["name"]
+    merged = {} if renamed else dict(base)
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
-        merged[key] = merge(base[key], value) if both else value
+        merged[key] = merge(merged.get(key, {}), value) if both else value
     return merged
 
 
