@@ -11,7 +11,8 @@ from luss_core.runs import COMMON, PIPELINE, presets
 def rows(config: Config) -> RowsConfig:
     """The common pipeline, and for each row what it changes in ``pretrain`` and in the later stages."""
     found = presets(config)
-    told, before = {}, None
+    told: dict[str, RowConfig] = {}
+    before: dict[str, Any] | None = None
     for row in config.ablation:
         pretrain = found[row].pretrain.model_dump(mode="json")
         changes = differences(before, pretrain) if before else []
@@ -27,7 +28,7 @@ def rows(config: Config) -> RowsConfig:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> list[str]:
     """What ``after`` sets otherwise than ``before``, one text a setting: `decoder: null → {...}`."""
-    found = []
+    found: list[str] = []
     for key in dict.fromkeys((*before, *after)):
         name = f"{place}{key}"
         if key not in after:
