@@ -11,19 +11,22 @@ from luss_core.runs import COMMON, PIPELINE, presets
 def rows(config: Config) -> RowsConfig:
     """The common pipeline, and for each row what it changes in ``pretrain`` and in the later stages."""
     found = presets(config)
-    told: dict[str, RowConfig] = {}
+    told: list[RowConfig] = []
     before: dict[str, Any] | None = None
     for row in config.ablation:
         pretrain = found[row].pretrain.model_dump(mode="json")
         changes = differences(before, pretrain) if before else []
-        told[row] = RowConfig(
-            pretrain=tuple(changes),
-            segmenter=found[row].finetune.segmenter,
-            pipeline=tuple(differences(_pipeline(found[row + COMMON]), _pipeline(found[row]))),
+        told.append(
+            RowConfig(
+                name=row,
+                pretrain=tuple(changes),
+                segmenter=found[row].finetune.segmenter,
+                pipeline=tuple(differences(_pipeline(found[row + COMMON]), _pipeline(found[row]))),
+            )
         )
         before = pretrain
     shared = _pipeline(found[config.ablation[0] + COMMON]) if config.ablation else {}
-    return RowsConfig(common=PipelineConfig.model_validate(shared), rows=told)
+    return RowsConfig(common=PipelineConfig.model_validate(shared), rows=tuple(told))
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> list[str]:

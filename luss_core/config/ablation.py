@@ -17,6 +17,8 @@ class PipelineConfig(Section):
 class RowConfig(Section):
     """What sets one row apart, as texts such as `decoder: null → {...}`."""
 
+    name: str
+    """Of its preset."""
     pretrain: tuple[str, ...] = ()
     """Settings of pretrain that are not those of the row before; none for the first row."""
     segmenter: SegmenterConfig = SegmenterConfig()
@@ -29,4 +31,4 @@ class RowsConfig(Section):
     """The rows in their order, and the pipeline that they have in common."""
 
     common: PipelineConfig = PipelineConfig()
-    rows: dict[str, RowConfig]
+    rows: tuple[RowConfig, ...]

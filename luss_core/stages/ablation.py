@@ -86,16 +86,18 @@ def ablation(
     summaries = [summarize(frame) for frame in frames]
     split = main_split(parts[0].scores[0])
     assert split is not None
-    titles, charts = [title(row) for row in rows.rows], steps(frames[0], split)
+    titles, charts = [title(row.name) for row in rows.rows], steps(frames[0], split)
     page = render(
         "ablation.html",
         title=f"Ablation on {images.absolute().parent.parent.name}",
-        rows=rows,
+        rows=rows.rows,
+        common=rows.common,
         settings=yaml.safe_dump(rows.common.model_dump(mode="json"), sort_keys=False),
         columns=COLUMNS,
         blocks=[blocks(summary) for summary in summaries],
         most_seeds=int(summaries[0]["seeds"].max()),
-        titles=dict(zip(rows.rows, titles, strict=True)),
+        titles={row.name: title(row.name) for row in rows.rows},
+        by_name={row.name: row for row in rows.rows},
         gain_columns=GAINS,
         gains=gains(frames[0], "automatic"),
         charts=[steps_chart(titles, [one], label=f"{one.name}, row by row") for one in charts],
@@ -116,7 +118,7 @@ def read_parts(common: Sequence[ScoredRun], best: Sequence[ScoredRun], rows: Row
     Raises:
         UserError: as ``ablation``.
     """
-    order = list(rows.rows)
+    order = [row.name for row in rows.rows]
     check_rows(common, best, order)
     measures = {(run.preset, run.seed): read_json(run.measures) for run in best}
     check_examined(best, list(measures.values()))

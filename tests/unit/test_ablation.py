@@ -55,8 +55,10 @@ def write(folder: Path, rows: tuple[str, ...], seeds: tuple[int, ...], attended:
                 part.runs.append(ScoredRun(row, seed, place))
     for part in parts.values():
         part.measures.extend(json.loads(run.measures.read_text()) for run in parts["best"].runs)
-    told = {row: RowConfig(pretrain=(f"changed.{k}: 1 → 2",) if k else (), **_own(row)) for k, row in enumerate(rows)}
-    return Written(fake, parts["common"], parts["best"], RowsConfig(rows=told))
+    told = [
+        RowConfig(name=row, pretrain=(f"changed.{k}: 1 → 2",) if k else (), **_own(row)) for k, row in enumerate(rows)
+    ]
+    return Written(fake, parts["common"], parts["best"], RowsConfig(rows=tuple(told)))
 
 
 def _own(row: str) -> dict[str, Any]:
@@ -259,7 +261,7 @@ def test_runs_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         (with_common([runs[0], *runs]), "swav:0 is given more than once"),
         (with_common(runs[:1]), "--common i2p:0 is missing"),
         (with_common([*runs, ScoredRun("i2p", 1, runs[1].folder)]), "--run i2p:1 is missing"),
-        (data._replace(rows=RowsConfig(rows={"swav": RowConfig()})), "rows swav, i2p, --rows has swav"),
+        (data._replace(rows=RowsConfig(rows=(RowConfig(name="swav"),))), "rows swav, i2p, --rows has swav"),
     ):
         with pytest.raises(UserError, match=message):
             make(wrong, tmp_path / "out")
@@ -281,7 +283,7 @@ def test_script(written: Written, tmp_path: Path) -> None:
     files = {"images": written.fake.images, "store": written.fake.store, "prior": written.fake.prior}
     files |= {key: tmp_path / name for key, name in FILES.items()}
     arguments += [f"--{name}={path}" for name, path in files.items()]
-    told = {"rows": {"swav": {}}}
+    told = {"rows": [{"name": "swav"}]}
     main = runpy.run_path(str(SCRIPT))["main"]
     main([*arguments, "--rows", json.dumps(told), "--settings", json.dumps({"panels": 1})])
     assert pd.read_csv(files["table5"])["seeds"].tolist() == [2] * 4

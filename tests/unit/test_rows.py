@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from luss_core import runs
-from luss_core.config import Config, Stages
+from luss_core.config import Config, RowsConfig, Stages
 from luss_core.rows import differences, rows
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
@@ -93,14 +93,16 @@ def test_presets_of_the_user_take_encoders_and_move_none() -> None:
 
 def test_what_sets_a_row_apart_is_told() -> None:
     found = rows(load(None))
-    assert list(found.rows) == list(Config().ablation)
-    assert found.rows["swav"].pretrain == found.rows["swav"].pipeline == ()
-    assert found.rows["attention"].pretrain == ("attention: false → true",)
-    assert found.rows["shape"].pretrain == ("method.p2p_weight: 0.0 → 0.25",)
-    assert found.rows["attention"].pipeline == ("finetune.segmenter.features: output → stage4",)
-    assert found.rows["shape"].segmenter == Config().finetune.segmenter
+    assert RowsConfig.model_validate_json(runs.settings(found)) == found  # as the script gets it, in order
+    assert [row.name for row in found.rows] == list(Config().ablation)
+    own = {row.name: row for row in found.rows}
+    assert own["swav"].pretrain == own["swav"].pipeline == ()
+    assert own["attention"].pretrain == ("attention: false → true",)
+    assert own["shape"].pretrain == ("method.p2p_weight: 0.0 → 0.25",)
+    assert own["attention"].pipeline == ("finetune.segmenter.features: output → stage4",)
+    assert own["shape"].segmenter == Config().finetune.segmenter
     assert found.common.finetune.segmenter.head_lr == 1
-    assert rows(load(None, ablation=[])).rows == {}
+    assert rows(load(None, ablation=[])).rows == ()
 
 
 def test_differences() -> None:
