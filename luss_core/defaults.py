@@ -41,14 +41,9 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def methods() -> dict[str, type[BaseModel]]:
-    """The section of each registered method, by name."""
-    return {name: getattr(method, "config", method) for name, method in METHODS.items()}
-
-
 def method_settings(name: str, width: int = WIDTH) -> list[str]:
     """Every setting of a method with its meaning and its default, as lines of YAML."""
-    section = methods()[name]()
+    section = METHODS[name].config()
     return [line for key in type(section).model_fields if key != "name" for line in _setting(section, key, width)]
 
 

@@ -21,7 +21,7 @@ from luss_core.config import (
     with_settings_of_method,
 )
 from luss_core.errors import UserError
-from luss_core.io import provenance
+from luss_core.io import provenance, read_json
 
 COMMON = "+common"
 """Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
@@ -205,6 +205,24 @@ def _content(file: Path) -> str:
             with h5py.File(stream) as store:
                 return str(store.attrs["fingerprint"])
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_classes(config: Config, summary: Path) -> None:
+    """Stop where the masks that prepare read hold more categories than are to be found: not after days of training.
+
+    Args:
+        summary: what prepare wrote of them; nothing is checked before it is there.
+
+    Raises:
+        UserError: ids above ``config.classes``, or ``summary`` is cut short.
+    """
+    largest = read_json(summary).get("largest_mask_id", 0) if summary.exists() else 0
+    if largest > config.classes:
+        raise UserError(
+            f"config: classes = {config.classes}, but {summary} says that masks hold ids up to {largest}; set classes"
+            f" to {largest} or more, or, if the images or masks are others by now, delete {summary}: prepare then reads"
+            " them again"
+        )
 
 
 def photographs(config: Config) -> Path | None:

@@ -38,6 +38,7 @@ RUNS = {name: name for name in CONFIG.run}
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
 DATA = f"results/{CONFIG.dataset}"
+or_stop(runs.check_classes, CONFIG, Path(DATA, "prepare", "summary.json"))
 RUN = f"{DATA}/{{preset}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"

@@ -30,7 +30,7 @@ from luss_core.report.intensity import attention_maps, saliency_maps, with_inten
 from luss_core.report.page import render, variables
 from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels, panel_rows
 from luss_core.report.table5 import COLUMNS, GAINS, LABELS, gains, paper, run_table, summarize, title
-from luss_core.report.tables import RULES, main_split
+from luss_core.report.tables import RULES, incomplete, main_split
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +95,7 @@ def ablation(
         settings=yaml.safe_dump(rows.common.model_dump(mode="json"), sort_keys=False),
         columns=COLUMNS,
         blocks=[blocks(summary) for summary in summaries],
+        incomplete=incomplete(parts[0].scores[0]),
         most_seeds=int(summaries[0]["seeds"].max()),
         titles={row.name: title(row.name) for row in rows.rows},
         by_name={row.name: row for row in rows.rows},
