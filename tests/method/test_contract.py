@@ -207,7 +207,7 @@ def test_a_step_waits_for_no_gpu(name):
     method = make(name).train()
     optimizer = make_optimizer(method, TRAIN)
     for step in (0, 7, 8):  # The first steps make the state of the optimiser, counters included.
-        batch = batch_of(8)
+        batch = batch_of(8, name)
         counters = [state["step"] for state in optimizer.state.values() if "step" in state]
         with Waits(counters) as waits:
             train_step(method, optimizer, batch, TRAIN, Progress(step, 15, 5))
