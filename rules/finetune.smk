@@ -2,8 +2,8 @@ rule finetune:
     """Step 3: a segmenter that learned from the pseudo labels. Goes on from its state when it was stopped."""
     input:
         store=rules.prepare.output.store,
-        encoder=rules.pretrain.output.encoder,
-        clusters=rules.cluster.output.clusters,
+        encoder=encoder_of,
+        clusters=clusters_of,
         code=code("finetune"),
     output:
         segmenter="<run>/finetune/segmenter.safetensors",

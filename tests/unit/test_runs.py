@@ -56,6 +56,15 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
             ["finetune.segmenter.attend", "pretrain.attention is false", "encoder: trained"],
         ),
         ({"ablation": ["swaw"]}, ["ablation", "did you mean swav?"]),
+        ({"ablation_pipeline": {"pretrain": {}}}, ["ablation_pipeline.pretrain", "from their presets", "extract"]),
+        ({"ablation_pipeline": {"infre": {}}}, ["ablation_pipeline.infre", "did you mean infer?"]),
+        ({"ablation_pipeline": {"infer": {"siz": 9}}}, ["ablation_pipeline.infer.siz", "did you mean size?", "swav"]),
+        (
+            {"ablation_pipeline": {"finetune": {"segmenter": {"attend": True}}}},
+            ["ablation_pipeline", "attend is true, but pretrain.attention is false", "(ablation: swav)"],
+        ),
+        ({"presets": {"a+common": {}}}, ["presets.a+common", "+common", "rename it"]),
+        ({"gpus": 3, "ablation": ["i2p"], "run": ["i2p"]}, ["pretrain.train.batch_size = 64 of i2p"]),
         ({"synthesize": {"min_side": 99}}, ["synthesize", "min_side 99", "max_side 96"]),
         ({"pretrain": {"views": {"crops": [{"count": 1, "size": 9, "scale": [0.1, 1]}]}}}, ["pretrain", "count >= 2"]),
         (
