@@ -33,7 +33,7 @@ from luss_core.kmeans import fit_centroids
 from luss_core.methods import Method, Progress, build_method
 from luss_core.methods.segmenter import Segmenter
 from luss_core.metrics.saliency import foreground_f, salient
-from luss_core.metrics.threshold import LEVELS
+from luss_core.metrics.threshold import THRESHOLDS
 from luss_core.models.batchnorm import synchronized
 from luss_core.models.encoder import Encoder
 from luss_core.stages.evaluate import Item, find_threshold, score_split
@@ -148,7 +148,7 @@ def masks(folder: Path) -> tuple[list[Item], float, int]:
     for index in range(MASKS):
         truth = evaluator.scene(rng)
         label, rough = evaluator.predicted(truth, rng), Image.fromarray(rng.random((14, 18), np.float32))
-        levels = (LEVELS * np.asarray(rough.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))).astype(np.uint8)
+        levels = (THRESHOLDS * np.asarray(rough.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))).astype(np.uint8)
         item = Item(*(folder / f"{kind}{index}.png" for kind in ("mask", "scored", "truth")), (HEIGHT, WIDTH))
         write_mask(item.truth, truth)
         writing += seconds(lambda: write_mask(item.mask, label))  # noqa: B023 - called at once
@@ -168,7 +168,7 @@ def look(item: Item) -> None:
 def evaluate(items: list[Item], cfg: EvaluateConfig) -> None:
     """Both passes of evaluate over masks with truth. Matching, done once, takes a second with 919 classes."""
     search = find_threshold({"validation": items}, evaluator.CLASSES, cfg.match, threads=1)
-    score_split(items, evaluator.CLASSES, cfg, LEVELS // 2, search, threads=1)
+    score_split(items, evaluator.CLASSES, cfg, THRESHOLDS // 2, search, threads=1)
 
 
 def kmeans_rate(config: Config) -> float:

@@ -14,7 +14,8 @@ import pytest
 
 from luss_core.config import EvaluateConfig
 from luss_core.data.images import ImageList, write_images
-from luss_core.data.masks import at_threshold, resize_nearest, write_mask, write_scored
+from luss_core.data.masks import at_threshold, resize_nearest, write_mask
+from luss_core.data.scored import pack, write_scored
 from luss_core.errors import UserError
 from luss_core.io import write_json
 from luss_core.stages.evaluate import evaluate
@@ -47,7 +48,7 @@ class Run:
         return {
             "images": self.root / "prepare" / "images.csv",
             "masks": infer / "masks",
-            "scored": infer / "scored",
+            "scored": infer / "scored.h5",
             "threshold": infer / "threshold.json",
             "balance": self.root / "cluster" / "balance.json",
             "classes": CLASSES,
@@ -57,8 +58,14 @@ class Run:
             "threads": 1,
         }
 
-    def evaluate(self, **settings: Any) -> dict[str, Any]:
-        evaluate(EvaluateConfig(**settings), **self.arguments())
+    def write_scored(self) -> None:
+        maps = [image for images in self.scored.values() for image in images]
+        with write_scored(self.root / "infer" / "scored.h5", {}) as writer:
+            for row, (ids, levels) in enumerate(maps):
+                writer.append(row, *ids.shape, pack(ids, levels))
+
+    def evaluate(self, without: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
+        evaluate(EvaluateConfig(**settings), **(self.arguments() | dict.fromkeys(without)))
         return json.loads((self.root / "evaluate" / "scores.json").read_text())
 
     def table(self) -> list[dict[str, str]]:
@@ -95,7 +102,6 @@ def make_run(root: Path, judged: dict[str, int], unjudged: dict[str, int] | None
             run.scored[split].append((ids, bins))
             run.truths[split].append(truth if i < known else None)
             key = f"f{label}/{i:03d}"
-            write_scored(root / "infer" / "scored" / split / f"{key}.png", ids, bins)
             write_mask(root / "infer" / "masks" / split / f"{key}.png", at_threshold(ids, bins, AUTOMATIC))
             mask = f"{split}-segmentation/{key}.png" if i < known else ""
             if mask:
@@ -106,6 +112,7 @@ def make_run(root: Path, judged: dict[str, int], unjudged: dict[str, int] | None
     height, width = np.array(sizes).T
     write_images(root / "prepare" / "images.csv", ImageList(root / "data", height=height, width=width, **columns))
     write_json(root / "prepare" / "summary.json", {"root": str(root / "data")})
+    run.write_scored()
     write_json(root / "infer" / "threshold.json", {"automatic": AUTOMATIC, "rule": "otsu"})
     write_json(root / "cluster" / "balance.json", {"nmi": 61.5, "accuracy": None})
     return run
@@ -197,8 +204,6 @@ def test_images_without_truth_are_not_scored(tmp_path: Path) -> None:
 
 def test_without_truth_only_what_needs_none(tmp_path: Path) -> None:
     run = make_run(tmp_path, {}, {"train": 5})
-    for path in (tmp_path / "infer" / "scored").rglob("*.png"):
-        path.unlink()  # not needed
     found = run.evaluate()
     assert found["truth"] is False
     assert found["splits"] == found["curve"] == {}
@@ -233,10 +238,15 @@ def test_script_reads_settings_and_runs(tmp_path: Path) -> None:
 
 
 def damage(run: Run, what: str) -> None:
-    mask, scored = (run.root / "infer" / kind / "test" / "f1" / "000.png" for kind in ("masks", "scored"))
+    mask, scored = run.root / "infer" / "masks" / "test" / "f1" / "000.png", run.root / "infer" / "scored.h5"
     truth = run.root / "data" / "test-segmentation" / "f1" / "000.png"
     ids, bins = run.scored["test"][0]
     above = np.where(ids == ids[0, 0], 7, ids)
+
+    def other_map(ids: np.ndarray, levels: np.ndarray) -> None:
+        run.scored["test"][0] = ids, levels
+        run.write_scored()
+
     actions = {
         "mask missing": lambda: mask.unlink(),
         "scored missing": lambda: scored.unlink(),
@@ -245,9 +255,12 @@ def damage(run: Run, what: str) -> None:
         "truth of another size": lambda: write_mask(truth, np.zeros((99, 3), int)),
         "truth with ids above C": lambda: write_mask(truth, above),
         "mask with ids above C": lambda: write_mask(mask, above),
-        "scored with ids above C": lambda: write_scored(scored, above, bins),
-        "scored with id 0": lambda: write_scored(scored, np.where(ids == ids[0, 0], 0, ids), bins),
-        "scored above 80": lambda: write_scored(scored, ids, bins + np.uint8(100)),
+        "scored map missing": lambda: (run.scored["test"].pop(), run.write_scored()),
+        "scored map of another size": lambda: other_map(ids[1:], bins[1:]),
+        "scored with ids above C": lambda: other_map(above, bins),
+        "scored with id 0": lambda: other_map(np.where(ids == ids[0, 0], 0, ids), bins),
+        "scored above 80": lambda: other_map(ids, bins + np.uint8(100)),
+        "scored cut short": lambda: scored.write_bytes(scored.read_bytes()[:-3000]),
         "truth cut short": lambda: truth.write_bytes(truth.read_bytes()[:-60]),
     }
     actions[what]()
@@ -256,16 +269,19 @@ def damage(run: Run, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("mask missing", r"1 of 18 masks.*masks/test/f1/000\.png does not exist"),
-        ("scored missing", r"scored/test/f1/000\.png does not exist"),
+        ("mask missing", r"1 of 12 masks.*masks/test/f1/000\.png does not exist"),
+        ("scored missing", r"infer/scored\.h5 does not exist; run the stage infer"),
+        ("scored map missing", r"1 of 6 masks.*there is no scored map of .*masks/test/f3/005\.png"),
+        ("scored map of another size", r"the map of .*f1/000\.png in .*scored\.h5 is \d+ x \d+ .*, its image \d+ x"),
+        ("scored cut short", r"scored\.h5 is damaged or cut short"),
         ("truth missing", r"test-segmentation/f1/000\.png does not exist"),
         ("mask of another size", r"masks/test/f1/000\.png is \d+ x \d+ \(height x width\), its image \d+ x \d+"),
         ("truth of another size", r"test-segmentation/f1/000\.png is 99 x 3"),
         ("truth with ids above C", r"1 of 6 masks.*test-segmentation/f1/000\.png has ids above 3, .*: 7"),
         ("mask with ids above C", r"masks/test/f1/000\.png has ids above 3, .*: 7"),
-        ("scored with ids above C", r"scored/test/f1/000\.png has clusters outside 1\.\.3: 7"),
-        ("scored with id 0", r"scored/test/f1/000\.png has clusters outside 1\.\.3: 0"),
-        ("scored above 80", r"scored/test/f1/000\.png has scores above 80 hundredths"),
+        ("scored with ids above C", r"the map of .*masks/test/f1/000\.png in .*scored\.h5 has clusters outside 1\.\.3: 7"),
+        ("scored with id 0", r"the map of .*masks/test/f1/000\.png in .*scored\.h5 has clusters outside 1\.\.3: 0"),
+        ("scored above 80", r"the map of .*masks/test/f1/000\.png in .*scored\.h5 has scores above 80 hundredths"),
         ("truth cut short", r"test-segmentation/f1/000\.png cannot be read as a mask"),
     ],
 )
@@ -277,17 +293,27 @@ def test_bad_files_are_named_and_nothing_is_written(tmp_path: Path, what: str, m
     assert not (tmp_path / "evaluate").exists()
 
 
-def test_unknown_mask_ids_may_be_dropped(tmp_path: Path) -> None:
-    run = make_run(tmp_path, {"test": 6})
-    damage(run, "mask with ids above C")
-    with pytest.raises(UserError, match="ids above 3"):
-        run.evaluate()
-    found = run.evaluate(unknown="drop")["splits"]["test"]["automatic"]
-    pairs = run.pairs("test", AUTOMATIC)
-    ids = run.scored["test"][0][0]
-    pairs[0] = (np.where(ids == ids[0, 0], 7, ids), pairs[0][1])
-    match = {0: 0, 1: 2, 2: 3, 3: 1, 7: 7}
-    assert_scores(found, official.evaluate(pairs, CLASSES, match))
+def test_masks_alone_are_scored_as_they_are(tmp_path: Path) -> None:
+    """Where they come from neither k-means nor activation maps; the matching is that of the masks."""
+    run = make_run(tmp_path, {"validation": 12, "test": 7})
+    whole, rows = run.evaluate(), run.table()
+    alone = run.evaluate(without=("scored", "threshold", "balance"))
+    assert alone["threshold"] == dict.fromkeys(("automatic", "rule", "oracle", "oracle_split"))
+    assert (alone["curve"], alone["nmi"], alone["accuracy"]) == ({}, None, None)
+    for split in ("validation", "test"):
+        assert alone["splits"][split] == whole["splits"][split] | {"oracle": None}
+    for key in ("match", "matched_on", "confusion", "foreground", "truth"):
+        assert alone[key] == whole[key]
+    assert run.table() == [row for row in rows if row["rule"] == "automatic"]
+    assert run.evaluate(without=("scored", "threshold", "balance"), match="identity")["matched_on"] is None
+
+
+def test_scored_maps_need_no_clusters_but_their_threshold(tmp_path: Path) -> None:
+    run = make_run(tmp_path, {"test": 7})
+    assert run.evaluate() == run.evaluate(without=("balance",)) | {"nmi": 61.5}
+    with pytest.raises(UserError, match=r"scored\.h5 needs the threshold\.json"):
+        run.evaluate(without=("threshold",))
+
 
 
 def test_masks_must_be_there(tmp_path: Path) -> None:

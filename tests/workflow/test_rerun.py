@@ -31,7 +31,7 @@ def test_the_run_made_every_file(finished):
         *("pretrain/encoder.safetensors", "pretrain/log.jsonl", "extract/features.h5"),
         *("examine/examine.json", "examine/attention"),
         *("cluster/clusters.h5", "cluster/balance.json", "finetune/segmenter.safetensors", "finetune/log.jsonl"),
-        *("infer/masks/test", "infer/scored/validation", "infer/threshold.json"),
+        *("infer/masks/test", "infer/scored.h5", "infer/threshold.json"),
         *("evaluate/scores.json", "evaluate/match.json", "evaluate/per_class.csv", "report/index.html"),
         *("logs/pretrain.log", "benchmarks/pretrain.jsonl"),
     ):
