@@ -42,7 +42,11 @@ def render() -> str:
     explained: dict[type[BaseModel], str] = {}
     for stage in STAGES:
         section = getattr(config, stage)
-        lines += ["", *_comment(_summary(type(section)), ""), f"{stage}:"]
+        lines += [
+            "",
+            *_comment(_summary(type(section)), ""),
+            f"{stage}:" if type(section).model_fields else f"{stage}: {{}}",
+        ]
         lines += _section(section, stage, "  ", explained)
     return "\n".join(lines) + "\n"
 

@@ -97,6 +97,21 @@ def code_of_method(wildcards):
     return code(f"pretrain-{PRESETS[wildcards.preset].pretrain.method.name}")
 
 
+def labels_of(wildcards):
+    """Where the pseudo labels of a run come from, for what is taught by them or shows them."""
+    return of_run(rules.cluster.output.clusters, wildcards)
+
+
+def masks_of(wildcards):
+    """Where the masks of a run come from, for what scores or shows them."""
+    return of_run(MASKS, wildcards)
+
+
+def of_run(pattern, wildcards):
+    """A file of the run that a rule is asked for."""
+    return expand(pattern, preset=wildcards.preset, seed=wildcards.seed)
+
+
 def prior_of_preset(wildcards):
     """The saliency maps, where the preset of a run is taught by them."""
     return prior_of([wildcards.preset])

@@ -3,7 +3,7 @@ rule finetune:
     input:
         store=rules.prepare.output.store,
         encoder=rules.pretrain.output.encoder,
-        clusters=rules.cluster.output.clusters,
+        clusters=labels_of,
         code=code("finetune"),
     output:
         segmenter="<run>/finetune/segmenter.safetensors",

@@ -13,6 +13,7 @@ from luss_core.config.inference import (
     ClusterConfig,
     EvaluateConfig,
     ExamineConfig,
+    ExportConfig,
     ExtractConfig,
     InferConfig,
     ReportConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "EncoderConfig",
     "EvaluateConfig",
     "ExamineConfig",
+    "ExportConfig",
     "ExtractConfig",
     "FinetuneConfig",
     "FinetuneTrainConfig",
@@ -74,7 +76,7 @@ __all__ = [
 
 STAGES = (
     *("synthesize", "prepare", "prior"),
-    *("pretrain", "examine", "extract", "cluster", "finetune", "infer", "evaluate", "report"),
+    *("pretrain", "examine", "extract", "cluster", "finetune", "infer", "evaluate", "export", "report"),
 )
 """In order; the names of the rule files, the scripts, the sections and the functions."""
 
@@ -95,6 +97,7 @@ class Stages(Section):
     finetune: FinetuneConfig = FinetuneConfig()
     infer: InferConfig = InferConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")

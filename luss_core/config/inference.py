@@ -84,7 +84,9 @@ class InferConfig(Section):
     @classmethod
     def _evaluated(cls, value: float | str) -> float | str:
         if not isinstance(value, str) and value > LAST_THRESHOLD:
-            raise ValueError(f"{value} is above {LAST_THRESHOLD}, where scores end; allowed: otsu, or 0 to {LAST_THRESHOLD}")
+            raise ValueError(
+                f"{value} is above {LAST_THRESHOLD}, where scores end; allowed: otsu, or 0 to {LAST_THRESHOLD}"
+            )
         return value
 
 
@@ -95,6 +97,10 @@ class EvaluateConfig(Section):
     """auto: Hungarian matching of clusters and classes on the validation images, reused for the test images."""
     absent: Literal["skip", "zero"] = "skip"
     """Classes absent from a size range are left out (the released tool) or count 0 (the tables of the first paper)."""
+
+
+class ExportConfig(Section):
+    """One file that segments images on its own. There is nothing to choose."""
 
 
 class ReportConfig(Section):

@@ -100,7 +100,9 @@ def levels_of_image(image: SegmentedImage, classes: int) -> LevelHistogram:
     assert image.scored is not None
     clusters, levels = read_scored(image.scored)
     if levels.max(initial=0) >= THRESHOLDS:
-        raise UserError(f"{_scored_name(image)} has scores above {THRESHOLDS - 1} hundredths; run the stage infer again")
+        raise UserError(
+            f"{_scored_name(image)} has scores above {THRESHOLDS - 1} hundredths; run the stage infer again"
+        )
     histogram = level_histogram(clusters, levels, read_mask(image.truth))
     check_truth(histogram.truth, image.truth, classes)
     wrong = histogram.clusters[(histogram.clusters < 1) | (histogram.clusters > classes)]

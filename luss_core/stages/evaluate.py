@@ -80,8 +80,7 @@ def evaluate(
     if not splits:
         raise UserError(f"{masks}: no folder of any of the splits {', '.join(listing.splits)}; run the stage infer")
     check_images([image for split in splits.values() for image in split])
-    cut: dict[str, Any] = read_json(threshold) if threshold else {"automatic": None, "rule": None}
-    about: dict[str, Any] = read_json(balance) if balance else {"nmi": None, "accuracy": None}
+    cut, about = _read(threshold, "automatic", "rule"), _read(balance, "nmi", "accuracy")
     if scored:
         search = search_thresholds(splits, classes, cfg.match, int(cut["automatic"]), threads)
     else:
@@ -93,18 +92,12 @@ def evaluate(
         "classes": classes,
         "truth": search is not None,
         "splits": {s: _split_scores(result, cfg) for s, result in judged.items()},
-        "threshold": {
-            "automatic": cut["automatic"],
-            "rule": cut["rule"],
-            "oracle": search.oracle if search else None,
-            "oracle_split": search.reference if search and search.oracle is not None else None,
-        },
+        "threshold": _threshold(cut, search),
         "curve": search.curve if search else {},
         "foreground": {s: result.foreground for s, result in results.items()},
         "matched_on": search.reference if search and cfg.match == "auto" else None,
         "match": matching,
-        "nmi": about["nmi"],
-        "accuracy": about["accuracy"],
+        **about,
         "confusion": _confusion(judged),
         "provenance": provenance({"evaluate": cfg.model_dump(mode="json"), "classes": classes}),
     }
@@ -128,6 +121,18 @@ def score_split(images: Sequence[SegmentedImage], classes: int, search: Search |
         if one.oracle and best:
             best.add(one.oracle)
     return Result(clusters, foreground / max(pixels, 1), automatic, best)
+
+
+def _read(path: Path | None, *names: str) -> dict[str, Any]:
+    """Some entries of a JSON file; None for all without the file."""
+    content = read_json(path) if path else dict.fromkeys(names)
+    return {name: content[name] for name in names}
+
+
+def _threshold(cut: dict[str, Any], search: Search | None) -> dict[str, Any]:
+    oracle = search.oracle if search else None
+    split = search.reference if search and oracle is not None else None
+    return {**cut, "oracle": oracle, "oracle_split": split}
 
 
 def _split_scores(result: Result, cfg: EvaluateConfig) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tv
 
 from luss_core.config import CropConfig, ViewsConfig
-from luss_core.data.views import MEAN, STD, ViewParameters, colour_view, crop_view, sample_views
+from luss_core.data.normalization import MEAN, STD
+from luss_core.data.views import ViewParameters, colour_view, crop_view, sample_views
 
 CFG = ViewsConfig(
     crops=(CropConfig(count=2, size=32, scale=(0.2, 1)), CropConfig(count=1, size=16, scale=(0.05, 0.2))),

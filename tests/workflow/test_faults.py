@@ -40,7 +40,7 @@ def test_twenty_kills_change_no_bit(fresh, finished, longer, tmp_path):
     work.join()
     assert finish[0].returncode == 0, finish[0].stdout + finish[0].stderr
     assert killed.total() == KILLS, killed
-    assert len(killed) >= 3, killed  # of eleven stages
+    assert len(killed) >= 3, killed  # of twelve stages
     ours, theirs = (p.work / "results" / "tiny" / "shape" / "seed0" for p in (project, undisturbed))
     for name in ("pretrain/encoder.safetensors", "cluster/clusters.h5", "finetune/segmenter.safetensors"):
         assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
