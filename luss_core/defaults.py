@@ -42,11 +42,8 @@ def render() -> str:
     explained: dict[type[BaseModel], str] = {}
     for stage in STAGES:
         section = getattr(config, stage)
-        lines += [
-            "",
-            *_comment(_summary(type(section)), ""),
-            f"{stage}:" if type(section).model_fields else f"{stage}: {{}}",
-        ]
+        empty = "" if type(section).model_fields else " {}"
+        lines += ["", *_comment(_summary(type(section)), ""), f"{stage}:{empty}"]
         lines += _section(section, stage, "  ", explained)
     return "\n".join(lines) + "\n"
 

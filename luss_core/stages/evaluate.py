@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from luss_core.config import EvaluateConfig
-from luss_core.data.images import read_images, write_csv
+from luss_core.data.images import ImageList, read_images, write_csv
 from luss_core.data.scored import scored_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_json, write_json
@@ -75,11 +75,8 @@ def evaluate(
     check_classes(classes)
     if scored and not threshold:
         raise UserError(f"{scored} needs the threshold.json that infer wrote beside it; give both or neither")
-    listing, maps = read_images(images), scored_images(scored) if scored else None
-    splits = {s: segmented_images(listing, s, masks, maps) for s in listing.splits if (masks / s).is_dir()}
-    if not splits:
-        raise UserError(f"{masks}: no folder of any of the splits {', '.join(listing.splits)}; run the stage infer")
-    check_images([image for split in splits.values() for image in split])
+    listing = read_images(images)
+    splits = _splits(listing, masks, scored)
     cut, about = _read(threshold, "automatic", "rule"), _read(balance, "nmi", "accuracy")
     if scored:
         search = search_thresholds(splits, classes, cfg.match, int(cut["automatic"]), threads)
@@ -121,6 +118,16 @@ def score_split(images: Sequence[SegmentedImage], classes: int, search: Search |
         if one.oracle and best:
             best.add(one.oracle)
     return Result(clusters, foreground / max(pixels, 1), automatic, best)
+
+
+def _splits(listing: ImageList, masks: Path, scored: Path | None) -> dict[str, list[SegmentedImage]]:
+    """The images of every split that has masks."""
+    maps = scored_images(scored) if scored else None
+    splits = {s: segmented_images(listing, s, masks, maps) for s in listing.splits if (masks / s).is_dir()}
+    if not splits:
+        raise UserError(f"{masks}: no folder of any of the splits {', '.join(listing.splits)}; run the stage infer")
+    check_images([image for split in splits.values() for image in split])
+    return splits
 
 
 def _read(path: Path | None, *names: str) -> dict[str, Any]:
