@@ -10,6 +10,7 @@ import pandas as pd
 
 from luss_core.config import ReportConfig
 from luss_core.data.images import ImageList, read_images
+from luss_core.data.spread import compared_rows
 from luss_core.data.store import Store
 from luss_core.io import atomic, read_json, write_text
 from luss_core.report import table5 as tables
@@ -18,13 +19,11 @@ from luss_core.report.colours import make_palette
 from luss_core.report.comparison import Run, check_comparable, check_listing, first_runs, score_table
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.page import render, variables
-from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels, panel_rows
+from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels
 from luss_core.report.tables import RULES, main_split
 
 logger = logging.getLogger(__name__)
 
-SHOWN = 8
-"""Images on the page, at the most."""
 DRAWN = (("mIoU", "mIoU (%)"), ("F", "F (%)"), ("view_cos", "view-cos"), ("cat_cos", "cat-cos"))
 """Scores drawn row by row, and the text at the axis."""
 MEASURES = ("view_cos", "cat_cos", "attention_F", "prior_F")
@@ -60,7 +59,7 @@ def ablation(
     assert split is not None
     presets = [runs[k].preset for k in first]
     charts = steps(frame, split)
-    rows = panel_rows(listing, split, truth=True, count=min(cfg.panels, SHOWN))
+    rows = compared_rows(listing, split)[: cfg.panels]
     attended, segmented = pictures(
         listing, Store(store), prior, [runs[k] for k in first], [scores[k] for k in first], rows
     )
