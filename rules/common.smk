@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from luss_core import runs, sources
-from luss_core.config import RUN_STAGES, STAGES
+from luss_core.config import METHODS, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
 BASE = Path(workflow.basedir)
@@ -29,6 +29,7 @@ CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
 
 DATA = f"results/{CONFIG.dataset}"
+or_stop(runs.check_classes, CONFIG, Path(DATA, "prepare", "summary.json"))
 RUN = f"{DATA}/{{preset}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"
@@ -119,7 +120,9 @@ def prior_of_preset(wildcards):
 
 def prior_of(presets):
     """The same for several presets."""
-    taught = any(PRESETS[preset].pretrain.prior for preset in presets)
+    taught = any(
+        "saliency" in PRESETS[preset].pretrain.method.needs for preset in presets
+    )
     return rules.prior.output.maps if taught else []
 
 
@@ -163,7 +166,7 @@ def record_code():
     }
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
         modules[f"pretrain-{method}"] = "pretrain", [
-            sources.method_module(method, BASE)
+            METHODS[method].implementation.partition(":")[0]
         ]
     for name, (stage, extra) in modules.items():
         files = sources.imports(BASE / "workflow_scripts" / f"{stage}.py", BASE, extra)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from luss_core.data.features import open_hdf5, write_hdf5
+from luss_core.data.hdf5 import open_hdf5, write_hdf5
 from luss_core.data.masks import ID_LIMIT
 from luss_core.errors import UserError
 from luss_core.io import atomic

@@ -12,7 +12,7 @@ from luss_core.data.normalization import MEAN, STD
 from luss_core.errors import UserError
 from luss_core.methods.segmenter import Segmenter, make_segmenter
 from luss_core.methods.whole_images import segment_image
-from luss_core.models.backbone import load_network
+from luss_core.models.weights import load_network
 from luss_core.runtime import autocast
 
 CPU = torch.device("cpu")

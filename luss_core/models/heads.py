@@ -21,6 +21,11 @@ class Prototypes(nn.Linear):
         super().__init__(dim, count, bias=False)
         self.normalize()
 
+    def forward(self, vectors: Tensor) -> Tensor:
+        """In float32 even under autocast: scores are divided by a small epsilon, and the error with them."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            return F.linear(vectors.float(), self.weight.float())
+
     @torch.no_grad()
     def normalize(self) -> None:
         """Back to unit length, as before every step of SwAV."""

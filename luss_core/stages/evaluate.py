@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from luss_core.config import EvaluateConfig
-from luss_core.data.images import ImageList, read_images, write_csv
+from luss_core.data.images import ImageList, read_expected, read_images, write_csv
 from luss_core.data.scored import scored_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_json, write_json
@@ -75,7 +75,7 @@ def evaluate(
     check_classes(classes)
     if scored and not threshold:
         raise UserError(f"{scored} needs the threshold.json that infer wrote beside it; give both or neither")
-    listing = read_images(images)
+    listing, expected = read_images(images), read_expected(images)
     splits = _splits(listing, masks, scored)
     cut, about = _read(threshold, "automatic", "rule"), _read(balance, "nmi", "accuracy")
     if scored:
@@ -88,7 +88,7 @@ def evaluate(
     content = {
         "classes": classes,
         "truth": search is not None,
-        "splits": {s: _split_scores(result, cfg) for s, result in judged.items()},
+        "splits": {s: _split_scores(result, expected.get(s), cfg) for s, result in judged.items()},
         "threshold": _threshold(cut, search),
         "curve": search.curve if search else {},
         "foreground": {s: result.foreground for s, result in results.items()},
@@ -142,9 +142,11 @@ def _threshold(cut: dict[str, Any], search: Search | None) -> dict[str, Any]:
     return {**cut, "oracle": oracle, "oracle_split": split}
 
 
-def _split_scores(result: Result, cfg: EvaluateConfig) -> dict[str, Any]:
+def _split_scores(result: Result, expected: int | None, cfg: EvaluateConfig) -> dict[str, Any]:
+    """Of how many images, how many there should be, and the scores under each rule; null where there is none."""
     found = {rule: scores(counts.finish(), cfg.absent) for rule, counts in result.rules.items()}
-    return {"images": result.automatic.images, **dict.fromkeys(RULES), **found}
+    images = result.automatic.images
+    return {"images": images, "of": expected or images, **dict.fromkeys(RULES), **found}
 
 
 def _confusion(judged: dict[str, Result]) -> dict[str, Any] | None:
@@ -168,6 +170,8 @@ def _table(results: dict[str, Result], names: list[str]) -> Iterator[tuple[objec
 def _report(content: dict[str, Any]) -> None:
     cut = content["threshold"]
     for split, entry in content["splits"].items():
+        if entry["images"] != entry["of"]:
+            log.warning("%s: scores of %d images where there should be %d", split, entry["images"], entry["of"])
         for rule in (rule for rule in RULES if entry[rule]):
             place = "" if cut[rule] is None else f", {rule} threshold {cut[rule] / 100:.2f}"
             values = (entry[rule][key] for key in ("mIoU", "F", "img_acc"))

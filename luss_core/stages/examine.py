@@ -21,8 +21,8 @@ from luss_core.errors import UserError
 from luss_core.io import atomic_folder, provenance, write_json
 from luss_core.metrics.consistency import CategorySums, view_cosines
 from luss_core.metrics.saliency import RULE, foreground_f, salient
-from luss_core.models.backbone import read_weights
 from luss_core.models.encoder import Encoder, load_encoder, split
+from luss_core.models.weights import read_weights
 from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def view_cosine(cfg: ExamineConfig, network: Encoder, views: Views, device: torc
     total, places, pairs = 0.0, 0, 0
     for draw in range(cfg.draws):
         for start in range(0, len(views), cfg.batch_size):
-            batch = views[draw, list(range(start, min(start + cfg.batch_size, len(views))))].to(device)
+            batch = views[views.keys(draw, range(start, min(start + cfg.batch_size, len(views))))].to(device)
             maps = [m.output for m in split(network(torch.cat(batch.views())), PAIR)]
             cosines = view_cosines((maps[0], maps[1]), (batch.parameters[0], batch.parameters[1]), cfg.grid)
             total, places = total + float(cosines.double().sum()), places + cosines.numel()

@@ -20,8 +20,8 @@ from luss_core.errors import UserError
 from luss_core.io import read_json
 from luss_core.methods.exported import Exported, load_exported
 from luss_core.methods.segmenter import Segmenter
-from luss_core.models.backbone import read_weights, save_weights
 from luss_core.models.encoder import Encoder
+from luss_core.models.weights import read_weights, save_weights
 from luss_core.stages.evaluate import evaluate
 from luss_core.stages.export import export
 from luss_core.stages.infer import infer
