@@ -124,16 +124,17 @@ def _write_all(
     threads: int,
 ) -> None:
     """Write masks in several threads, and the scored maps, which these threads compress, one after the other."""
-    waiting: deque[tuple[int, tuple[int, ...], Future[bytes]]] = deque()
+    waiting: deque[tuple[int, int, int, Future[bytes]]] = deque()
 
     def take() -> None:
-        row, shape, packed = waiting.popleft()
-        writer.append(row, *shape, packed.result())
+        row, height, width, packed = waiting.popleft()
+        writer.append(row, height, width, packed.result())
 
     with ThreadPoolExecutor(threads) as pool:
         for row, label, levels in maps:
             path = folder / listing.split[row] / f"{listing.id[row]}.png"
-            waiting.append((row, label.shape, pool.submit(_write, path, label, levels, level)))
+            height, width = label.shape
+            waiting.append((row, height, width, pool.submit(_write, path, label, levels, level)))
             if len(waiting) > WAITING * threads:
                 take()
         while waiting:
