@@ -1,6 +1,6 @@
 """Stages that train nothing."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -80,13 +80,17 @@ class InferConfig(Section):
     Otsu's threshold of the scores of the training images, which needs no ground truth. At most 0.8, the last of the 81
     thresholds that are evaluated."""
 
-    @field_validator("threshold")
+    @field_validator("threshold", mode="before")
     @classmethod
-    def _evaluated(cls, value: float | str) -> float | str:
-        if not isinstance(value, str) and value > LAST_THRESHOLD:
-            raise ValueError(
-                f"{value} is above {LAST_THRESHOLD}, where scores end; allowed: otsu, or 0 to {LAST_THRESHOLD}"
-            )
+    def _evaluated(cls, value: Any) -> Any:
+        """One message for all that it cannot be, not one for each type that it could."""
+        allowed = f"found {value!r}; allowed: otsu, or 0 to {LAST_THRESHOLD}, where scores end"
+        try:
+            fits = value == "otsu" or 0 <= float(value) <= LAST_THRESHOLD
+        except (TypeError, ValueError) as error:
+            raise ValueError(allowed) from error
+        if not fits:
+            raise ValueError(allowed)
         return value
 
 

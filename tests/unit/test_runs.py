@@ -54,6 +54,10 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
             {"pretrain": {"attention": False, "method": {"attention_target": "none"}}},
             ["finetune.segmenter.attend", "pretrain.attention is false", "encoder: trained"],
         ),
+        *(
+            ({"infer": {"threshold": wrong}}, [f"infer.threshold: found {wrong!r}; allowed: otsu, or 0 to 0.8"])
+            for wrong in (0.9, -1, "otsy", None)
+        ),
         ({"ablation": ["swaw"]}, ["ablation", "did you mean swav?"]),
         ({"synthesize": {"min_side": 99}}, ["synthesize", "min_side 99", "max_side 96"]),
         ({"pretrain": {"views": {"crops": [{"count": 1, "size": 9, "scale": [0.1, 1]}]}}}, ["pretrain", "count >= 2"]),
