@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Discriminator, Field, Tag
 
-from luss_core.config.base import Positive, Section
+from luss_core.config.base import Fraction, Positive, Section
 
 if TYPE_CHECKING:
     from luss_core.config.training import PretrainConfig
@@ -115,6 +115,19 @@ class ShapeConfig(SwAVConfig):
             )
 
 
+class BYOLConfig(MethodConfig):
+    """BYOL, arXiv:2006.07733: predicts what a slowly following copy makes of the other view."""
+
+    name: Literal["byol"] = "byol"
+    hidden: Positive = 256
+    """Width of the hidden layers of projection and prediction; 4096 in the paper."""
+    dim: Positive = 64
+    """Width of the projection; 256 in the paper."""
+    momentum: Fraction = 0.99
+    """With which the copy follows at first; it rises to 1 by half a cosine. In the paper 0.996 for 1,000 epochs, 0.99
+    for up to 300."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A method in the registry."""
@@ -132,9 +145,18 @@ class Registered:
 
 _SWAV = {"prototypes": 12, "hidden": 16, "dim": 8, "freeze_prototypes_steps": 2, "queue": 16, "queue_start_epoch": 1}
 
+_MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
+"""Colour jitter of BYOL, App. B of its paper."""
+
 METHODS: dict[str, Registered] = {
     "swav": Registered(SwAVConfig, "luss_core.methods.swav:SwAV", _SWAV),
     "shape": Registered(ShapeConfig, "luss_core.methods.shape:Shape", {**_SWAV, "grid": 3}, whole=True),
+    "byol": Registered(
+        BYOLConfig,
+        "luss_core.methods.byol:BYOL",
+        tiny={"hidden": 16, "dim": 8},
+        pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
+    ),
 }
 """By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
 

@@ -41,10 +41,10 @@ class Means(Method):
         self.register_buffer("label", torch.zeros(IMAGES, dtype=torch.long))
         self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
-    def forward(self, views, batch, progress):
+    def forward(self, views, batch, progress):  # noqa: ARG002
         return Output(nn.functional.cross_entropy(self.head(pool(self.encoder(views[0]))), self.label[batch.index]))
 
-    def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:
+    def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:  # noqa: ARG002
         assert not self.training
         self.calls += 1
         with images.vectors(lambda x: x.mean(dim=(1, 2, 3))[:, None], 1) as features:
@@ -207,7 +207,7 @@ def test_a_step_waits_for_no_gpu(name):
     method = make(name).train()
     optimizer = make_optimizer(method, TRAIN)
     for step in (0, 7, 8):  # The first steps make the state of the optimiser, counters included.
-        batch = batch_of(8)
+        batch = batch_of(8, name)
         counters = [state["step"] for state in optimizer.state.values() if "step" in state]
         with Waits(counters) as waits:
             train_step(method, optimizer, batch, TRAIN, Progress(step, 15, 5))

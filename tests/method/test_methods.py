@@ -71,15 +71,23 @@ def views(seed: int = 0, cfg: ViewsConfig = VIEWS) -> Views:
     return Views(Textures(), np.arange(IMAGES), cfg, seed, labels, saliency)
 
 
-def batch_of(size: int, views: Views | None = None) -> Batch:
+def views_of(name: str) -> ViewsConfig:
+    """The views that a method looks at, coloured as its preset says."""
+    if name not in METHODS:
+        return VIEWS
+    own = ViewsConfig.model_validate(VIEWS.model_dump() | METHODS[name].pretrain.get("views", {}))
+    return own if TINY[name].small_views else own.first(TINY[name].views)
+
+
+def batch_of(size: int, name: str = "swav") -> Batch:
     """The first images in epoch 0."""
-    source = views or globals()["views"]()
+    source = views(cfg=views_of(name))
     return source[source.keys(0, range(size))]
 
 
 def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0, cfg: TrainConfig = TRAIN) -> Method:
     method = make(name)
-    fit(method, views(), cfg, Run(folder, {"name": name}), Resources(CPU, workers), stop)
+    fit(method, views(cfg=views_of(name)), cfg, Run(folder, {"name": name}), Resources(CPU, workers), stop)
     return method
 
 
@@ -96,7 +104,7 @@ def test_a_method_is_registered_under_its_name(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_output_is_finite_and_gradients_reach_every_parameter(name):
     method = make(name).train()
-    batch = batch_of(8)
+    batch = batch_of(8, name)
     out = method(batch.views(), batch, Progress(5, 15, 5))
     assert torch.isfinite(out.loss)
     out.loss.backward()
@@ -110,7 +118,7 @@ def test_output_is_finite_and_gradients_reach_every_parameter(name):
 def test_loss_falls(name):
     method = make(name).train()
     optimizer = make_optimizer(method, TRAIN.model_copy(update={"lr": 3e-3}))
-    batch = batch_of(16)
+    batch = batch_of(16, name)
     losses = []
     for step in range(20):
         out = method(batch.views(), batch, Progress(step, 20, 100))
