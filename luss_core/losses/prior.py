@@ -38,7 +38,10 @@ def prior_target(
 
 
 def otsu(maps: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 1 1"]:
-    """Otsu's threshold of each map over 256 levels: the lowest level of the upper class."""
+    """Otsu's threshold of each map over 256 levels: the lowest level of the upper class.
+
+    ``metrics.threshold`` has it for one histogram, without torch; here are many, on the device.
+    """
     level = (maps.flatten(1) * (LEVELS - 1)).round().long()  # (B, P)
     counts = torch.zeros(len(maps), LEVELS, dtype=torch.float64, device=maps.device)
     counts.scatter_add_(1, level, torch.ones_like(level, dtype=torch.float64))
