@@ -248,7 +248,7 @@ def operations(training: Training, processes: int) -> tuple[int, int]:
     cfg = (training.finetune or training.pretrain).train
     with ExitStack() as stack:
         if processes > 1:
-            synchronized(method)
+            synchronized(method, torch.device("cpu"))
             stack.enter_context(mock.patch.object(group, "world_size", return_value=processes))
             stack.enter_context(mock.patch.object(group, "gather", said))
             stack.enter_context(mock.patch.object(group, "total", lambda x: said(x[None]).sum(dim=0)))

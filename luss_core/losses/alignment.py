@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from luss_core import group
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 
 
@@ -11,11 +12,14 @@ def image_to_pixel(
 ) -> Float[Tensor, ""]:
     """L_s(v_i, v~_j): every pixel of one view predicts the code of the image-level embedding of the other.
 
+    The code of an image stands before the sum over its P pixels, so it is not copied P times. Processes that train
+    together must have the same P; B may differ between them.
+
     Args:
         codes: of the image-level embeddings of one view.
         pixels: scores of the pixels of the other view.
     """
-    return soft_cross_entropy(pixels.flatten(0, 1) / temperature, codes.repeat_interleave(pixels.shape[1], dim=0))
+    return group.mean(-(codes * (pixels / temperature).log_softmax(dim=2).mean(dim=1)).sum(dim=1))
 
 
 def pixel_to_image(

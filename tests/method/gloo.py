@@ -65,7 +65,7 @@ def _parts(rank: int) -> dict[str, torch.Tensor]:
     soft_cross_entropy(logits, codes).backward()
     assert logits.grad is not None
     x = all_of_them["x"][own].requires_grad_()
-    norm = synchronized(torch.nn.BatchNorm2d(3)).train()
+    norm = synchronized(torch.nn.BatchNorm2d(3), CPU).train()
     norm(x).pow(3).sum().backward()
     row = torch.full((1, 2), float(rank + 1), requires_grad=True)
     (group.gather(row) * torch.tensor([[1.0], [10.0]])).sum().backward()
