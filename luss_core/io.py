@@ -13,7 +13,7 @@ from typing import Any
 from luss_core import __version__
 from luss_core.errors import UserError
 
-LIBRARIES = ("torch", "torchvision", "faiss-cpu", "faiss-gpu", "numpy", "h5py")
+LIBRARIES = ("torch", "torchvision", "faiss-cpu", "numpy", "h5py")
 
 
 def partial_name(path: Path) -> Path:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def samples() -> dict[str, torch.Tensor]:
 def _work(rank: int, folder: Path, port: int) -> None:
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
+    warnings.simplefilter("error", FutureWarning)
     with group.joined(CPU):
         found: dict[str, Any] = {"parts": _parts(rank), "shares": [group.share(n).stop for n in (1, 5, 8)]}
         for name in (*METHODS, "segmenter", "attended"):
