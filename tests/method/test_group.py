@@ -9,7 +9,7 @@ from luss_core.errors import UserError
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 from luss_core.train.run import Run
 from tests.method import gloo
-from tests.method.test_methods import METHODS, TRAIN, make, train
+from tests.method.test_methods import TRAIN, make
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,17 @@ def differing(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], name: 
     return found
 
 
-@pytest.mark.parametrize("name", [*METHODS, "segmenter", "attended"])
+@pytest.mark.parametrize("name", gloo.NAMES)
 def test_two_processes_equal_one(name, two, tmp_path):
-    one = train(name, tmp_path, stop=gloo.STEPS, cfg=gloo.CFG).state_dict()
+    one = gloo.state(gloo.train(name, tmp_path))
     assert differing(one, two[name], name) == {}
+
+
+@pytest.mark.parametrize("name", [name for name in gloo.NAMES if hasattr(make(name), "queued")])
+def test_the_queue_took_part(name, two):
+    queue = two[name]["queue"]
+    assert int(two[name]["queued"]) == queue.shape[1] <= gloo.STOP * TRAIN.batch_size
+    torch.testing.assert_close(queue.norm(dim=2), torch.ones(queue.shape[:2]))
 
 
 def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two):
@@ -46,8 +53,8 @@ def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two)
 
 def test_one_process_goes_on_where_two_stopped(two, tmp_path):
     shutil.copytree(two["folder"], tmp_path, dirs_exist_ok=True)
-    assert Run(tmp_path, {"name": "shape"}).load(gloo.CPU)["step"] == 2
-    one = train("shape", tmp_path, stop=gloo.STEPS, cfg=gloo.CFG).state_dict()
+    assert Run(tmp_path, {"name": "shape"}).load(gloo.CPU)["step"] == gloo.STOP
+    one = gloo.state(gloo.train("shape", tmp_path))
     assert differing(one, two["shape"], "shape") == {}
 
 
@@ -89,4 +96,4 @@ def test_shares_are_contiguous(two):
 def test_a_batch_that_cannot_be_shared_evenly(tmp_path, monkeypatch):
     monkeypatch.setattr("luss_core.group.world_size", lambda: 3)
     with pytest.raises(UserError, match=r"train\.batch_size = 8 images cannot be shared evenly by 3.*multiple of 3"):
-        train("swav", tmp_path, cfg=TRAIN)
+        gloo.train("swav", tmp_path)

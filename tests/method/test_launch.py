@@ -111,3 +111,9 @@ def test_more_processes_than_gpus(monkeypatch):
         UserError, match=r"4 processes need a GPU each, but there are 1; start fewer, or use --device cpu"
     ):
         make_device("auto", 1, 0, 4)
+
+
+def test_an_apple_gpu_is_for_one_process(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(UserError, match=r"2 processes cannot share an Apple GPU; start one, or use --device cpu"):
+        make_device("mps", 1, 0, 2)
