@@ -27,7 +27,7 @@ test: $(READY)
 test-slurm: $(READY)
 	trap tests/slurm/slurm_down.sh EXIT; trap 'exit 130' INT TERM; $(BIN)/pytest -rs tests/slurm
 
-# What the README reports: the ablation and controls over three seeds, then speeds. Four hours on two cores.
+# What docs/measured.md reports: the ablation and controls over three seeds, then speeds. Hours on two cores.
 bars: $(READY)
 	$(BIN)/snakemake --cores all --configfile recipes/default.yaml -- controls ablation
 	$(BIN)/python benchmarks/controls.py results/embedded/controls/scores.csv
@@ -40,7 +40,6 @@ bars: $(READY)
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/cluster.py
 	$(BIN)/python benchmarks/dry_run.py
-	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/processes.py
 
 # Puts the files into the form that the checks ask for.

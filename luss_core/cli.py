@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import yaml
 from pydantic import ValidationError
 
-from luss_core.config import METHODS, Section
+from luss_core.config import METHODS, Section, with_settings_of_method
 from luss_core.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
@@ -160,11 +160,17 @@ def section(kind: type[S], stage: str, settings: str) -> S:
         if not Path(settings).is_file():
             raise UserError(f"--settings {settings}: no such file; give a YAML file or JSON text beginning with {{")
         values = _parse(yaml.safe_load, Path(settings).read_text(encoding="utf-8"), origin)
-        values = (values or {}).get(stage, {}) if isinstance(values, dict | None) else values
+        values = _section_of(values or {}, stage) if isinstance(values, dict | None) else values
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, origin, kind, stage)) from error
+
+
+def _section_of(values: dict[str, Any], stage: str) -> Any:
+    """One section of a whole configuration."""
+    own = values.get(stage) or {}
+    return with_settings_of_method(own, values.get("methods") or {}) if stage == "pretrain" else own
 
 
 def explain(error: ValidationError, origin: str, kind: type[Section], prefix: str = "") -> str:
@@ -224,7 +230,7 @@ def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:
             kind = kind.model_fields[part].annotation
             kind = next((choice for choice in get_args(kind) if hasattr(choice, "model_fields")), kind)  # or null
         elif part in METHODS:  # the tag of a method
-            kind = METHODS[part]
+            kind = METHODS[part].config
     allowed = sorted(getattr(kind, "model_fields", {}))
     near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
     guess = f"did you mean {near[0]}? " if near else ""

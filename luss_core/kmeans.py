@@ -12,6 +12,7 @@ import faiss
 import numpy as np
 from scipy.sparse import csr_array
 
+from luss_core.data.features import Features
 from luss_core.parallel import progress
 
 Blocks = Callable[[], Iterable[np.ndarray]]
@@ -53,6 +54,47 @@ def fit_whitening(vectors: np.ndarray, components: int) -> Whitening:
     pca.epsilon = (1e-8 * spread or 1.0) * seen
     pca.train(vectors)
     return Whitening(pca, np.float32(seen**0.5))
+
+
+class Space:
+    """The vectors as they are clustered: a sample in memory, and all of them in blocks."""
+
+    def __init__(
+        self, source: Features, chosen: np.ndarray, normalize: bool, components: int = 0, normalize_after: bool = False
+    ):
+        """Args:
+        chosen: (m,) positions of the sample, ascending.
+        normalize, components, normalize_after: divide by the norm first; then keep so many whitened principal
+            components, 0 for none; then divide by the norm.
+        """
+        self._source, self._normalize, self._normalize_after = source, normalize, normalize_after
+        self._whitening: Whitening | None = None
+        vectors = self._begun(source.take(chosen))
+        if components:
+            self._whitening = fit_whitening(vectors, components)
+        self.sample = self._ended(vectors)
+        """(m, D) float32."""
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All vectors in order; what is in memory is not read again."""
+        if len(self.sample) == self._source.count:
+            yield self.sample
+        else:
+            yield from (self._ended(self._begun(block)) for block in self._source.blocks())
+
+    def _begun(self, vectors: np.ndarray) -> np.ndarray:
+        return normalized(vectors) if self._normalize else vectors
+
+    def _ended(self, vectors: np.ndarray) -> np.ndarray:
+        vectors = self._whitening(vectors) if self._whitening else vectors
+        return normalized(np.ascontiguousarray(vectors)) if self._normalize_after else vectors
+
+
+def sample_of(count: int, limit: int, seed: int) -> np.ndarray:
+    """(m,) ascending positions below ``count``: all of them, or a random ``limit`` where that is less and not 0."""
+    if not 0 < limit < count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
 
 def fit_centroids(

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from luss_core.cli import explain
-from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages
+from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages, with_settings_of_method
 from luss_core.errors import UserError
 from luss_core.io import provenance
 
@@ -25,6 +25,7 @@ def load(values: Mapping[str, Any]) -> Config:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, "config", Config)) from error
+    _check_methods(config)
     for preset in config.presets:
         resolve(config, preset)
     for key in ("run", "controls", "ablation"):
@@ -33,6 +34,16 @@ def load(values: Mapping[str, Any]) -> Config:
                 raise UserError(f"{key}: unknown preset {preset!r}; {_known(preset, list(config.presets))}")
             _check_batches(config, preset)
     return config
+
+
+def _check_methods(config: Config) -> None:
+    for name, settings in config.methods.items():
+        if name not in METHODS:
+            raise UserError(f"config: methods.{name}: unknown method; {_known(name, list(METHODS))}")
+        try:
+            METHODS[name].config.model_validate(settings)
+        except ValidationError as error:
+            raise UserError(explain(error, "config", METHODS[name].config, f"methods.{name}")) from error
 
 
 def _check_batches(config: Config, preset: str) -> None:
@@ -59,8 +70,15 @@ def resolve(config: Config, preset: str) -> Stages:
             known = _known(section, RUN_STAGES)
             reason = "belongs to the data set, not to a preset" if section in STAGES else "unknown section"
             raise UserError(f"config: {place}.{section}: {reason}; {known}")
+    base = config.model_dump(include=set(STAGES))
+    # Of the method only what was said: another one has other defaults.
+    base["pretrain"]["method"] = config.pretrain.method.model_dump(
+        include={"name"}
+    ) | config.pretrain.method.model_dump(exclude_unset=True)
+    merged = merge(base, changes)
+    merged["pretrain"] = with_settings_of_method(merged["pretrain"], config.methods)
     try:
-        return Stages.model_validate(merge(config.model_dump(include=set(STAGES)), changes))
+        return Stages.model_validate(merged)
     except ValidationError as error:
         raise UserError(explain(error, "config", Stages, place)) from error
 
@@ -68,14 +86,13 @@ def resolve(config: Config, preset: str) -> Stages:
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` laid over it, mapping by mapping.
 
-    Where the `name` of a method changes, only the settings stay that the new method has as well.
+    Where the `name` in a mapping changes it is another thing, as another method is, and nothing of the old one stays.
     """
-    merged, name = dict(base), changes.get("name", base.get("name"))
-    if name != base.get("name") and name in METHODS:
-        merged = {key: value for key, value in base.items() if key in METHODS[name].model_fields}
+    renamed = "name" in base and changes.get("name", base["name"]) != base["name"]
+    merged = {} if renamed else dict(base)
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
-        merged[key] = merge(base[key], value) if both else value
+        merged[key] = merge(merged.get(key, {}), value) if both else value
     return merged
 
 

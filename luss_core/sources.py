@@ -69,21 +69,6 @@ def digest(file: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def method_module(method: str, root: Path) -> str:
-    """Module of a self-supervised method, read from the registry METHODS without importing it.
-
-    Raises:
-        KeyError: no such method.
-    """
-    for node in _parse(root / PACKAGE / "methods" / "__init__.py").body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == "METHODS" for target in targets):
-                module: str = ast.literal_eval(node.value)[method].partition(":")[0]
-                return module
-    raise KeyError(method)
-
-
 def record(path: Path, files: Iterable[Path], root: Path, tracked: bool = True) -> None:
     """Write the digests of ``files`` to ``path`` if they differ from what is there.
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from luss_core import runs, sources
-from luss_core.config import RUN_STAGES, STAGES
+from luss_core.config import METHODS, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
 BASE = Path(workflow.basedir)
@@ -104,7 +104,9 @@ def prior_of_preset(wildcards):
 
 def prior_of(presets):
     """The same for several presets."""
-    taught = any(PRESETS[preset].pretrain.prior for preset in presets)
+    taught = any(
+        "saliency" in PRESETS[preset].pretrain.method.needs for preset in presets
+    )
     return rules.prior.output.maps if taught else []
 
 
@@ -155,7 +157,7 @@ def record_code():
     }
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
         modules[f"pretrain-{method}"] = "pretrain", [
-            sources.method_module(method, BASE)
+            METHODS[method].implementation.partition(":")[0]
         ]
     for name, (stage, extra) in modules.items():
         files = sources.imports(BASE / "workflow_scripts" / f"{stage}.py", BASE, extra)

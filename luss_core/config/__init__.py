@@ -17,9 +17,18 @@ from luss_core.config.inference import (
     InferConfig,
     ReportConfig,
 )
-from luss_core.config.methods import METHODS, MethodConfig, ShapeConfig, SwAVConfig
+from luss_core.config.methods import (
+    METHODS,
+    MethodConfig,
+    Need,
+    Registered,
+    ShapeConfig,
+    SwAVConfig,
+    with_settings_of_method,
+)
 from luss_core.config.network import SMALL_DECODER, BackboneConfig, DecoderConfig, EncoderConfig
 from luss_core.config.training import (
+    ColourConfig,
     CropConfig,
     FinetuneConfig,
     FinetuneTrainConfig,
@@ -33,6 +42,7 @@ from luss_core.config.training import (
 __all__ = [
     "BackboneConfig",
     "ClusterConfig",
+    "ColourConfig",
     "Config",
     "CropConfig",
     "DecoderConfig",
@@ -49,11 +59,13 @@ __all__ = [
     "METHODS",
     "MethodConfig",
     "Name",
+    "Need",
     "Positive",
     "PrepareConfig",
     "PretrainConfig",
     "PriorConfig",
     "RUN_STAGES",
+    "Registered",
     "ReportConfig",
     "SMALL_DECODER",
     "STAGES",
@@ -70,6 +82,7 @@ __all__ = [
     "UNTRAINED",
     "WHOLE",
     "ViewsConfig",
+    "with_settings_of_method",
 ]
 
 STAGES = (
@@ -118,6 +131,14 @@ PLAIN = {"decoder": None, "attention": False, "method": {"name": "swav"}}
 UNTRAINED = {**PLAIN, "train": {"epochs": 0}}
 
 
+def _preset(method: str) -> dict[str, Any]:
+    """A method of the registry as it stands there, and fine-tuning that suits what it trains."""
+    pretrain = {**METHODS[method].pretrain, "method": {"name": method}}
+    if METHODS[method].whole:
+        return {"pretrain": pretrain}
+    return {"pretrain": {"decoder": None, "attention": False, **pretrain}, "finetune": WHOLE}
+
+
 class Config(Stages):
     """config.yaml."""
 
@@ -152,14 +173,15 @@ class Config(Stages):
     """Jobs into which the images of extraction and inference are divided."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
+    methods: dict[Name, dict[str, Any]] = {}
+    """Settings of methods, by their names, in every preset that trains with one; pretrain.method of a preset comes first."""
     presets: dict[Name, dict[str, Any]] = {
-        "shape": {"pretrain": {"method": {"name": "shape"}}},
+        **{name: _preset(name) for name in METHODS},
         "shape-s4": {
             "pretrain": {"method": {"name": "shape"}},
             "extract": {"features": "stage4"},
             "finetune": {"segmenter": {"features": "stage4"}},
         },
-        "swav": {"pretrain": PLAIN, "finetune": WHOLE},
         "deeplab": {"pretrain": {"attention": False, "method": {"name": "swav"}}, "finetune": S4},
         "attention": {"pretrain": {"method": {"name": "swav"}}, "finetune": S4},
         "shape-prior": {

@@ -1,14 +1,53 @@
-"""Methods of representation learning, one section each."""
+"""Methods of representation learning: what each can be told, and the registry. Imports no torch."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Discriminator, Field, Tag
 
 from luss_core.config.base import Positive, Section
 
+if TYPE_CHECKING:
+    from luss_core.config.training import PretrainConfig
 
-class SwAVConfig(Section):
+Need = Literal["saliency", "labels", "masks", "pairs"]
+"""saliency: the maps of the stage prior, cropped as the large views. labels: the category folders of the images. masks:
+their true masks, cropped likewise. pairs: frames of one video; every second large view is of the later frame."""
+
+
+class MethodConfig(Section):
+    """What every method says of itself; a method adds its own settings."""
+
+    views: ClassVar[int] = 2
+    """Views of the first size that it looks at, at the least where `small_views`, exactly otherwise."""
+    small_views: ClassVar[bool] = False
+    """Whether it looks at all views, those of other sizes too."""
+
+    name: str
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What training reads beside the images."""
+        return frozenset()
+
+    @property
+    def frame_stride(self) -> int:
+        """Frames from the first to the second of a pair; where it needs pairs."""
+        return 1
+
+    def check(self, pretrain: "PretrainConfig") -> None:
+        """Compare with the rest of the section.
+
+        Raises:
+            ValueError: they do not go together; the message names the keys and the remedy.
+        """
+
+
+class SwAVConfig(MethodConfig):
     """SwAV, arXiv:2006.09882. The defaults suit a thousand images; the recipes for ImageNet-S have the paper's."""
+
+    small_views: ClassVar[bool] = True
 
     name: Literal["swav"] = "swav"
     prototypes: int = Field(24, gt=1)
@@ -31,6 +70,12 @@ class SwAVConfig(Section):
     final_batchnorm: bool = True
     """BatchNorm without affine after the projection, as in the code of the LUSS authors; not in the SwAV paper."""
 
+    def check(self, pretrain: "PretrainConfig") -> None:
+        if self.queue % pretrain.train.batch_size:
+            raise ValueError(
+                f"method.queue {self.queue} is not a multiple of train.batch_size {pretrain.train.batch_size}"
+            )
+
 
 class ShapeConfig(SwAVConfig):
     """Shape-enhanced representation learning: SwAV with a shape prior for the attention and alignment of pixels.
@@ -40,31 +85,64 @@ class ShapeConfig(SwAVConfig):
     """
 
     name: Literal["shape"] = "shape"  # type: ignore[assignment]
-    prior: Literal["none", "soft", "otsu", "adaptive"] = "soft"
+    attention_target: Literal["none", "soft", "otsu", "adaptive"] = "soft"
     """What the attention of the large views is taught by cross-entropy: the saliency map itself, or cut by Otsu's
     threshold, or at twice its mean. The paper does not say."""
-    prior_weight: float = Field(1, gt=0)
+    attention_weight: float = Field(1, gt=0)
+    """Of that cross-entropy."""
     i2p_weight: float = Field(0.25, ge=0)
     """Of the image-to-pixel alignment. Both alignments are means over their two directions; the paper adds them and
     names no weights. With 1 for both, images become harder to tell apart on the embedded set, NMI 63 instead of 71 and
     mIoU 52 instead of 57 (three seeds), but easier on photographs, so their recipes have 1: objects8.yaml NMI
     14.4 instead of 10.5, mIoU 12.7 both times (two seeds)."""
     p2p_weight: float = Field(0.25, ge=0)
-    """Of the pixel-to-pixel alignment."""
-    i2p_bidirectional: bool = False
-    """The image-level embedding predicts the mean code of the pixels as well."""
+    """Of the pixel-to-pixel alignment. In both alignments the pixels teach the prototypes as well: the paper stops
+    their gradients at the projection and says nothing of the prototypes."""
     grid: int = Field(7, ge=1, le=64)
     """Places along each side of the region that two views share."""
-    grid_points: Literal["centre", "edge"] = "centre"
-    """Middles of the cells, or from border to border as in the code of the later TPAMI paper."""
-    align_attended: bool = False
-    """The attention multiplies the pixels as well before they are projected."""
     max_pixels: Positive = 65536
     """Places of a batch that are aligned, at the most; more are sampled. Bounds the memory of the codes."""
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset() if self.attention_target == "none" else frozenset({"saliency"})
 
-METHODS: dict[str, type[SwAVConfig]] = {"swav": SwAVConfig, "shape": ShapeConfig}
-"""The settings of each method."""
+    def check(self, pretrain: "PretrainConfig") -> None:
+        super().check(pretrain)
+        if self.needs and not pretrain.attention:
+            raise ValueError(
+                "method.attention_target teaches the attention: set attention: true, or method.attention_target: none"
+            )
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A method in the registry."""
+
+    config: type[MethodConfig]
+    implementation: str
+    """module:class; loaded only when a method is asked for, so that its source counts for no other."""
+    tiny: Mapping[str, Any]
+    """Settings small enough to try it on forty images of 24 pixels, as the tests do."""
+    pretrain: Mapping[str, Any] = field(default_factory=dict)
+    """What its preset changes in the section pretrain, beside the name of the method."""
+    whole: bool = False
+    """It trains decoder and attention; the presets of others have the plain backbone."""
+
+
+_SWAV = {"prototypes": 12, "hidden": 16, "dim": 8, "freeze_prototypes_steps": 2, "queue": 16, "queue_start_epoch": 1}
+
+METHODS: dict[str, Registered] = {
+    "swav": Registered(SwAVConfig, "luss_core.methods.swav:SwAV", _SWAV),
+    "shape": Registered(ShapeConfig, "luss_core.methods.shape:Shape", {**_SWAV, "grid": 3}, whole=True),
+}
+"""By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
+
+
+def with_settings_of_method(pretrain: Mapping[str, Any], methods: Mapping[str, Any]) -> dict[str, Any]:
+    """The section pretrain with what ``methods`` says of its method below what it says itself."""
+    own = pretrain.get("method") or {}
+    return {**pretrain, "method": {**(methods.get(_name(own)) or {}), **own}}
 
 
 def _name(method: Any) -> str:
@@ -72,6 +150,10 @@ def _name(method: Any) -> str:
     return str(method.get("name", "shape") if isinstance(method, dict) else method.name)
 
 
-MethodConfig = Annotated[
-    Annotated[SwAVConfig, Tag("swav")] | Annotated[ShapeConfig, Tag("shape")], Discriminator(_name)
-]
+if TYPE_CHECKING:
+    AnyMethod = MethodConfig
+else:
+    AnyMethod = Annotated[
+        Union[tuple(Annotated[entry.config, Tag(name)] for name, entry in METHODS.items())],  # noqa: UP007 - made here
+        Discriminator(_name),
+    ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from luss_core.config.base import Fraction, Positive, Section
-from luss_core.config.methods import METHODS, MethodConfig, ShapeConfig
+from luss_core.config.methods import AnyMethod, ShapeConfig
 from luss_core.config.network import SMALL_DECODER, DecoderConfig, EncoderConfig, check_decoder
 
 
@@ -25,13 +25,9 @@ class CropConfig(Section):
         return self
 
 
-class ViewsConfig(Section):
-    """Random views of an image. Defaults of the colour part: Sec. 5.1 of arXiv:2006.09882."""
+class ColourConfig(Section):
+    """What happens to the colours of a view. Defaults: Sec. 5.1 of arXiv:2006.09882."""
 
-    crops: Annotated[tuple[CropConfig, ...], Field(min_length=1)] = (CropConfig(count=2, size=48, scale=(0.3, 1)),)
-    """Large crops first; the first two views give the codes. Small crops are a second entry, in the papers {count: 6,
-    size: 96, scale: [0.05, 0.14]} beside 224 pixels."""
-    flip: Fraction = 0.5
     jitter: Fraction = 0.8
     """Probability of the colour jitter."""
     brightness: float = Field(0.8, ge=0)
@@ -42,7 +38,43 @@ class ViewsConfig(Section):
     blur: Fraction = 0.5
     """Probability of the Gaussian blur."""
     blur_sigma: tuple[float, float] = (0.1, 2.0)
-    """Range of the standard deviation at 224 pixels; it shrinks in proportion to the size of the view."""
+    """Range of its standard deviation in pixels; see blur_scaled."""
+    solarise: Fraction = 0
+    """Probability that light pixels are inverted; 0.2 in the second view of BYOL, arXiv:2006.07733."""
+
+
+class ViewsConfig(ColourConfig):
+    """Random views of an image."""
+
+    crops: Annotated[tuple[CropConfig, ...], Field(min_length=1)] = (CropConfig(count=2, size=48, scale=(0.3, 1)),)
+    """Large crops first. Small crops are a second entry, in the papers {count: 6, size: 96, scale: [0.05, 0.14]} beside
+    224 pixels; methods that do not use them leave them out."""
+    flip: Fraction = 0.5
+    blur_scaled: bool = True
+    """blur_sigma is for views of 224 pixels and shrinks in proportion to smaller ones. false: pixels of every view, as
+    in the official SwAV, which blurs its crops of 96 pixels like those of 224."""
+    kinds: tuple[dict[str, Any], ...] = ()
+    """Where views differ in colour: what is other in the first view, the second, and so on, in turn. BYOL has
+    [{blur: 1.0}, {blur: 0.1, solarise: 0.2}]."""
+
+    @model_validator(mode="after")
+    def _kinds_of_colour(self) -> Self:
+        for kind in self.kinds:
+            unknown = set(kind) - set(ColourConfig.model_fields)
+            if unknown:
+                known = ", ".join(ColourConfig.model_fields)
+                raise ValueError(f"kinds: unknown key {min(unknown)!r}; allowed: {known}")
+            ColourConfig.model_validate(kind)
+        return self
+
+    def colour(self, view: int) -> ColourConfig:
+        """That of one view, from 0."""
+        own = self.kinds[view % len(self.kinds)] if self.kinds else {}
+        return ColourConfig.model_validate({**self.model_dump(include=set(ColourConfig.model_fields)), **own})
+
+    def first(self, views: int) -> Self:
+        """The same, cut to so many views of the first size."""
+        return self.model_copy(update={"crops": (self.crops[0].model_copy(update={"count": views}),)})
 
 
 class TrainConfig(Section):
@@ -52,18 +84,24 @@ class TrainConfig(Section):
     """0 keeps the initial weights: the control without learning."""
     batch_size: Positive = 64
     """Images per optimiser step over all processes."""
-    optimizer: Literal["sgd", "larc", "adamw"] = "adamw"
-    """larc: SGD with layer-wise adaptive rates, arXiv:1708.03888, as the official recipes use."""
+    optimizer: Literal["sgd", "larc", "lars", "adamw"] = "adamw"
+    """larc: SGD with layer-wise adaptive rates, arXiv:1708.03888, as the official recipes of SwAV and LUSS use; lars:
+    the same, but biases and BatchNorm are neither adapted nor decayed, as in SimCLR and BYOL."""
     lr: float = Field(4e-3, gt=0)
     """Peak learning rate."""
+    schedule: Literal["cosine", "step"] = "cosine"
+    """After the warm-up: half a cosine down to final_lr, or divided at milestones."""
     final_lr: float = Field(1e-6, ge=0)
     """Learning rate at the end of the cosine."""
+    milestones: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Epochs at which the step schedule multiplies the learning rate by step_factor."""
+    step_factor: float = Field(0.1, gt=0, lt=1)
     warmup_epochs: float = Field(2, ge=0)
     momentum: Fraction = 0.9
-    """SGD only."""
+    """Not of adamw."""
     weight_decay: float = Field(1e-4, ge=0)
     larc_trust: float = Field(0.001, gt=0)
-    """Trust coefficient; larc only."""
+    """Trust coefficient; larc and lars only."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 autocast where the processor or GPU computes in it, float32 elsewhere."""
     checkpoint_epochs: Positive = 5
@@ -71,48 +109,40 @@ class TrainConfig(Section):
     checkpoint_minutes: float = Field(10, gt=0)
     """Minutes after which there is a checkpoint in any case. SIGTERM and Ctrl-C bring one as well."""
 
+    @model_validator(mode="after")
+    def _milestones_of_the_step_schedule(self) -> Self:
+        if bool(self.milestones) != (self.schedule == "step") or list(self.milestones) != sorted(self.milestones):
+            raise ValueError(
+                f"milestones {list(self.milestones)} with schedule {self.schedule}: give rising epochs with"
+                " schedule: step, none with cosine"
+            )
+        return self
+
 
 class PretrainConfig(EncoderConfig):
     """Step 1: self-supervised representation learning from random weights."""
 
     decoder: DecoderConfig | None = SMALL_DECODER
     attention: bool = True
-    method: MethodConfig = ShapeConfig()
+    method: AnyMethod = ShapeConfig()
     views: ViewsConfig = ViewsConfig()
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
-    def _two_large_views(self) -> Self:
-        if self.views.crops[0].count < 2:
-            raise ValueError("views.crops must begin with an entry of count >= 2: two large views give the codes")
+    def _method_agrees(self) -> Self:
+        large, wanted = self.views.crops[0].count, self.method.views
+        if large < wanted:
+            raise ValueError(
+                f"views.crops must begin with an entry of count >= {wanted}, found {large}: {self.method.name} looks at"
+                f" {wanted} large views of an image"
+            )
+        self.method.check(self)
         return self
-
-    @model_validator(mode="after")
-    def _prior_needs_attention(self) -> Self:
-        if self.prior and not self.attention:
-            raise ValueError("method.prior teaches the attention: set attention: true, or method.prior: none")
-        return self
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_defaults_of_other_methods(cls, values: Any) -> Any:
-        """Drop what config.yaml says of its own method where the user names another one over it."""
-        method = values.get("method") if isinstance(values, dict) else None
-        if not isinstance(method, dict) or method.get("name") not in METHODS:
-            return values
-        own = METHODS[method["name"]].model_fields
-        others = [fields for kind in METHODS.values() if (fields := kind.model_fields) is not own]
-        kept = {
-            key: value
-            for key, value in method.items()
-            if key in own or not any(key in fields and fields[key].default == value for fields in others)
-        }
-        return values | {"method": kept}
 
     @property
-    def prior(self) -> bool:
-        """Whether training reads the saliency maps."""
-        return isinstance(self.method, ShapeConfig) and self.method.prior != "none"
+    def seen_views(self) -> ViewsConfig:
+        """The views that the method looks at."""
+        return self.views if self.method.small_views else self.views.first(self.method.views)
 
     @property
     def encoder(self) -> EncoderConfig:
@@ -120,15 +150,9 @@ class PretrainConfig(EncoderConfig):
         return EncoderConfig(backbone=self.backbone, decoder=self.decoder, attention=self.attention)
 
     @model_validator(mode="after")
-    def _queue_of_whole_batches(self) -> Self:
-        queue, batch = self.method.queue, self.train.batch_size
-        if queue % batch:
-            raise ValueError(f"method.queue {queue} is not a multiple of train.batch_size {batch}")
-        return self
-
-    @model_validator(mode="after")
     def _strides_fit(self) -> Self:
-        pixels, smallest = self.backbone.pixels, min(crop.size for crop in self.views.crops)
+        crops = self.seen_views.crops
+        pixels, smallest = self.backbone.pixels, min(crop.size for crop in crops)
         if smallest <= pixels[3]:
             raise ValueError(
                 f"backbone.strides {list(self.backbone.strides)} with stem {self.backbone.stem} leave one position of"
@@ -136,7 +160,7 @@ class PretrainConfig(EncoderConfig):
                 f" or set views.crops.size to at least {pixels[3] + 1}"
             )
         if self.decoder:
-            check_decoder(self.decoder, pixels, [crop.size for crop in self.views.crops])
+            check_decoder(self.decoder, pixels, [crop.size for crop in crops])
         return self
 
 

@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,42 +14,76 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from luss_core import group
 from luss_core.config import ViewsConfig
-from luss_core.data.batch import Batch
-from luss_core.data.views import ViewParameters, crop_view, sample_views, view_sizes
+from luss_core.data.batch import Batch, make_batch
+from luss_core.data.views import Key, ViewParameters, crop_view, sample_views, view_sizes
 from luss_core.errors import UserError
 from luss_core.runtime import derive_seed
 
-BatchKey = tuple[int, list[int]]
-"""Epoch, and positions in the list of images."""
+Keys = list[tuple[int, Key]]
+"""Of each image of a batch its position among those that are trained on, and what decides its views."""
 
 
 class Images(Protocol):
-    """Packed pixels, one (H, W, C) uint8 array a row."""
+    """Packed pixels, one (H, W, C) array a row."""
 
     def read(self, row: int) -> np.ndarray: ...
 
 
-class BatchSampler(Sampler[BatchKey]):
-    """The batches of every shuffled epoch, from any step on; the last incomplete batch of an epoch is dropped.
+class Plane(NamedTuple):
+    """Something that lies over the images and is cropped and flipped with them."""
+
+    images: Images
+    """(h, w, 1) of any resolution; row i belongs to row i of the store."""
+    nearest: bool = False
+    """For masks: ids cannot be averaged."""
+
+
+class Order(Protocol):
+    """Positions in the order in which an epoch takes them: at least as many as its steps need, repeated or not."""
+
+    def __call__(self, epoch: int) -> np.ndarray: ...
+
+
+class BatchSampler(Sampler[Keys]):
+    """The batches of every epoch, from any step on; the last incomplete batch of an epoch is dropped.
 
     Of each batch a process takes its own part, so that all of them together see what one would.
     """
 
-    def __init__(self, size: int, batch_size: int, seed: int, start: int, stop: int):
-        self.size, self.batch_size, self.seed, self.start, self.stop = size, batch_size, seed, start, stop
+    def __init__(self, rows: np.ndarray, batch_size: int, order: Order, start: int, stop: int):
+        self.rows, self.batch_size, self.order, self.start, self.stop = rows, batch_size, order, start, stop
         self.part = group.share(batch_size)
 
-    def __iter__(self) -> Iterator[BatchKey]:
-        per_epoch = self.size // self.batch_size
-        shuffled, order = -1, np.empty(0, np.int64)
+    def __iter__(self) -> Iterator[Keys]:
+        per_epoch = len(self.rows) // self.batch_size
+        at, order, repeats = -1, np.empty(0, np.int64), np.empty(0, np.int64)
         for step in range(self.start, self.stop):
             epoch, k = divmod(step, per_epoch)
-            if epoch != shuffled:
-                shuffled, order = epoch, np.random.default_rng(derive_seed(self.seed, epoch)).permutation(self.size)
-            yield epoch, order[k * self.batch_size : (k + 1) * self.batch_size][self.part].tolist()
+            if epoch != at:
+                at, order = epoch, self.order(epoch)
+                repeats = occurrences(order)
+            own = slice(k * self.batch_size + self.part.start, k * self.batch_size + self.part.stop)
+            drawn = zip(order[own].tolist(), repeats[own].tolist(), strict=True)
+            yield [(position, Key(epoch, int(self.rows[position]), repeat)) for position, repeat in drawn]
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+
+def shuffled(size: int, seed: int) -> Order:
+    """Every image once an epoch."""
+    return lambda epoch: np.random.default_rng(derive_seed(seed, epoch)).permutation(size)
+
+
+def occurrences(values: np.ndarray) -> np.ndarray:
+    """(n,) how often each value has occurred before."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(values) else []
+    lengths = np.diff([*starts, len(values)])
+    found = np.empty(len(values), np.int64)
+    found[order] = np.arange(len(values)) - np.repeat(starts, lengths)
+    return found
 
 
 class Views(Dataset[Batch]):
@@ -61,47 +96,80 @@ class Views(Dataset[Batch]):
         cfg: ViewsConfig,
         seed: int,
         labels: np.ndarray | None = None,
-        prior: Images | None = None,
+        planes: Mapping[str, Plane] | None = None,
+        partners: np.ndarray | None = None,
     ):
         """Args:
         rows: (n,) the images to train on, as rows of the store.
-        labels: (n,) pseudo labels of those rows, 0-based.
-        prior: saliency maps (h, w, 1) of the rows of the store, of any resolution.
+        labels: (n,) labels of those rows, 0-based.
+        planes: by name, for the views of the first size.
+        partners: (n,) of each image the row of the later frame of its pair, which every second view of the first size
+            shows with the crop and the flip of the view before it.
         """
-        self.store, self.rows, self.cfg, self.seed, self.labels, self.prior = store, rows, cfg, seed, labels, prior
+        self.store, self.rows, self.cfg, self.seed, self.labels = store, rows, cfg, seed, labels
+        self.planes, self.partners = dict(planes or {}), partners
 
-    def __getitem__(self, key: BatchKey) -> Batch:
-        epoch, positions = key
-        rows = self.rows[positions]
-        images, parameters = self.draw(epoch, positions)
-        crops = [crop_view(images, p, size) for p, size in zip(parameters, view_sizes(self.cfg), strict=True)]
-        label = None if self.labels is None else torch.from_numpy(self.labels[positions]).long()
-        return Batch(crops, parameters, torch.from_numpy(rows).long(), label, self._prior(rows, parameters))
+    def __getitem__(self, keys: Keys) -> Batch:
+        positions = [position for position, _ in keys]
+        images, parameters = self.draw(keys)
+        later = images if self.partners is None else self._read(self.store, self.partners[positions])
+        sizes, large = view_sizes(self.cfg), self.cfg.crops[0].count
+        crops = [
+            crop_view(later if _is_later(v, large) else images, p, size)
+            for v, (p, size) in enumerate(zip(parameters, sizes, strict=True))
+        ]
+        label = None if self.labels is None else torch.from_numpy(self.labels[positions])
+        return make_batch(crops, parameters, positions, label, self._planes(positions, parameters[:large]))
 
-    def draw(self, epoch: int, positions: list[int]) -> tuple[list[np.ndarray], list[ViewParameters]]:
-        """Images, and what their views are in an epoch."""
-        rows = self.rows[positions]
-        images = [self.store.read(int(row)) for row in rows]
+    def draw(self, keys: Keys) -> tuple[list[np.ndarray], list[ViewParameters]]:
+        """Images, and what their views are."""
+        images = self._read(self.store, self.rows[[position for position, _ in keys]])
         shapes = np.array([image.shape[:2] for image in images])
-        return images, sample_views(self.cfg, self.seed, epoch, rows.tolist(), shapes)
+        drawn = sample_views(self.cfg, self.seed, [key for _, key in keys], shapes)
+        if self.partners is not None:
+            for v in filter(lambda v: _is_later(v, self.cfg.crops[0].count), range(len(drawn))):
+                drawn[v] = replace(drawn[v], box=drawn[v - 1].box, flip=drawn[v - 1].flip)
+        return images, drawn
 
-    def _prior(self, rows: np.ndarray, parameters: list[ViewParameters]) -> list[Tensor] | None:
-        """The saliency of the large views."""
-        if self.prior is None:
-            return None
-        maps = [self.prior.read(int(row)) for row in rows]
-        large = self.cfg.crops[0]
-        return [crop_view(maps, p, large.size) for p in parameters[: large.count]]
+    def keys(self, epoch: int, positions: Iterable[int]) -> Keys:
+        """Those of images that an epoch shows once."""
+        return [(position, Key(epoch, int(self.rows[position]))) for position in positions]
+
+    def _planes(self, positions: list[int], large: list[ViewParameters]) -> dict[str, list[Tensor]]:
+        size, found = self.cfg.crops[0].size, {}
+        for name, plane in self.planes.items():
+            maps = self._read(plane.images, self.rows[positions])
+            found[name] = [crop_view(maps, p, size, plane.nearest) for p in large]
+        return found
+
+    @staticmethod
+    def _read(source: Images, rows: np.ndarray) -> list[np.ndarray]:
+        return [source.read(int(row)) for row in rows]
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
+def _is_later(view: int, large: int) -> bool:
+    """Whether a view shows the later frame of a pair."""
+    return view < large and view % 2 == 1
+
+
 def make_loader(
-    views: Views, batch_size: int, start: int, stop: int, workers: int, device: torch.device
+    views: Views,
+    batch_size: int,
+    start: int,
+    stop: int,
+    workers: int,
+    device: torch.device,
+    order: Order | None = None,
 ) -> DataLoader[Batch]:
-    """Batches ``start`` to ``stop`` of a training run."""
-    sampler = BatchSampler(len(views), batch_size, views.seed, start, stop)
+    """Batches ``start`` to ``stop`` of a training run.
+
+    Args:
+        order: None takes every image once an epoch.
+    """
+    sampler = BatchSampler(views.rows, batch_size, order or shuffled(len(views), views.seed), start, stop)
     return DataLoader(
         views,
         batch_size=None,

@@ -1,13 +1,15 @@
 """What every method is: a module that maps a batch of views to a loss."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from luss_core.data.batch import Batch
+from luss_core.data.ordered import TrainingImages
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,10 @@ class Output:
 
 
 class Method(nn.Module):
-    """Encoder plus heads. All state that must survive a restart is a parameter or buffer."""
+    """Encoder plus heads, made of (its settings, the encoder, the number of training images).
+
+    All state that must survive a restart is a parameter or buffer.
+    """
 
     encoder: nn.Module
     lr_scale: Mapping[str, float] = MappingProxyType({})
@@ -41,6 +46,30 @@ class Method(nn.Module):
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         """Views are (B, 3, H, W), large crops first; the loss is a mean over this process's B."""
         raise NotImplementedError
+
+    def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:
+        """Runs before the first step of every epoch, in evaluation mode and without gradients; not after a restart.
+
+        Override it to look at the training images as they are. Several processes must end up with the same buffers:
+        see `group.from_first`.
+
+        Returns:
+            Parameters that begin anew, of which the optimiser is to remember nothing.
+        """
+        raise NotImplementedError
+
+    def order(self, epoch: int, random: np.random.Generator) -> np.ndarray | None:
+        """Positions of the training images in the order of an epoch, at least as many as there are images; repeats are
+        seen in other views. None takes each once, shuffled.
+
+        Asked after `before_epoch`, and again after a restart within the epoch: a function of buffers and ``random``.
+        """
+        return None
+
+    @property
+    def works_between_epochs(self) -> bool:
+        """Whether it overrides `before_epoch`: then no batch is prepared before the epoch begins."""
+        return type(self).before_epoch is not Method.before_epoch
 
     def before_step(self, progress: Progress) -> None:
         """Runs between backward and the optimiser step."""

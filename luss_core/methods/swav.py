@@ -32,19 +32,17 @@ class SwAV(Method):
     """Predicts the balanced cluster code of one crop from every other crop."""
 
     queue: Tensor  # (2, Q, D) unit projections of past images, newest first
-    queued: Tensor  # () how many rows of the queue hold something
 
-    def __init__(self, cfg: SwAVConfig, encoder: Encoder):
+    def __init__(self, cfg: SwAVConfig, encoder: Encoder, images: int):
         super().__init__()
         self.cfg, self.encoder = cfg, encoder
         self.projector = projection_head(encoder.width, cfg.hidden, cfg.dim, cfg.final_batchnorm)
         self.prototypes = Prototypes(cfg.dim, cfg.prototypes)
         self.register_buffer("queue", torch.zeros(CODE_VIEWS, cfg.queue, cfg.dim))
-        self.register_buffer("queued", torch.zeros((), dtype=torch.long))
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         z = self.embed(views).z
-        scores = [self.prototypes(v).float() for v in z]  # V x (B, K)
+        scores = [self.prototypes(v) for v in z]  # V x (B, K)
         loss, logs = self.clustering(scores, self.codes(scores, progress))
         self.remember(z, progress)
         return Output(loss, logs)
@@ -71,8 +69,8 @@ class SwAV(Method):
             soft_cross_entropy(s / t, code) for i, code in enumerate(codes) for v, s in enumerate(scores) if v != i
         ]
         chosen = group.gather(codes[0].argmax(dim=1))
-        used = chosen.unique().numel() / min(len(chosen), self.cfg.prototypes)
-        logs = {"code_entropy": normalized_entropy(codes[0]), "prototypes_used": torch.tensor(used)}
+        used = torch.zeros_like(codes[0][0]).index_fill(0, chosen, 1.0).sum() / min(len(chosen), self.cfg.prototypes)
+        logs = {"code_entropy": normalized_entropy(codes[0]), "prototypes_used": used}
         return torch.stack(losses).mean(), logs
 
     @torch.no_grad()
@@ -81,7 +79,6 @@ class SwAV(Method):
         if self.cfg.queue and progress.epoch >= self.cfg.queue_start_epoch:
             new = torch.stack([group.gather(v.detach()) for v in z[:CODE_VIEWS]])
             self.queue.copy_(torch.cat([new, self.queue], dim=1)[:, : self.cfg.queue])
-            self.queued.add_(new.shape[1]).clamp_(max=self.cfg.queue)
 
     def before_step(self, progress: Progress) -> None:
         # Without its gradient the optimiser passes the tensor over; toggling requires_grad would break DDP.
@@ -102,9 +99,10 @@ class SwAV(Method):
 
     def _code(self, view: int, scores: Tensor, progress: Progress) -> Tensor:
         """(B, K) balanced codes; past projections take part once the queue is full."""
-        if self.cfg.queue and int(self.queued) >= self.cfg.queue and progress.epoch >= self.cfg.queue_start_epoch:
+        queued = (progress.step - self.cfg.queue_start_epoch * progress.per_epoch) * len(scores) * group.world_size()
+        if self.cfg.queue and queued >= self.cfg.queue:
             own = group.share(self.cfg.queue)  # Each process assigns a part of the past, which all of them know.
-            past = self.prototypes(self.queue[view, own]).detach().float()
+            past = self.prototypes(self.queue[view, own]).detach()
             scores = torch.cat([past, scores])
             return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)[len(past) :]
         return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luss_core.data.overlap import overlap_grids, sample
+from luss_core.data.overlap import overlap_grids, overlapping, sample
 from luss_core.data.views import ViewParameters
 
 
@@ -20,8 +20,8 @@ def view_cosines(maps: tuple[Tensor, Tensor], views: tuple[ViewParameters, ViewP
         views: what made them; flips and crops are undone.
         side: places along each side of the shared rectangle, in the middles of equal cells.
     """
-    *grids, overlaps = overlap_grids(*views, side, "centre")
-    first, second = (sample(z[overlaps], grid[overlaps], "centre") for z, grid in zip(maps, grids, strict=True))
+    grids, overlaps = overlap_grids(*views, side), overlapping(*views)
+    first, second = (sample(z[overlaps], grid[overlaps]) for z, grid in zip(maps, grids, strict=True))
     return F.cosine_similarity(first, second, dim=2)
 
 

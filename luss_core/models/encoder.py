@@ -17,10 +17,15 @@ class Maps(NamedTuple):
 
     output: Tensor
     """z, (B, D, h, w): the map of the decoder, or of stage 4 where there is none."""
-    stage4: Tensor
-    """(B, L, h4, w4)."""
+    stages: tuple[Tensor, ...]
+    """Of the backbone, from fine to coarse, (B, L, h_i, w_i) each."""
     attention: Tensor | None
     """(B, 1, h, w) logits of the pixel attention."""
+
+    @property
+    def stage4(self) -> Tensor:
+        """(B, L, h4, w4): the last of them."""
+        return self.stages[-1]
 
 
 class Encoder(nn.Module):
@@ -42,7 +47,7 @@ class Encoder(nn.Module):
         """(B, 3, H, W) normalised images -> maps."""
         stages = self.backbone(images)
         z = stages[-1] if self.decoder is None else self.decoder(stages, images.shape[-2:])
-        return Maps(z, stages[-1], None if self.attention is None else self.attention(z))
+        return Maps(z, stages, None if self.attention is None else self.attention(z))
 
     def width_of(self, source: Literal["output", "stage4"]) -> int:
         """Channels of one of the maps."""
@@ -80,7 +85,8 @@ def attention_weights(logits: Tensor, z: Tensor) -> Tensor:
 def split(maps: Maps, parts: int) -> list[Maps]:
     """The maps of as many equal parts of the batch."""
     attention = [None] * parts if maps.attention is None else maps.attention.chunk(parts)
-    return [Maps(*part) for part in zip(maps.output.chunk(parts), maps.stage4.chunk(parts), attention, strict=True)]
+    stages = zip(*(stage.chunk(parts) for stage in maps.stages), strict=True)
+    return [Maps(*part) for part in zip(maps.output.chunk(parts), stages, attention, strict=True)]
 
 
 def load_encoder(path: Path) -> Encoder:

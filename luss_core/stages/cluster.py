@@ -1,7 +1,6 @@
 """Step 2b: features.h5 -> clusters.h5 and balance.json."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from luss_core.data.features import Clusters, Features, write_clusters
 from luss_core.data.images import read_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, write_json
-from luss_core.kmeans import Whitening, assign, fit_centroids, fit_whitening, improve, normalized
+from luss_core.kmeans import Space, assign, fit_centroids, improve, sample_of
 from luss_core.metrics.clustering import clustering_accuracy, nmi
 
 logger = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ def cluster(
     source = Features(features)
     if source.count < classes:
         raise UserError(f"{source.count} training images cannot form classes = {classes} clusters; lower classes")
-    space = Space(source, cfg, sample_of(source.count, classes * cfg.sample, seed))
+    space = Space(source, sample_of(source.count, classes * cfg.sample, seed), cfg.normalize, cfg.components)
     if cfg.assign == "single":
         centroids, runs = np.tile(space.sample.mean(axis=0), (classes, 1)), list[float]()
     else:
@@ -68,41 +67,6 @@ def cluster(
     )
     write_clusters(out, found, about)
     write_json(balance, report | {"provenance": about})
-
-
-class Space:
-    """The vectors as they are clustered: a sample in memory, and all of them in blocks."""
-
-    def __init__(self, source: Features, cfg: ClusterConfig, chosen: np.ndarray):
-        """Args:
-        chosen: (m,) positions of the sample, ascending.
-        """
-        self._source, self._normalize = source, cfg.normalize
-        self._whitening: Whitening | None = None
-        vectors = self._placed(source.take(chosen))
-        if cfg.components:
-            self._whitening = fit_whitening(vectors, cfg.components)
-            vectors = self._whitening(vectors)
-        self.sample = vectors
-        """(m, D) float32."""
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        """All vectors in order; what is in memory is not read again."""
-        if len(self.sample) == self._source.count:
-            yield self.sample
-        else:
-            yield from map(self._placed, self._source.blocks())
-
-    def _placed(self, vectors: np.ndarray) -> np.ndarray:
-        vectors = normalized(vectors) if self._normalize else vectors
-        return self._whitening(vectors) if self._whitening else vectors
-
-
-def sample_of(count: int, limit: int, seed: int) -> np.ndarray:
-    """(m,) ascending positions below ``count``: all of them, or a random ``limit`` where that is less and not 0."""
-    if not 0 < limit < count:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
 
 def improved(space: Space, centroids: np.ndarray, passes: int) -> np.ndarray:

@@ -110,7 +110,7 @@ def view_cosine(cfg: ExamineConfig, network: Encoder, views: Views, device: torc
     total, places, pairs = 0.0, 0, 0
     for draw in range(cfg.draws):
         for start in range(0, len(views), cfg.batch_size):
-            batch = views[draw, list(range(start, min(start + cfg.batch_size, len(views))))].to(device)
+            batch = views[views.keys(draw, range(start, min(start + cfg.batch_size, len(views))))].to(device)
             maps = [m.output for m in split(network(torch.cat(batch.views())), PAIR)]
             cosines = view_cosines((maps[0], maps[1]), (batch.parameters[0], batch.parameters[1]), cfg.grid)
             total, places = total + float(cosines.cpu().double().sum()), places + cosines.numel()

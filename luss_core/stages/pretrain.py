@@ -7,9 +7,10 @@ import torch
 
 from luss_core import group
 from luss_core.config import PretrainConfig, ShapeConfig
-from luss_core.data.images import read_images
-from luss_core.data.loader import Views
-from luss_core.data.overlap import overlap_grids
+from luss_core.data.beside import TrueMasks, folder_labels, frame_partners
+from luss_core.data.images import ImageList, read_images
+from luss_core.data.loader import Images, Plane, Views
+from luss_core.data.overlap import overlapping
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import provenance
@@ -46,13 +47,13 @@ def pretrain(
     that was not.
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
-    pixels = Store(store)
+    pixels, listing = Store(store), read_images(images)
     saliency = _saliency(cfg, prior, pixels)
     run = Run(state, settings | {"data": pixels.fingerprint} | ({"prior": saliency.fingerprint} if saliency else {}))
     with run.locked():
         torch.manual_seed(derive_seed(seed, 1))
-        method = build_method(cfg.method, Encoder(cfg.encoder))
-        views = Views(pixels, read_images(images).rows("train"), cfg.views, seed, prior=saliency)
+        views = training_views(cfg, listing, pixels, saliency, seed)
+        method = build_method(cfg.method, Encoder(cfg.encoder), len(views))
         check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
         fit(method, views, cfg.train, run, resources)
@@ -63,6 +64,29 @@ def pretrain(
         run.hand_over(log)
 
 
+def training_views(
+    cfg: PretrainConfig, listing: ImageList, pixels: Images, saliency: Images | None, seed: int
+) -> Views:
+    """Views of the training images, with all that the method needs beside them.
+
+    Raises:
+        UserError: it is not there.
+    """
+    rows, needs = listing.rows("train"), cfg.method.needs
+    planes = {} if saliency is None else {"saliency": Plane(saliency)}
+    if "masks" in needs:
+        planes["masks"] = Plane(TrueMasks(listing, rows), nearest=True)
+    return Views(
+        pixels,
+        rows,
+        cfg.seen_views,
+        seed,
+        labels=folder_labels(listing, rows) if "labels" in needs else None,
+        planes=planes,
+        partners=frame_partners(listing, rows, cfg.method.frame_stride) if "pairs" in needs else None,
+    )
+
+
 def check_overlap(cfg: PretrainConfig, views: Views) -> None:
     """Stop unless the large views overlap often enough to be aligned.
 
@@ -71,9 +95,8 @@ def check_overlap(cfg: PretrainConfig, views: Views) -> None:
     """
     if not isinstance(cfg.method, ShapeConfig) or not (cfg.method.i2p_weight or cfg.method.p2p_weight):
         return
-    epoch, drawn = 0, range(min(DRAWN, len(views)))
-    _, parameters = views.draw(epoch, list(drawn))
-    share = float(overlap_grids(parameters[0], parameters[1], 1, "centre")[2].float().mean())
+    _, parameters = views.draw(views.keys(0, range(min(DRAWN, len(views)))))
+    share = float(overlapping(*parameters[:2]).float().mean())
     if share < OVERLAPPING:
         raise UserError(
             f"pretrain.views.crops: only {100 * share:.0f} % of the pairs of large views overlap, so that pixels cannot"
@@ -84,10 +107,10 @@ def check_overlap(cfg: PretrainConfig, views: Views) -> None:
 
 def _saliency(cfg: PretrainConfig, prior: Path | None, pixels: Store) -> Store | None:
     """The maps of the stage prior, if the method asks for them."""
-    if not cfg.prior:
+    if "saliency" not in cfg.method.needs:
         return None
     if prior is None:
-        raise UserError("method.prior needs the saliency maps: give --prior prior.h5, or set method.prior: none")
+        raise UserError(f"{cfg.method.name} needs the saliency maps of the stage prior: give --prior prior.h5")
     maps = Store(prior, "prior")
     if len(maps) != len(pixels) or maps.about["settings"]["images"] != pixels.fingerprint:
         raise UserError(f"{prior} was made of other images than those in {pixels.path}; run the stage prior again")

@@ -1,24 +1,32 @@
 """The one training loop."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from luss_core import group
 from luss_core.config import TrainConfig
 from luss_core.data.batch import Batch
-from luss_core.data.loader import Views, make_loader, steps_per_epoch
+from luss_core.data.loader import Views, make_loader, shuffled, steps_per_epoch
+from luss_core.data.ordered import TrainingImages
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.batchnorm import synchronized
 from luss_core.runtime import autocast, derive_seed
 from luss_core.train.interruption import Interruption
 from luss_core.train.journal import Journal
-from luss_core.train.optim import cosine_lr, make_optimizer
+from luss_core.train.optim import learning_rate, make_optimizer
 from luss_core.train.run import Run
 
 log = logging.getLogger(__name__)
+
+EPOCH_WORK, EPOCH_ORDER = 1, 2
+"""What random numbers of an epoch are for."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +65,56 @@ def fit(
         log.info("going on from step %d of %d (%s)", start, total, run.checkpoint)
     network = group.parallel(method, device)
     loader = make_loader(views, cfg.batch_size, start, min(total, stop or total), resources.workers, device)
+    last, images = min(total, stop or total), TrainingImages(views, device, cfg.precision, run.folder)
     with run.open_log(start) as file, Interruption(cfg.checkpoint_minutes) as interruption:
         journal = Journal(file, method.warning, total, per_epoch)
-        for step, batch in enumerate(loader, start):
-            progress = Progress(step, total, per_epoch)
-            torch.manual_seed(derive_seed(views.seed, step))
-            lr = set_lr(optimizer, cfg, progress)
-            out = train_step(method, optimizer, batch.to(device), cfg, progress, network)
-            journal.add(progress, lr, out)
-            done = step + 1
-            due = interruption.due(done, device)
-            if due or done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
-                journal.flush()
-                state = {"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()}
-                run.save(state | {"whole": done == total})
-                if done < total:
-                    interruption.saved(done)
+        for first, end in stretches(start, last, per_epoch if method.works_between_epochs else last):
+            if method.works_between_epochs and first % per_epoch == 0:
+                begin_epoch(method, optimizer, images, Progress(first, total, per_epoch), views.seed)
+            order = partial(epoch_order, method, len(views), views.seed)
+            loader = make_loader(views, cfg.batch_size, first, end, resources.workers, device, order)
+            for step, batch in enumerate(loader, first):
+                progress = Progress(step, total, per_epoch)
+                torch.manual_seed(derive_seed(views.seed, step))
+                lr = set_lr(optimizer, cfg, progress)
+                out = train_step(method, optimizer, batch.to(device), cfg, progress, network)
+                journal.add(progress, lr, out)
+                done = step + 1
+                due = interruption.due(done, device)
+                if due or done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
+                    journal.flush()
+                    state = {"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()}
+                    run.save(state | {"whole": done == total})
+                    if done < total:
+                        interruption.saved(done)
 
 
-def restore(method: Method, optimizer: torch.optim.Optimizer, run: Run, device: torch.device) -> int:
+def stretches(start: int, stop: int, length: int) -> Iterator[tuple[int, int]]:
+    """Steps [start, stop) cut at the multiples of ``length``: what the loader may prepare without stopping."""
+    while start < stop:
+        end = min(stop, (start // length + 1) * length)
+        yield start, end
+        start = end
+
+
+def begin_epoch(method: Method, optimizer: Optimizer, images: TrainingImages, progress: Progress, seed: int) -> None:
+    """Let the method work before an epoch."""
+    torch.manual_seed(derive_seed(seed, progress.epoch, EPOCH_WORK))
+    method.eval()
+    with torch.no_grad():
+        renewed = method.before_epoch(progress, images)
+    method.train()
+    for parameter in renewed:
+        optimizer.state.pop(parameter, None)
+
+
+def epoch_order(method: Method, size: int, seed: int, epoch: int) -> np.ndarray:
+    """Positions of the images in the order of an epoch."""
+    own = method.order(epoch, np.random.default_rng(derive_seed(seed, epoch, EPOCH_ORDER)))
+    return shuffled(size, seed)(epoch) if own is None else own
+
+
+def restore(method: Method, optimizer: Optimizer, run: Run, device: torch.device) -> int:
     """Load the checkpoint of a run, if there is one; the number of steps it has made."""
     state = run.load(device)
     if state is None:
@@ -85,9 +124,9 @@ def restore(method: Method, optimizer: torch.optim.Optimizer, run: Run, device: 
     return int(state["step"])
 
 
-def set_lr(optimizer: torch.optim.Optimizer, cfg: TrainConfig, progress: Progress) -> float:
+def set_lr(optimizer: Optimizer, cfg: TrainConfig, progress: Progress) -> float:
     """Set and return the learning rate of a step."""
-    lr = cosine_lr(progress.step, progress.total, round(cfg.warmup_epochs * progress.per_epoch), cfg.lr, cfg.final_lr)
+    lr = learning_rate(cfg, progress.step, progress.total, progress.per_epoch)
     for part in optimizer.param_groups:
         part["lr"] = lr * part["scale"]
     return lr
@@ -95,7 +134,7 @@ def set_lr(optimizer: torch.optim.Optimizer, cfg: TrainConfig, progress: Progres
 
 def train_step(
     method: Method,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     batch: Batch,
     cfg: TrainConfig,
     progress: Progress,
@@ -107,7 +146,7 @@ def train_step(
 
 def update(
     method: Method,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     views: list[Tensor],
     batch: Batch,
     cfg: TrainConfig,

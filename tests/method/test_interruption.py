@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from luss_core.data.loader import BatchSampler
+from luss_core.data.loader import BatchSampler, Order, shuffled
+from luss_core.data.views import Key
 from luss_core.errors import UserError
 from luss_core.methods.base import Output
 from luss_core.train.loop import Resources, fit
@@ -147,11 +148,22 @@ def test_only_a_training_under_way_goes_on_with_other_code(tmp_path, monkeypatch
     assert "is of a whole training with other code or libraries: training begins anew" in caplog.text
 
 
+def batches(start: int, order: Order | None = None) -> list[list[tuple[int, Key]]]:
+    return list(BatchSampler(np.arange(100, 123), 5, order or shuffled(23, seed=1), start, stop=12))
+
+
 def test_every_epoch_is_a_permutation_and_any_start_continues_it():
-    whole = list(BatchSampler(23, 5, seed=1, start=0, stop=12))
-    assert [epoch for epoch, _ in whole] == [0] * 4 + [1] * 4 + [2] * 4
+    whole = batches(0)
+    assert [[key.epoch for _, key in batch] for batch in whole] == [[k // 4] * 5 for k in range(12)]
     for epoch in range(3):
-        seen = np.concatenate([batch for e, batch in whole if e == epoch])
-        assert len(seen) == 20 == len(set(seen.tolist()))
-    assert whole[:4] != whole[4:8]
-    assert list(BatchSampler(23, 5, seed=1, start=7, stop=12)) == whole[7:]
+        seen = [image for batch in whole[4 * epoch : 4 * epoch + 4] for image in batch]
+        assert len(seen) == 20 == len({position for position, _ in seen})
+        assert all((key.row, key.repeat) == (position + 100, 0) for position, key in seen)
+    positions = [[position for position, _ in batch] for batch in whole]
+    assert positions[:4] != positions[4:8]
+    assert batches(7) == whole[7:]
+
+
+def test_images_that_an_order_repeats_are_told_apart():
+    drawn = [image for batch in batches(0, lambda _: np.arange(23) % 4)[:4] for image in batch]
+    assert [(position, key.repeat) for position, key in drawn] == [(k % 4, k // 4) for k in range(20)]

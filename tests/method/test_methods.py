@@ -7,22 +7,20 @@ import pytest
 import torch
 
 from luss_core.config import (
-    METHODS as CONFIGS,
-)
-from luss_core.config import (
+    METHODS,
     BackboneConfig,
     CropConfig,
     DecoderConfig,
     EncoderConfig,
+    PretrainConfig,
     SegmenterConfig,
-    ShapeConfig,
-    SwAVConfig,
     TrainConfig,
     ViewsConfig,
 )
-from luss_core.data.loader import Views
+from luss_core.data.batch import Batch
+from luss_core.data.loader import Plane, Views
 from luss_core.errors import UserError
-from luss_core.methods import METHODS, Method, Progress, build_method
+from luss_core.methods import Method, Progress, build_method
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
 from luss_core.train.loop import Resources, fit
@@ -36,9 +34,11 @@ VIEWS = ViewsConfig(
     crops=(CropConfig(count=2, size=24, scale=(0.4, 1)), CropConfig(count=1, size=16, scale=(0.1, 0.4)))
 )
 TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, checkpoint_epochs=1, precision="float32")
-SMALL = {"prototypes": 12, "hidden": 16, "dim": 8, "freeze_prototypes_steps": 2, "queue": 16, "queue_start_epoch": 1}
-TINY = {"swav": SwAVConfig(**SMALL), "shape": ShapeConfig(**SMALL, grid=3)}
-ENCODERS = {"swav": PLAIN, "shape": FULL, "segmenter": PLAIN, "attended": FULL}
+SMALL = dict(METHODS["swav"].tiny)
+TINY = {name: entry.config(**entry.tiny) for name, entry in METHODS.items()}
+ENCODERS = {name: FULL if entry.whole else PLAIN for name, entry in METHODS.items()}
+ENCODERS |= {"segmenter": PLAIN, "attended": FULL}
+IMAGES = 40
 CPU = torch.device("cpu")
 
 
@@ -63,11 +63,18 @@ def make(name: str) -> Method:
     torch.manual_seed(0)
     if name in ("segmenter", "attended"):
         return Segmenter(SegmenterConfig(encoder="trained", attend=name == "attended"), Encoder(ENCODERS[name]), 4)
-    return build_method(TINY[name], Encoder(ENCODERS[name]))
+    return build_method(TINY[name], Encoder(ENCODERS[name]), IMAGES)
 
 
-def views(seed: int = 0) -> Views:
-    return Views(Textures(), np.arange(40), VIEWS, seed, np.arange(40) % 4, Maps())
+def views(seed: int = 0, cfg: ViewsConfig = VIEWS) -> Views:
+    labels, saliency = np.arange(IMAGES) % 4, {"saliency": Plane(Maps())}
+    return Views(Textures(), np.arange(IMAGES), cfg, seed, labels, saliency)
+
+
+def batch_of(size: int, views: Views | None = None) -> Batch:
+    """The first images in epoch 0."""
+    source = views or globals()["views"]()
+    return source[source.keys(0, range(size))]
 
 
 def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0, cfg: TrainConfig = TRAIN) -> Method:
@@ -79,14 +86,17 @@ def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0,
 NAMES = [*METHODS, "segmenter"]
 
 
-def test_every_config_is_registered_and_tested():
-    assert {kind().name for kind in CONFIGS.values()} == set(CONFIGS) == set(METHODS) == set(TINY)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_registered_under_its_name(name):
+    assert TINY[name].name == name
+    made = PretrainConfig.model_validate({"method": {"name": name}, "attention": METHODS[name].whole})
+    assert type(made.method) is METHODS[name].config
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_output_is_finite_and_gradients_reach_every_parameter(name):
     method = make(name).train()
-    batch = views()[(0, list(range(8)))]
+    batch = batch_of(8)
     out = method(batch.views(), batch, Progress(5, 15, 5))
     assert torch.isfinite(out.loss)
     out.loss.backward()
@@ -99,7 +109,7 @@ def test_output_is_finite_and_gradients_reach_every_parameter(name):
 def test_loss_falls(name):
     method = make(name).train()
     optimizer = make_optimizer(method, TRAIN.model_copy(update={"lr": 3e-3}))
-    batch = views()[(0, list(range(16)))]
+    batch = batch_of(16)
     losses = []
     for step in range(20):
         out = method(batch.views(), batch, Progress(step, 20, 100))
@@ -143,7 +153,7 @@ def test_swav_freezes_its_prototypes_and_keeps_them_unit():
     start = method.prototypes.weight.detach().clone()
     torch.testing.assert_close(start.norm(dim=1), torch.ones(12))
     for step in range(4):
-        batch = views()[(0, list(range(8)))]
+        batch = batch_of(8)
         progress = Progress(step, 15, 5)
         method(batch.views(), batch, progress).loss.backward()
         method.before_step(progress)
@@ -162,10 +172,9 @@ def test_swav_queue_is_first_in_first_out_and_used_when_full():
     assert method.queue[0, :, 0].tolist() == [2.0] * 8 + [1.0] * 8
     method.remember([3 * torch.ones(8, 8)] * 2, late)
     assert method.queue[1, :, 0].tolist() == [3.0] * 8 + [2.0] * 8
-    assert int(method.queued) == 16
     scores = torch.randn(8, 12)
-    with_queue = method._code(0, scores, Progress(5, 15, 5))
-    without = method._code(0, scores, Progress(0, 15, 5))
+    with_queue = method._code(0, scores, Progress(7, 15, 5))
+    without = method._code(0, scores, Progress(6, 15, 5))
     assert with_queue.shape == (8, 12)
     torch.testing.assert_close(with_queue.sum(dim=1), torch.ones(8))
     assert not torch.allclose(with_queue, without)
@@ -180,7 +189,7 @@ def test_swav_warns_of_collapse_with_remedies():
 
 def test_segmenter_pools_its_activation_maps():
     method = make("segmenter").eval()
-    batch = views()[(0, list(range(8)))]
+    batch = batch_of(8)
     seen = batch.views()
     maps = torch.cat([method.segment(view).maps.mean(dim=(2, 3)) for view in seen])
     assert method.segment(seen[0]).attention is None
@@ -190,7 +199,7 @@ def test_segmenter_pools_its_activation_maps():
 
 def test_labels_do_not_teach_the_attention():
     method = make("attended").train()
-    batch = views()[(0, list(range(8)))]
+    batch = batch_of(8)
     method(batch.views(), batch, Progress(0, 1, 1)).loss.backward()
     assert method.encoder.attention.weight.grad is None
     assert next(method.encoder.backbone.parameters()).grad.abs().sum() > 0
@@ -202,7 +211,7 @@ def test_a_frozen_encoder_stays_as_it_is():
     before = {name: value.clone() for name, value in method.encoder.state_dict().items()}
     optimizer = make_optimizer(method, TRAIN, method.lr_scale)
     head = method.head.weight.detach().clone()
-    batch = views()[(0, list(range(8)))]
+    batch = batch_of(8)
     method(batch.views(), batch, Progress(0, 1, 1)).loss.backward()
     optimizer.step()
     assert all(torch.equal(before[name], value) for name, value in method.encoder.state_dict().items())
@@ -219,7 +228,7 @@ def test_attention_needs_an_encoder_that_has_it():
 def test_attended_segmenter_pools_with_the_attention(features):
     torch.manual_seed(0)
     method = Segmenter(SegmenterConfig(features=features), Encoder(FULL), 4).eval()
-    batch = views()[(0, list(range(8)))]
+    batch = batch_of(8)
     seen = batch.views()
     pooled = []
     for view in seen:

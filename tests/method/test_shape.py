@@ -1,49 +1,54 @@
 """The parts of the shape-enhanced method, and what each may and may not move."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from luss_core.config import EncoderConfig, ShapeConfig, SwAVConfig
-from luss_core.data.batch import Batch
-from luss_core.data.overlap import overlap_grids, sample
+from luss_core.data.batch import Batch, make_batch
+from luss_core.data.loader import Plane
+from luss_core.data.overlap import overlap_grids, overlapping, sample
 from luss_core.losses.alignment import image_to_pixel, pixel_to_pixel
 from luss_core.methods import Progress, build_method
 from luss_core.methods.shape import Shape
 from luss_core.models.encoder import Encoder, pool
-from tests.method.test_methods import FULL, SMALL, make, views
+from tests.method.test_methods import FULL, IMAGES, SMALL, batch_of, make, views
+from tests.unit.placed import placed
 
 LATE = Progress(5, 15, 5)
-OFF = {"prior": "none", "i2p_weight": 0.0, "p2p_weight": 0.0}
+OFF = {"attention_target": "none", "i2p_weight": 0.0, "p2p_weight": 0.0}
 
 
 def shape(encoder: EncoderConfig = FULL, **settings: object) -> Shape:
     torch.manual_seed(0)
-    method = build_method(ShapeConfig.model_validate(SMALL | {"queue": 0, "grid": 3} | settings), Encoder(encoder))
+    method = build_method(
+        ShapeConfig.model_validate(SMALL | {"queue": 0, "grid": 3} | settings), Encoder(encoder), IMAGES
+    )
     assert isinstance(method, Shape)
     return method.train()
 
 
 def batch(size: int = 8) -> Batch:
-    return views()[(0, list(range(size)))]
+    return batch_of(size)
 
 
 def test_without_its_parts_it_is_swav():
     torch.manual_seed(0)
-    swav = build_method(SwAVConfig(**SMALL), Encoder(FULL)).train()
+    swav = build_method(SwAVConfig(**SMALL), Encoder(FULL), IMAGES).train()
     other = shape(**SMALL, **OFF)
     b = batch()
     assert torch.equal(swav(b.views(), b, LATE).loss, other(b.views(), b, LATE).loss)
 
 
 def test_parts_add_up_with_their_weights():
-    weights = {"prior_weight": 2.0, "i2p_weight": 0.5, "p2p_weight": 3.0}
+    weights = {"attention_weight": 2.0, "i2p_weight": 0.5, "p2p_weight": 3.0}
     b = batch()
     plain = shape(**OFF)(b.views(), b, LATE).loss
     out = shape(**weights)(b.views(), b, LATE)
-    total = plain + sum(weights[f"{name}_weight"] * out.logs[name] for name in ("prior", "i2p", "p2p"))
+    total = plain + sum(weights[f"{name}_weight"] * out.logs[name] for name in ("attention", "i2p", "p2p"))
     torch.testing.assert_close(out.loss, total)
 
 
@@ -63,7 +68,7 @@ def test_pixels_teach_the_encoder_but_not_the_projection(part):
     embedded = method.embed(b.views())
     scores = [method.prototypes(z).float() for z in embedded.z]
     before = {name: value.clone() for name, value in method.projector.named_buffers()}
-    [(_, _, loss)] = method.parts(embedded.maps[:2], scores, method.codes(scores, LATE), b)
+    [(_, _, loss)] = method.parts(embedded.maps[:2], method.codes(scores, LATE), b)
     loss.backward()
     assert [n for n, p in method.projector.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0] == []
     last = method.encoder.decoder.decoder[-1][0].weight
@@ -78,11 +83,12 @@ def test_alignment_is_what_its_definition_says():
         embedded = method.embed(b.views())
         scores = [method.prototypes(z) for z in embedded.z]
         codes = method.codes(scores, LATE)
-        found = {name: value for name, _, value in method.parts(embedded.maps[:2], scores, codes, b)}
-        one, two, overlaps = overlap_grids(b.parameters[0], b.parameters[1], 3, "centre")
+        found = {name: value for name, _, value in method.parts(embedded.maps[:2], codes, b)}
+        one, two = overlap_grids(b.parameters[0], b.parameters[1], 3)
+        overlaps = overlapping(b.parameters[0], b.parameters[1])
         pixels = []
         for view, grid in ((0, one), (1, two)):
-            z = sample(embedded.maps[view].output[overlaps], grid[overlaps], "centre").flatten(0, 1)
+            z = sample(embedded.maps[view].output[overlaps], grid[overlaps]).flatten(0, 1)
             linear, norm, _, out, _ = method.projector
             hidden = F.relu(F.batch_norm(linear(z), None, None, norm.weight, norm.bias, training=True))
             v = F.normalize(F.batch_norm(out(hidden), None, None, training=True), dim=1)
@@ -94,13 +100,16 @@ def test_alignment_is_what_its_definition_says():
 
 
 def test_views_that_do_not_overlap_teach_no_alignment():
-    method, b = shape(), batch()
-    for k, view in enumerate(b.parameters[:2]):
-        view.box.copy_(torch.tensor([0.5 * k, 0.5 * k, 0.4, 0.4]))
+    crops = batch().crops[:2]
+    apart = [placed([[0.5 * k, 0.5 * k, 0.4, 0.4]] * 8, [False] * 8) for k in range(2)]
+    b = make_batch(crops, apart, range(8))
+    method = shape(attention_target="none")
     out = method(b.views(), b, LATE)
     assert out.logs["i2p"] == out.logs["p2p"] == 0
     out.loss.backward()
-    b.parameters[0].box[0] = b.parameters[1].box[0]
+    one = [placed([[0.5 * k, 0.5 * k, 0.4, 0.4]] * 7 + [[0, 0, 0.4, 0.4]], [False] * 8) for k in range(2)]
+    b = make_batch(crops, one, range(8))
+    assert b.overlaps.tolist() == [7]
     assert method(b.views(), b, LATE).logs["p2p"] > 0
 
 
@@ -111,10 +120,10 @@ def test_no_more_pixels_are_aligned_than_allowed():
 
 
 def test_the_prior_teaches_the_attention():
-    method, b = shape(**(OFF | {"prior": "soft"})), batch()
-    assert method(b.views(), b, LATE).logs["prior"].item() == pytest.approx(math.log(2), abs=0.02)
+    method, b = shape(**(OFF | {"attention_target": "soft"})), batch()
+    assert method(b.views(), b, LATE).logs["attention"].item() == pytest.approx(math.log(2), abs=0.02)
     optimizer = torch.optim.Adam(method.parameters(), 1e-2)
-    white = Batch(b.crops, b.parameters, b.row, b.label, [torch.full_like(p, 255) for p in b.prior])
+    white = replace(b, planes={"saliency": [torch.full_like(p, 255) for p in b.planes["saliency"]]})
     for _ in range(20):
         optimizer.zero_grad()
         method(b.views(), white, LATE).loss.backward()
@@ -130,11 +139,11 @@ def test_the_prior_is_cropped_and_flipped_as_the_view():
         def read(self, row: int):
             return source.store.read(row)[..., :1]
 
-    source.prior = Red()
-    b = source[(1, list(range(16)))]
-    assert len(b.prior) == 2
-    for crop, prior in zip(b.crops, b.prior, strict=False):
-        assert torch.equal(crop[:, :1], prior)
+    source.planes["saliency"] = Plane(Red())
+    b = source[source.keys(1, range(16))]
+    assert len(b.planes["saliency"]) == 2
+    for crop, saliency in zip(b.crops, b.planes["saliency"], strict=False):
+        assert torch.equal(crop[:, :1], saliency)
 
 
 def test_shape_is_in_the_registry_with_a_network_that_has_all_parts():

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from luss_core import defaults
-from luss_core.config import RUN_STAGES, STAGES, Config, Stages
+from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,18 @@ def test_config_yaml_is_rendered_from_the_defaults():
 def test_config_yaml_reads_as_the_defaults():
     values = yaml.safe_load(defaults.render())
     assert Config.model_validate(values) == Config()
-    assert values == Config().model_dump(mode="json")  # floats are floats, not texts such as 1e-6
+    expected = Config().model_dump(mode="json")
+    expected["pretrain"]["method"] = {"name": "shape"}  # its settings are comments
+    assert values == expected  # floats are floats, not texts such as 1e-6
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_comments_on_a_method_are_its_defaults(name):
+    lines = defaults.method_settings(name)
+    values = {"name": name, **yaml.safe_load("\n".join(lines))}
+    assert values == defaults.methods()[name]().model_dump(mode="json")
+    keys = [f"    # {line}" for line in lines if not line.startswith("#")]
+    assert set(keys) <= set(defaults.render().splitlines())
 
 
 def test_config_yaml_fits_the_page():

@@ -10,19 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from luss_core.data.masks import IGNORE
-from luss_core.data.views import ViewParameters
 from luss_core.metrics.consistency import CategorySums, view_cosines
+from tests.unit.placed import placed
 
 Box = tuple[float, float, float, float]
-
-
-def views(boxes: list[Box], flips: list[bool]) -> ViewParameters:
-    n = len(boxes)
-    no, zero = torch.zeros(n, dtype=torch.bool), torch.zeros(n)
-    order = torch.zeros(n, 4, dtype=torch.long)
-    return ViewParameters(
-        torch.tensor(boxes, dtype=torch.float64), torch.tensor(flips), no, torch.zeros(n, 4), order, no, zero
-    )
 
 
 def bilinear(z: np.ndarray, y: float, x: float) -> np.ndarray:
@@ -67,7 +58,7 @@ def test_view_cosines_are_their_definition() -> None:
     maps = rng.normal(size=(3, 2, 5, 6, 4))
     found = view_cosines(
         (torch.from_numpy(maps[:, 0]).float(), torch.from_numpy(maps[:, 1]).float()),
-        (views([b[0] for b in boxes], [f[0] for f in flips]), views([b[1] for b in boxes], [f[1] for f in flips])),
+        (placed([b[0] for b in boxes], [f[0] for f in flips]), placed([b[1] for b in boxes], [f[1] for f in flips])),
         3,
     )
     wanted = [written_out((maps[k, 0], maps[k, 1]), boxes[k], flips[k], 3) for k in (0, 2)]
@@ -83,7 +74,7 @@ boxes = st.tuples(sides, sides).map(lambda s: (s[0][0], s[1][0], s[0][1], s[1][1
 @settings(max_examples=30, deadline=None)
 def test_a_view_agrees_with_itself_and_with_its_mirror_image(box: Box, flip: bool, seed: int) -> None:
     z = torch.randn(1, 4, 5, 5, generator=torch.Generator().manual_seed(seed))
-    same, mirrored = views([box], [flip]), views([box], [not flip])
+    same, mirrored = placed([box], [flip]), placed([box], [not flip])
     torch.testing.assert_close(view_cosines((z, z), (same, same), 4), torch.ones(1, 16))
     torch.testing.assert_close(view_cosines((z, z.flip(-1)), (same, mirrored), 4), torch.ones(1, 16))
     assert view_cosines((z, z), (same, mirrored), 4).min() < 0.999
@@ -101,7 +92,7 @@ def painted(box: Box, flip: bool, cells: int) -> Tensor:
 @settings(max_examples=60, deadline=None)
 def test_the_same_place_is_found_in_any_two_views(first: Box, second: Box, flip: bool, other: bool) -> None:
     maps = painted(first, flip, 96), painted(second, other, 96)
-    cosines = view_cosines(maps, (views([first], [flip]), views([second], [other])), 5)
+    cosines = view_cosines(maps, (placed([first], [flip]), placed([second], [other])), 5)
     assert cosines.shape[0] in (0, 1)
     assert (cosines > 1 - 2e-3).all()
 
@@ -110,7 +101,7 @@ def test_the_same_place_is_found_in_any_two_views(first: Box, second: Box, flip:
 @settings(max_examples=30, deadline=None)
 def test_view_cosines_are_in_range_and_know_no_scale(seed: int, scale: float) -> None:
     z = torch.randn(2, 3, 6, 4, 4, generator=torch.Generator().manual_seed(seed))
-    where = views([(0.0, 0.0, 0.8, 0.8)] * 3, [False] * 3), views([(0.1, 0.2, 0.9, 0.8)] * 3, [True] * 3)
+    where = placed([(0.0, 0.0, 0.8, 0.8)] * 3, [False] * 3), placed([(0.1, 0.2, 0.9, 0.8)] * 3, [True] * 3)
     found = view_cosines((z[0], z[1]), where, 3)
     assert found.abs().max() <= 1 + 1e-6
     torch.testing.assert_close(view_cosines((scale * z[0], z[1]), where, 3), found, atol=1e-5, rtol=1e-4)

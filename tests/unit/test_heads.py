@@ -37,7 +37,3 @@ def test_gradients_under_autocast_are_those_without(prototypes, z):
         loss.backward()
         found.append(prototypes.weight.grad.clone())
     assert torch.equal(*found)
-
-
-def test_float64_prototypes_stay_float64(prototypes, z):
-    assert prototypes.double()(z.double()).dtype == torch.float64

@@ -7,24 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luss_core.config import CropConfig, ViewsConfig
-from luss_core.data.overlap import overlap_grids, sample
-from luss_core.data.views import ViewParameters, sample_views
+from luss_core.data.overlap import overlap_grids, overlapping, sample
+from luss_core.data.views import Key, ViewParameters, sample_views
+from tests.unit.placed import placed
 
 HEIGHT, WIDTH = 90, 120
-
-
-def parameters(boxes: list[list[float]], flips: list[bool]) -> ViewParameters:
-    n = len(boxes)
-    zeros = torch.zeros(n)
-    return ViewParameters(
-        torch.tensor(boxes, dtype=torch.float64),
-        torch.tensor(flips),
-        zeros.bool(),
-        zeros.expand(4, n).T,
-        zeros.expand(4, n).T,
-        zeros.bool(),
-        zeros,
-    )
 
 
 def painted(view: ViewParameters, size: int) -> torch.Tensor:
@@ -41,16 +28,16 @@ def painted(view: ViewParameters, size: int) -> torch.Tensor:
 def views(seed: int, count: int = 32, scale: tuple[float, float] = (0.2, 1.0)) -> list[ViewParameters]:
     cfg = ViewsConfig(crops=(CropConfig(count=2, size=48, scale=scale),))
     shapes = np.tile([HEIGHT, WIDTH], (count, 1))
-    return sample_views(cfg, seed, 0, list(range(count)), shapes)
+    return sample_views(cfg, seed, [Key(0, row) for row in range(count)], shapes)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([1, 3, 7, 14]))
 def test_painted_coordinates_agree_in_both_views(seed, side):
     first, second = views(seed)
-    one, two, overlaps = overlap_grids(first, second, side, "centre")
+    (one, two), overlaps = overlap_grids(first, second, side), overlapping(first, second)
     assert overlaps.any()
-    a, b = (sample(painted(v, 48), grid, "centre")[overlaps] for v, grid in ((first, one), (second, two)))
+    a, b = (sample(painted(v, 48), grid)[overlaps] for v, grid in ((first, one), (second, two)))
     # A place within half a pixel of the border of a view takes the border's value.
     inside = ((one.abs() < 1 - 1 / 48) & (two.abs() < 1 - 1 / 48)).all(dim=3).flatten(1)[overlaps]
     assert inside.any()
@@ -58,9 +45,9 @@ def test_painted_coordinates_agree_in_both_views(seed, side):
 
 
 def test_places_are_the_cells_of_the_shared_rectangle():
-    first = parameters([[0.0, 0.0, 0.5, 0.5]], [False])
-    second = parameters([[0.25, 0.25, 0.75, 0.75]], [True])
-    one, two, overlaps = overlap_grids(first, second, 2, "centre")
+    first = placed([[0.0, 0.0, 0.5, 0.5]], [False])
+    second = placed([[0.25, 0.25, 0.75, 0.75]], [True])
+    one, two = overlap_grids(first, second, 2)
     # Shared: 0.25..0.5 in both directions; cell middles at 0.3125 and 0.4375.
     expected = 2 * np.array([0.3125, 0.4375]) / 0.5 - 1
     np.testing.assert_allclose(one[0, :, 0, 1], expected, atol=1e-6)
@@ -68,16 +55,7 @@ def test_places_are_the_cells_of_the_shared_rectangle():
     within = 2 * (np.array([0.3125, 0.4375]) - 0.25) / 0.75 - 1
     np.testing.assert_allclose(two[0, :, 0, 1], within, atol=1e-6)
     np.testing.assert_allclose(two[0, 0, :, 0], -within, atol=1e-6)
-    assert overlaps.tolist() == [True]
-
-
-def test_edge_points_reach_the_corners_and_fade_there():
-    view = parameters([[0.0, 0.0, 1.0, 1.0]], [False])
-    one, _, _ = overlap_grids(view, view, 3, "edge")
-    np.testing.assert_allclose(one[0, :, 0, 1], [-1, 0, 1])
-    found = sample(torch.ones(1, 1, 4, 4), one, "edge")[0, :, 0]
-    np.testing.assert_allclose(found, [0.25, 0.5, 0.25, 0.5, 1, 0.5, 0.25, 0.5, 0.25], atol=1e-6)
-    np.testing.assert_allclose(sample(torch.ones(1, 1, 4, 4), one, "centre"), 1)
+    assert overlapping(first, second).tolist() == [True]
 
 
 @pytest.mark.parametrize(
@@ -91,5 +69,5 @@ def test_edge_points_reach_the_corners_and_fade_there():
     ],
 )
 def test_less_than_a_hundredth_of_either_crop_is_no_overlap(box, overlaps):
-    first = parameters([[0.0, 0.0, 0.499, 0.499]], [False])
-    assert overlap_grids(first, parameters([box], [False]), 7, "centre")[2].tolist() == [overlaps]
+    first = placed([[0.0, 0.0, 0.499, 0.499]], [False])
+    assert overlapping(first, placed([box], [False])).tolist() == [overlaps]

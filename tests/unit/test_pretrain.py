@@ -56,15 +56,15 @@ def test_the_whole_encoder_is_exported(data, tmp_path):
     assert encoder.decoder is not None
     with safe_open(tmp_path / "encoder.safetensors", "pt") as file:
         assert {name.partition(".")[0] for name in file.keys()} == {"backbone", "decoder", "attention"}  # noqa: SIM118
-    assert '"prior"' in (tmp_path / "log.jsonl").read_text()
+    assert '"attention"' in (tmp_path / "log.jsonl").read_text()
 
 
 def test_no_maps_are_read_where_none_teach(data, tmp_path):
-    assert run(settings(prior="none"), data, tmp_path, None).exists()
+    assert run(settings(attention_target="none"), data, tmp_path, None).exists()
 
 
 def test_maps_that_are_asked_for_must_be_given(data, tmp_path):
-    with pytest.raises(UserError, match=r"--prior prior\.h5, or set method\.prior: none"):
+    with pytest.raises(UserError, match=r"shape needs the saliency maps of the stage prior: give --prior prior\.h5"):
         run(settings(), data, tmp_path, None)
     with pytest.raises(UserError, match=r"nowhere\.h5 does not exist.*stage prior"):
         run(settings(), data, tmp_path, tmp_path / "nowhere.h5")
@@ -94,4 +94,5 @@ def test_views_that_never_overlap_are_an_error_before_training(data, tmp_path):
 
 def test_every_method_is_a_section_with_its_name():
     for name in METHODS:
-        assert settings(name=name).method.name == name
+        cfg = PretrainConfig.model_validate({"method": {"name": name}})
+        assert cfg.method.name == name

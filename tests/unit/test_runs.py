@@ -1,9 +1,11 @@
 """luss_core.runs: settings of a run, and what a mistake in them says."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from stores import write_store
@@ -11,6 +13,8 @@ from stores import write_store
 from luss_core import runs
 from luss_core.config import Config
 from luss_core.errors import UserError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_presets_change_only_what_they_name():
@@ -39,13 +43,15 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
         ({"presets": {"a": {"cluster": {"restart": 2}}}}, ["presets.a.cluster.restart", "did you mean restarts?"]),
         ({"presets": {"a": {"clutser": {}}}}, ["presets.a.clutser", "did you mean cluster?"]),
         ({"presets": {"a": {"prepare": {"short_side": 9}}}}, ["presets.a.prepare", "data set"]),
+        ({"methods": {"swov": {}}}, ["methods.swov", "unknown method", "did you mean swav?"]),
+        ({"methods": {"swav": {"grid": 7}}}, ["methods.swav.grid", "unknown key"]),
         ({"presets": {"a": {"cluster": 3}}}, ["presets.a.cluster", "3"]),
         ({"pretrain": {"method": {"queue": 100}}}, ["method.queue 100", "train.batch_size 64"]),
         ({"presets": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["presets.a.pretrain", "method.queue 100"]),
         ({"pretrain": {"method": {"name": "swov"}}}, ["pretrain.method", "unknown method 'swov'", "shape"]),
-        ({"pretrain": {"attention": False}}, ["method.prior", "attention: true"]),
+        ({"pretrain": {"attention": False}}, ["method.attention_target", "attention: true"]),
         (
-            {"pretrain": {"attention": False, "method": {"prior": "none"}}},
+            {"pretrain": {"attention": False, "method": {"attention_target": "none"}}},
             ["finetune.segmenter.attend", "pretrain.attention is false", "encoder: trained"],
         ),
         ({"ablation": ["swaw"]}, ["ablation", "did you mean swav?"]),
@@ -66,24 +72,31 @@ def test_mistakes_name_the_key_and_the_remedy(values, parts):
         assert part in str(error.value)
 
 
-def test_another_method_keeps_the_settings_that_it_has_as_well():
+def test_nothing_of_a_method_stays_where_another_is_named():
     base = {"method": {"name": "shape", "prototypes": 80, "grid": 3}, "train": {"epochs": 3}}
     assert runs.merge(base, {"method": {"name": "swav", "dim": 2}}) == {
-        "method": {"name": "swav", "prototypes": 80, "dim": 2},
+        "method": {"name": "swav", "dim": 2},
         "train": {"epochs": 3},
     }
     assert runs.merge(base, {"method": {"dim": 2}})["method"] == base["method"] | {"dim": 2}
 
 
-@pytest.mark.parametrize("key", ["prior", "grid"])
-def test_a_user_names_another_method_over_config_yaml(key):
-    base = Config().model_dump()
+def test_settings_of_a_method_hold_in_every_preset_that_has_it():
+    methods = {"swav": {"prototypes": 50, "dim": 16}, "shape": {"prototypes": 70}}
+    own = {"pretrain": {"method": {"name": "swav", "dim": 32}}}
+    config = runs.load({"methods": methods, "presets": Config().presets | {"mine": own}})
+    found = {preset: runs.resolve(config, preset).pretrain.method for preset in ("swav", "deeplab", "i2p", "mine")}
+    assert [found[preset].prototypes for preset in found] == [50, 50, 70, 50]
+    assert [found[preset].dim for preset in found] == [16, 16, 64, 32]
+
+
+def test_a_user_names_another_method_over_config_yaml():
+    base = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     method = base["pretrain"]["method"] | {"name": "swav", "prototypes": 30}
-    assert key in method  # Snakemake lays the user's file over config.yaml, which has the keys of its own method
     found = runs.load(base | {"pretrain": base["pretrain"] | {"method": method}})
     assert (found.pretrain.method.name, found.pretrain.method.prototypes) == ("swav", 30)
-    with pytest.raises(UserError, match=f"pretrain.method.{key}: unknown key"):
-        runs.load(base | {"pretrain": base["pretrain"] | {"method": method | {key: "mine"}}})
+    with pytest.raises(UserError, match=r"pretrain.method.grid: unknown key"):  # also where it has shape's default
+        runs.load(base | {"pretrain": base["pretrain"] | {"method": method | {"grid": 7}}})
 
 
 LEAF = st.integers() | st.lists(st.integers(), max_size=2)

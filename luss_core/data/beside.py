@@ -1,0 +1,66 @@
+"""What some methods read beside the images: true masks, category folders, and the later frame of a pair."""
+
+from itertools import groupby
+
+import numpy as np
+
+from luss_core.data.images import ImageList
+from luss_core.data.masks import read_mask
+from luss_core.errors import UserError
+
+SHOWN = 3
+
+
+class TrueMasks:
+    """The masks of the image list, read from their files, as planes that lie over the images."""
+
+    def __init__(self, listing: ImageList, rows: np.ndarray):
+        """Raises:
+        UserError: an image among ``rows`` has none.
+        """
+        missing = [listing.path[row] for row in rows if not listing.mask[row]]
+        if missing:
+            shown = "".join(f"\n  {path!r}" for path in missing[:SHOWN])
+            raise UserError(
+                f"{len(missing)} of {len(rows)} training images have no mask, which the method needs:{shown}"
+            )
+        self._root, self._mask = listing.root, listing.mask
+
+    def read(self, row: int) -> np.ndarray:
+        """(H, W, 1) int32 ids of an image, of the size of its file."""
+        return read_mask(self._root / self._mask[row])[..., None]
+
+
+def folder_labels(listing: ImageList, rows: np.ndarray) -> np.ndarray:
+    """(n,) int64 number of the category folder of each image, in the order of their names, from 0.
+
+    Raises:
+        UserError: the images lie in fewer than two folders.
+    """
+    names, labels = np.unique([listing.folder[row] for row in rows], return_inverse=True)
+    if len(names) < 2:
+        raise UserError(
+            f"the method needs labels, but all training images lie in one folder {str(names[0])!r}; put the images of"
+            " each category into a folder of its own"
+        )
+    return labels.astype(np.int64)
+
+
+def frame_partners(listing: ImageList, rows: np.ndarray, stride: int) -> np.ndarray:
+    """(n,) of each image the row ``stride`` frames later in its folder, a video whose files are in order.
+
+    The last frames of a video are paired with the frames before them.
+
+    Raises:
+        UserError: a video has fewer frames than that.
+    """
+    partners: list[int] = []
+    for folder, group in groupby(rows.tolist(), key=lambda row: listing.id[row].rpartition("/")[0]):
+        frames = list(group)
+        if len(frames) <= stride:
+            raise UserError(
+                f"the folder {folder!r} has {len(frames)} frames, and pairs are {stride} apart; take the folder"
+                " away, or set a smaller stride"
+            )
+        partners += [frames[i + stride] if i + stride < len(frames) else frames[i - stride] for i in range(len(frames))]
+    return np.array(partners, np.int64)

@@ -1,0 +1,51 @@
+"""What the pages say can be found: files that they link to, a row for every method, targets of make."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from luss_core import __version__
+from luss_core.config import METHODS
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_commands_name_files_that_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"(?:benchmarks|recipes|profiles|tests|workflow_scripts)/[\w./-]+\.(?:py|yaml|json)", text)
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/methods.md"])
+def test_every_method_has_a_row(page):
+    rows = re.findall(r"^\| `(\w+)`", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(METHODS) <= set(rows)
+
+
+def test_the_readme_is_one_screen_with_two_commands():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 80
+    assert [
+        line.partition("#")[0].strip() for line in lines if line.startswith("    make ") and "ARGS" not in line
+    ] == [
+        "make run",
+        "make test",
+    ]
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert {reference["url"].rpartition("/")[2] for reference in citation["references"]} == {"2106.03149", "2006.09882"}
