@@ -1,5 +1,6 @@
 # make run    set up .venv, then the whole workflow to the report
 # make test   set up .venv, then every check
+# make test-gpu     what only a machine with an NVIDIA GPU shows
 # make test-slurm   the workflow on a SLURM that is set up for it on this machine and taken away again; needs root
 #
 # ARGS are given to Snakemake: make run ARGS="controls --config data_root=/path/to/images"
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test test-slurm bars format config lock clean
+.PHONY: run test test-gpu test-slurm bars format config lock clean
 
 run: $(READY)
 	$(BIN)/snakemake --cores all $(ARGS)
@@ -22,6 +23,10 @@ test: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
+
+# Training on a GPU beside training on the processor; some of it wants two.
+test-gpu: $(READY)
+	$(BIN)/pytest -rs -m gpu tests/gpu
 
 # Whatever happens, nothing of it stays up.
 test-slurm: $(READY)

@@ -22,14 +22,6 @@ def image_to_pixel(
     return group.mean(-(codes * (pixels / temperature).log_softmax(dim=2).mean(dim=1)).sum(dim=1))
 
 
-def pixel_to_image(
-    pixels: Float[Tensor, "B P K"], images: Float[Tensor, "B K"], temperature: float, epsilon: float, iterations: int
-) -> Float[Tensor, ""]:
-    """The reverse: the image-level embedding of one view predicts the mean code of the pixels of the other."""
-    codes = sinkhorn(pixels.detach().flatten(0, 1), epsilon, iterations).view_as(pixels).mean(dim=1)
-    return soft_cross_entropy(images / temperature, codes)
-
-
 def pixel_to_pixel(
     first: Float[Tensor, "B P K"], second: Float[Tensor, "B P K"], temperature: float, epsilon: float, iterations: int
 ) -> Float[Tensor, ""]:

@@ -11,13 +11,13 @@ import torch
 from torch import multiprocessing
 
 from luss_core import group
-from luss_core.config import TrainConfig
+from luss_core.config import METHODS, TrainConfig
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 from luss_core.methods import Method
 from luss_core.models.batchnorm import synchronized
 from luss_core.train.loop import Resources, fit
 from luss_core.train.run import Run
-from tests.method.test_methods import CPU, METHODS, TRAIN, make, views
+from tests.method.test_methods import CPU, TRAIN, make, views
 
 NAMES = (*METHODS, "segmenter", "attended")
 STEPS, STOP = 6, 3
