@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,15 @@ def in_order(rows: Tensor, most: int) -> Tensor:
     padded[: len(rows)] = rows
     counts = gather(torch.tensor([len(rows)], device=rows.device)).tolist()
     return torch.cat([part[:count] for part, count in zip(gather(padded).split(most), counts, strict=True)])
+
+
+@torch.no_grad()
+def from_first(make: Callable[[], Tensor], like: Tensor) -> Tensor:
+    """What the first process makes, given to all: of the shape, type and device of ``like``."""
+    found = make().to(like) if rank() == 0 else torch.empty_like(like)
+    if world_size() > 1:
+        dist.broadcast(found, 0)
+    return found
 
 
 def agreed(wish: bool, device: torch.device) -> bool:

@@ -174,7 +174,7 @@ class Config(Stages):
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     methods: dict[Name, dict[str, Any]] = {}
-    """Settings of methods, by their names, in every preset that trains with one; pretrain.method of a preset comes first."""
+    """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
     presets: dict[Name, dict[str, Any]] = {
         **{name: _preset(name) for name in METHODS},
         "shape-s4": {

@@ -1,0 +1,23 @@
+"""Losses that compare embeddings of images with each other."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def cosine_distance(predicted: Float[Tensor, "B D"], target: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
+    """|p/|p| - t/|t||^2 = 2 - 2 cos(p, t), mean over the batch; 0..4, Eq. 2 of arXiv:2006.07733."""
+    return (2 - 2 * F.cosine_similarity(predicted.float(), target.float(), dim=1)).mean()
+
+
+def instance_cross_entropy(
+    z: Float[Tensor, "B D"], positive: Float[Tensor, "B D"], negatives: Float[Tensor, "B K D"], temperature: float
+) -> Float[Tensor, ""]:
+    """-log of the share that the positive has among itself and the negatives, exp(z p / t), mean over the batch.
+
+    Args:
+        z, positive, negatives: unit vectors.
+    """
+    alike = torch.cat([(z * positive).sum(dim=1, keepdim=True), torch.einsum("bd,bkd->bk", z, negatives)], dim=1)
+    return -(alike / temperature).log_softmax(dim=1)[:, 0].mean()
