@@ -44,10 +44,19 @@ class _Normalize(torch.autograd.Function):
 
 
 class Apart(nn.Module):
-    """Base of modules whose BatchNorm normalises over the batch of its own process alone; see ``synchronized``.
+    """A network whose BatchNorm normalises over what its own process gives it, whatever the others do.
 
-    Running statistics then differ between the processes, and a checkpoint has those of the first.
+    ``synchronized`` does not enter it. Running statistics differ between the processes; a checkpoint has those of the
+    first.
     """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the network makes of them."""
+        return self.network(*inputs)
 
 
 class GroupBatchNorm(nn.modules.batchnorm._BatchNorm):
