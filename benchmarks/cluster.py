@@ -22,7 +22,7 @@ from memory import UNIT
 from tqdm import tqdm
 
 from luss_core.data.features import Features, read_clusters, write_features
-from luss_core.data.images import Found, to_list, write_images
+from luss_core.data.images import ListedFile, to_list, write_images
 from luss_core.kmeans import fit_centroids, normalized
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,7 +89,7 @@ def write_inputs(folder: Path, count: int, dim: int) -> tuple[Path, Path]:
             mode = rng.choice(MODES, len(rows), p=weight)
             noise = rng.standard_normal((len(rows), dim), np.float32)
             writer.append(centres[mode] + spread[mode, None] * noise, rows)
-    images = [Found("train", f"{i:07d}", f"{i:07d}.png", "", "") for i in range(count)]
+    images = [ListedFile("train", f"{i:07d}", f"{i:07d}.png", "", "") for i in range(count)]
     write_images(folder / "images.csv", to_list(folder, images, np.ones((count, 2), np.int64)))
     (folder / "summary.json").write_text(json.dumps({"root": "."}), encoding="utf-8")
     return folder / "features.h5", folder / "images.csv"

@@ -3,8 +3,8 @@
     python benchmarks/store.py [--images 24000] [--folder /tmp]
 
 Images of 256 x 340 pixels are packed as `prepare` does, but for the decoding: written in order, given an index and
-verified. Then some are read in random order, once after the system was asked to forget the file and once from its
-memory. The file (6.3 GB) is deleted afterwards.
+verified. Then some are read in random order, after the system was asked to forget the file and from its memory: through
+the memory map of the store, and with preadv instead. The file (6.3 GB) is deleted afterwards.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from memory import held, peak
 
+from luss_core.data.hdf5 import open_hdf5
 from luss_core.data.packing import Packed, Packing, packed
 from luss_core.data.store import Store
 from luss_core.data.verify import describe, verify
@@ -24,6 +25,7 @@ from luss_core.parallel import batches
 SHAPE = 256, 340
 PIXELS = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), np.uint8).tobytes()
 BATCH = 32
+READS, ROUNDS = 1500, 6
 
 
 def main() -> None:
@@ -47,10 +49,12 @@ def main() -> None:
             f"written at {size / (written - start) / 1e6:.0f} MB/s, completed in {completed - written:.1f} s;", end=" "
         )
         print(f"{before:.0f} MB held before, {peak():.0f} MB at most")
-        for state in ("on the disk", "in memory"):
-            if state == "on the disk":
+        print(describe(Store(path)))
+        for repeat in range(ROUNDS):
+            for kind in ("map", "preadv") if repeat % 2 else ("preadv", "map"):
                 forget(path)
-            print(f"{state}: {describe(Store(path))}")
+                rates = [f"{rate(path, kind, repeat):,.0f} images/s from {where}" for where in ("the disk", "memory")]
+                print(f"{kind}: {', '.join(rates)}")
         forget(path)
         start = time.perf_counter()
         verify(path)
@@ -59,6 +63,23 @@ def main() -> None:
 
 def work(rows: list[int]) -> Packed:
     return packed(len(rows), [PIXELS] * len(rows), [SHAPE] * len(rows), {})
+
+
+def rate(path: Path, kind: str, seed: int) -> float:
+    """Images a second in random order, each of them whole in memory of its own."""
+    store = Store(path)
+    rows = np.random.default_rng(seed).permutation(len(store))[:READS].tolist()
+    with open_hdf5(path, "prepare") as index:
+        place, offset = index["pixels"].id.get_offset(), index["offset"][:].tolist()
+    pixels = np.empty((*SHAPE, 3), np.uint8)
+    with path.open("rb") as file:
+        start = time.perf_counter()
+        for row in rows:
+            if kind == "map":
+                pixels[:] = store.read(row)
+            else:
+                os.preadv(file.fileno(), [pixels], place + offset[row])
+        return READS / (time.perf_counter() - start)
 
 
 def forget(path: Path) -> None:

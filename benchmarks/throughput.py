@@ -23,8 +23,8 @@ from luss_core.data.loader import Views, make_loader
 from luss_core.data.store import Store
 from luss_core.data.whole import squares, to_network
 from luss_core.methods import Progress, build_method
-from luss_core.models.backbone import save_weights
 from luss_core.models.encoder import Encoder, load_encoder, pool
+from luss_core.models.weights import save_weights
 from luss_core.runtime import autocast, make_device
 from luss_core.stages.extract import extract
 from luss_core.train.loop import train_step, update

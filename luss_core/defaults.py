@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from luss_core.config import METHODS, STAGES, Config
+from luss_core.config import METHODS, STAGES, Config, MethodConfig
 
 WIDTH = 120
 
@@ -41,14 +41,9 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def methods() -> dict[str, type[BaseModel]]:
-    """The section of each registered method, by name."""
-    return {name: getattr(method, "config", method) for name, method in METHODS.items()}
-
-
 def method_settings(name: str, width: int = WIDTH) -> list[str]:
     """Every setting of a method with its meaning and its default, as lines of YAML."""
-    section = methods()[name]()
+    section: BaseModel = METHODS[name].config.model_validate({"name": name})
     return [line for key in type(section).model_fields if key != "name" for line in _setting(section, key, width)]
 
 
@@ -62,7 +57,7 @@ def _setting(section: BaseModel, name: str, width: int) -> list[str]:
 def _entry(key: str, value: Any, width: int) -> list[str]:
     """A key and its value: on one line, or what is inside two places further in."""
     inner = width - 2
-    if type(value) in methods().values():
+    if isinstance(value, MethodConfig):
         inside = [f"name: {value.name}", *_methods(inner)]
     elif isinstance(value, BaseModel):
         inside = [line for name in type(value).model_fields for line in _setting(value, name, inner)]
@@ -78,8 +73,8 @@ def _entry(key: str, value: Any, width: int) -> list[str]:
 def _methods(width: int) -> list[str]:
     """The settings of every method as comments: as values, those of one would stay when another is named."""
     lines = []
-    for name, kind in methods().items():
-        lines += ["", *_comment(f"Settings of {name} and their defaults. {_summary(kind)}", width)]
+    for name, method in METHODS.items():
+        lines += ["", *_comment(f"Settings of {name} and their defaults. {_summary(method.config)}", width)]
         lines += [f"# {line}" for line in method_settings(name, width - 2)]
     return lines
 

@@ -1,7 +1,9 @@
 """Files written whole or not at all, and what each of them was made with."""
 
+import errno
 import fcntl
 import json
+import logging
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -13,6 +15,10 @@ from typing import Any
 from luss_core import __version__
 from luss_core.errors import UserError
 
+log = logging.getLogger(__name__)
+
+LOCKLESS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What file systems without locks answer, such as Lustre mounted without the option flock."""
 LIBRARIES = ("torch", "torchvision", "faiss-cpu", "numpy", "h5py")
 
 
@@ -38,6 +44,9 @@ def writing(path: Path) -> Iterator[None]:
 def locked(folder: Path, doing: str) -> Iterator[None]:
     """Hold a folder, made if need be, against a second process; whatever ends this one releases it.
 
+    Where the file system knows no locks the folder is not held, and the log says so: Snakemake holds its own working
+    folder, so that only two runs in different ones could meet here.
+
     Args:
         doing: "training", for the message.
 
@@ -52,6 +61,10 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"another process is {doing} in {folder}; wait for it or stop it") from error
+        except OSError as error:
+            if error.errno not in LOCKLESS:
+                raise UserError(f"cannot lock {folder}: {error.strerror}; check the disk") from error
+            log.warning("%s: this file system has no locks; let no second process work there", folder)
         yield
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from luss_core.cli import explain
 from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages, with_settings_of_method
 from luss_core.errors import UserError
-from luss_core.io import provenance
+from luss_core.io import provenance, read_json
 
 
 def load(values: Mapping[str, Any]) -> Config:
@@ -133,6 +133,24 @@ def _content(file: Path) -> str:
             with h5py.File(stream) as store:
                 return str(store.attrs["fingerprint"])
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_classes(config: Config, summary: Path) -> None:
+    """Stop where the masks that prepare read hold more categories than are to be found: not after days of training.
+
+    Args:
+        summary: what prepare wrote of them; nothing is checked before it is there.
+
+    Raises:
+        UserError: ids above ``config.classes``, or ``summary`` is cut short.
+    """
+    largest = read_json(summary).get("largest_mask_id", 0) if summary.exists() else 0
+    if largest > config.classes:
+        raise UserError(
+            f"config: classes = {config.classes}, but {summary} says that masks hold ids up to {largest}; set classes"
+            f" to {largest} or more, or, if the images or masks are others by now, delete {summary}: prepare then reads"
+            " them again"
+        )
 
 
 def photographs(config: Config) -> Path | None:

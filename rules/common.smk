@@ -29,6 +29,7 @@ CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
 
 DATA = f"results/{CONFIG.dataset}"
+or_stop(runs.check_classes, CONFIG, Path(DATA, "prepare", "summary.json"))
 RUN = f"{DATA}/{{preset}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"

@@ -22,12 +22,12 @@ rule prepare:
     resources:
         mem_mb=3000,
         runtime="1d",
+        classes=CONFIG.classes,  # only checked: another number makes no other files
     params:
         settings=settings("prepare"),
-        classes=CONFIG.classes,
         state=f"{DATA}/state/prepare",
         folder=subpath(output.images, parent=True),
         root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
     shell:
         "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --state {params.state}"
-        " --classes {params.classes} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+        " --classes {resources.classes} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

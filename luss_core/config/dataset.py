@@ -31,11 +31,15 @@ class PrepareConfig(Section):
     short_side: int = Field(72, ge=8)
     """Images whose shorter side is longer are reduced to it (pixels); smaller ones are kept as they are."""
     masks: str | None = None
-    """Folder of ground-truth masks for a plain folder of images; an ImageNet-S layout brings its own."""
+    """Folder of ground-truth masks for a plain folder of images; an ImageNet-S layout brings its own. Where only some
+    images have one, set allow_missing."""
     max_megapixels: float = Field(64, gt=0)
     """Larger files are set aside: they are mistakes or attacks more often than photographs."""
     max_rejected_fraction: Fraction = 0.1
     """Stop when more than this share of the files cannot be used."""
+    allow_missing: bool = False
+    """Go on where images or masks of a split with ground truth are missing or cannot be used; every score then says
+    of how many images it is. false stops, since such scores only look like those of the benchmark."""
 
 
 class PriorConfig(Section):

@@ -6,7 +6,7 @@ from typing import Any
 from PIL import UnidentifiedImageError
 
 from luss_core.data.decode import Decoded, decode, read_size
-from luss_core.data.images import Found
+from luss_core.data.images import ListedFile
 from luss_core.data.masks import IGNORE, read_mask
 from luss_core.data.packing import Packed, packed
 
@@ -16,7 +16,7 @@ def read_sizes(root: Path, max_megapixels: float, paths: list[str]) -> list[tupl
     return [attempt(read_size, root / path, max_megapixels) for path in paths]
 
 
-def check(root: Path, short_side: int, images: list[Found]) -> Packed:
+def check(root: Path, short_side: int, images: list[ListedFile]) -> Packed:
     """Decode one batch with its masks; of several files with one id the first that can be decoded is taken.
 
     Returns:
@@ -30,17 +30,17 @@ def check(root: Path, short_side: int, images: list[Found]) -> Packed:
     shapes: list[tuple[int, ...]] = []
     notes: dict[str, list[Any]] = {"reasons": [], "mask_reasons": [], "mask_ids": [], "sizes": []}
     kept = None
-    for found in images:
-        same = kept is not None and kept[:2] == found[:2]
-        decoded = f"same name as {kept.path}" if same and kept else attempt(decode, root / found.path, short_side)
+    for listed in images:
+        same = kept is not None and kept[:2] == listed[:2]
+        decoded = f"same name as {kept.path}" if same and kept else attempt(decode, root / listed.path, short_side)
         mask_reason, largest = "", 0
         if isinstance(decoded, Decoded):
-            kept = found
+            kept = listed
             pixels.append(decoded.pixels.tobytes())
             shapes.append(decoded.pixels.shape[:2])
             notes["sizes"].append((decoded.height, decoded.width))
-            if found.mask:
-                mask_reason, largest = _check_mask(root / found.mask, (decoded.height, decoded.width))
+            if listed.mask:
+                mask_reason, largest = _check_mask(root / listed.mask, (decoded.height, decoded.width))
         notes["reasons"].append("" if isinstance(decoded, Decoded) else decoded)
         notes["mask_reasons"].append(mask_reason)
         notes["mask_ids"].append(largest)

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from luss_core.data.hdf5 import open_hdf5, write_hdf5
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
@@ -118,35 +119,3 @@ def read_clusters(path: Path) -> Clusters:
     """
     with open_hdf5(path, "cluster") as file:
         return Clusters(**{name: file[name][:] for name in ("centroids", "row", "label", "distance")})
-
-
-@contextmanager
-def write_hdf5(path: Path, mode: str) -> Iterator[h5py.File]:
-    """An HDF5 file for writing, where a full disk raises OSError also while it is closed."""
-    file = h5py.File(path, mode)
-    try:
-        yield file
-        file.flush()
-    finally:
-        try:
-            file.close()
-        except RuntimeError as error:
-            raise OSError(str(error)) from error
-
-
-@contextmanager
-def open_hdf5(path: Path, stage: str) -> Iterator[h5py.File]:
-    """An HDF5 file that ``stage`` wrote, for reading.
-
-    Raises:
-        UserError: missing, cut short or without the data sets that are read.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; run the stage {stage}, which writes it") from error
-    except (OSError, KeyError) as error:
-        raise UserError(
-            f"{path} is damaged or cut short ({error}); delete it and run the stage {stage} again"
-        ) from error

@@ -27,7 +27,7 @@ READ_ROWS = 1 << 14
 COLUMNS = ("id", "path", "split", "height", "width", "folder", "mask")
 
 
-class Found(NamedTuple):
+class ListedFile(NamedTuple):
     """One file that should be an image."""
 
     split: str
@@ -41,14 +41,28 @@ class Found(NamedTuple):
 class Listing:
     """What a data folder holds."""
 
-    images: list[Found] = field(default_factory=list)
+    images: list[ListedFile] = field(default_factory=list)
     """In the order of images.csv."""
-    unmasked: list[Found] = field(default_factory=list)
+    unmasked: list[ListedFile] = field(default_factory=list)
     """Images without a mask in splits that have masks."""
     stray_masks: list[str] = field(default_factory=list)
     """Masks without an image."""
+    truth: frozenset[str] = frozenset()
+    """Splits that have masks."""
     ignored: Counter[str] = field(default_factory=Counter)
     """Other files: how many of each suffix, and how many below each folder that is no split."""
+    imagenet_s: bool = False
+    """Whether the folders are those of ImageNet-S; otherwise all images are of the split train."""
+
+    def split_of(self, path: str) -> str:
+        """The split that a file or folder belongs to, be it image or mask; '' for none."""
+        split = _top(path).removesuffix("-segmentation") if self.imagenet_s else "train"
+        return split if split in SPLITS else ""
+
+    def has_truth(self, path: str) -> bool:
+        """Whether a file or folder belongs to a split with ground truth, and be it because it should hold masks."""
+        split = self.split_of(path)
+        return split in self.truth or (bool(split) and self.imagenet_s and _top(path) != split)
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
     """
     files = list(files)
     imagenet_s = _is_imagenet_s({_top(name) for name in files if "/" in name and _is_image(name)}, masks)
-    listing, mask_of = Listing(), {}
+    listing, mask_of = Listing(imagenet_s=imagenet_s), {}
     for name in files:
         split, below, is_mask = _place(name, masks, imagenet_s)
         if not split or not (name.lower().endswith(".png") if is_mask else _is_image(name)):
@@ -118,22 +132,23 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
             mask_of[split, _stem(below)] = name
         else:
             folder = sys.intern(_top(below) if "/" in below else "")
-            listing.images.append(Found(split, _stem(below), name, folder, ""))
+            listing.images.append(ListedFile(split, _stem(below), name, folder, ""))
     _attach(listing, mask_of)
     return listing
 
 
 def _attach(listing: Listing, mask_of: dict[tuple[str, str], str]) -> None:
     """Give the images their masks and sort them."""
-    masked, images = {split for split, _ in mask_of}, listing.images
-    for row, found in enumerate(images):
-        if found.split in masked and found[:2] in mask_of:
-            images[row] = found._replace(mask=mask_of[found[:2]])
+    masked, images = frozenset(split for split, _ in mask_of), listing.images
+    for row, listed in enumerate(images):
+        if listed.split in masked and listed[:2] in mask_of:
+            images[row] = listed._replace(mask=mask_of[listed[:2]])
     images.sort(key=attrgetter("path"))  # three times: keys of one field each take no memory
     images.sort(key=attrgetter("id"))
-    images.sort(key=lambda found: SPLITS.index(found.split))
-    listing.unmasked = [found for found in listing.images if found.split in masked and not found.mask]
-    used = {found.mask for found in listing.images}
+    images.sort(key=lambda listed: SPLITS.index(listed.split))
+    listing.unmasked = [listed for listed in listing.images if listed.split in masked and not listed.mask]
+    listing.truth = masked
+    used = {listed.mask for listed in listing.images}
     listing.stray_masks = sorted(name for name in mask_of.values() if name not in used)
 
 
@@ -182,13 +197,15 @@ def _kind(name: str, split: str) -> str:
     return PurePosixPath(name).suffix.lower() or "no suffix"
 
 
-def to_list(root: Path, images: Sequence[Found], sizes: np.ndarray) -> ImageList:
+def to_list(root: Path, images: Sequence[ListedFile], sizes: np.ndarray) -> ImageList:
     """The image list of some images.
 
     Args:
         sizes: (N, 2) height and width of the files.
     """
-    split, ids, path, folder, mask = ([found[column] for found in images] for column in range(len(Found._fields)))
+    split, ids, path, folder, mask = (
+        [listed[column] for listed in images] for column in range(len(ListedFile._fields))
+    )
     return ImageList(root, ids, path, split, sizes[:, 0], sizes[:, 1], folder, mask)
 
 
@@ -249,6 +266,12 @@ def read_images(path: Path) -> ImageList:
         raise UserError(f"{path} does not exist; run the stage prepare, which writes it") from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not whole ({error}); delete it and run the stage prepare again") from error
+
+
+def read_expected(path: Path) -> dict[str, int]:
+    """How many images each split of images.csv should have; more than it has where prepare.allow_missing was set."""
+    counts: dict[str, int] = read_json(path.with_name("summary.json")).get("expected", {})
+    return counts
 
 
 def _parse(reader: Iterator[list[str]], path: Path, root: Path) -> ImageList:

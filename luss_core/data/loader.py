@@ -79,10 +79,11 @@ def occurrences(values: np.ndarray) -> np.ndarray:
     """(n,) how often each value has occurred before."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(values) else []
-    lengths = np.diff([*starts, len(values)])
-    found = np.empty(len(values), np.int64)
-    found[order] = np.arange(len(values)) - np.repeat(starts, lengths)
+    place = np.arange(len(values))
+    begins = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(values)]
+    first = np.maximum.accumulate(np.where(begins, place, 0))
+    found = np.empty_like(place)
+    found[order] = place - first
     return found
 
 

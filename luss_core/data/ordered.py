@@ -12,8 +12,7 @@ from torch import Tensor
 
 from luss_core import group
 from luss_core.data.features import Features, write_features
-from luss_core.data.loader import Views
-from luss_core.data.store import Store
+from luss_core.data.loader import Images, Views
 from luss_core.data.whole import squares, to_network
 from luss_core.parallel import progress
 from luss_core.runtime import autocast
@@ -61,7 +60,7 @@ class TrainingImages:
 def write_vectors(
     out: Path,
     about: dict[str, Any],
-    pixels: Store,
+    pixels: Images,
     rows: np.ndarray,
     size: int,
     crop: int,

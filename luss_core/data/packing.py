@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Of the journal; work of another one is not gone on with."""
-LIBRARIES = ("pillow", "scikit-image", "scipy")
-"""Beside those of every provenance: other versions may make other pixels."""
+LIBRARIES = ("numpy", "pillow", "scikit-image", "scipy")
+"""Other versions may make other pixels."""
 STAT_BATCH = 4096
 
 
@@ -194,6 +194,16 @@ class Packing:
 
     def _sizes(self, shapes: np.ndarray) -> np.ndarray:
         return self.channels * shapes.prod(axis=1)
+
+
+def digest_of_source(names: Iterable[str]) -> str:
+    """A text that changes with the content of source files of this package: the commit would change with any file.
+
+    Args:
+        names: below luss_core/.
+    """
+    package = Path(__file__).parents[1]
+    return hashlib.sha256(b"".join(package.joinpath(name).read_bytes() for name in names)).hexdigest()
 
 
 def digest_of_files(folder: Path, names: Iterable[str], threads: int) -> str:

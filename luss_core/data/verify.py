@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from luss_core.data.features import open_hdf5
+from luss_core.data.hdf5 import open_hdf5
 from luss_core.data.store import Store, fingerprint
 from luss_core.errors import UserError
 from luss_core.parallel import progress

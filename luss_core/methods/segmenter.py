@@ -11,9 +11,9 @@ from luss_core.config import EncoderConfig, SegmenterConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.methods.base import Method, Output, Progress
-from luss_core.models.backbone import load_network
 from luss_core.models.encoder import Encoder, attention_weights
 from luss_core.models.heads import global_average
+from luss_core.models.weights import load_network
 
 
 class Segmented(NamedTuple):

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luss_core.config import EncoderConfig
-from luss_core.models.backbone import ResNet, load_network
+from luss_core.models.backbone import ResNet
 from luss_core.models.deeplab import DeepLabHead
 from luss_core.models.heads import global_average
+from luss_core.models.weights import load_network
 
 
 class Maps(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from safetensors import SafetensorError, safe_open
 
-from luss_core.data.features import open_hdf5
+from luss_core.data.hdf5 import open_hdf5
 from luss_core.io import read_json
 
 REASONS = 8

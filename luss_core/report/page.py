@@ -20,7 +20,7 @@ def render(template: str, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "share": share, "count": count, "duration": duration}
+    environment.filters |= {"number": number, "share": share, "count": count, "images": images, "duration": duration}
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
     page = environment.get_template(template).render(style=Markup(style), **context)
     # Names of files that are no UTF-8 hold lone surrogates, which no page can.
@@ -48,6 +48,12 @@ def share(value: float) -> str:
 
 def count(value: int) -> str:
     return f"{value:,}"
+
+
+def images(entry: dict[str, Any]) -> str:
+    """Of how many images a score is: 748, or 748 of 752 where some that should be there are missing."""
+    number, of = entry["images"], entry.get("of") or entry["images"]
+    return count(number) if number == of else f"{count(number)} of {count(of)}"
 
 
 def duration(seconds: float) -> str:

@@ -43,13 +43,20 @@ def main_split(scores: dict[str, Any]) -> str | None:
 
 
 def score_rows(scores: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row for each split and threshold rule, in the order of the splits: {split, rule, images, scores}."""
+    """One row for each split and threshold rule, in the order of the splits: {split, rule, images, of, scores}."""
     return [
-        {"split": split, "rule": rule, "images": entry["images"], "scores": entry[rule]}
+        {"split": split, "rule": rule, "images": entry["images"], "of": entry.get("of"), "scores": entry[rule]}
         for split, entry in (scores.get("splits") or {}).items()
         for rule in RULES
         if entry.get(rule)
     ]
+
+
+def incomplete(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The splits that were scored on fewer images than they should have."""
+    return {
+        split: entry for split, entry in scores["splits"].items() if entry["images"] != entry.get("of", entry["images"])
+    }
 
 
 def size_rows(entry: dict[str, Any]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from luss_core.report.comparison import Run, check_comparable, check_listing, fi
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.page import render, variables
 from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels, panel_rows
-from luss_core.report.tables import RULES, main_split
+from luss_core.report.tables import RULES, incomplete, main_split
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ def ablation(
         title=f"Ablation on {images.absolute().parent.parent.name}",
         columns=tables.COLUMNS,
         blocks=[{"rule": rule, "rows": table_rows(summary[summary["rule"] == rule])} for rule in RULES],
+        incomplete=incomplete(scores[0]),
         most_seeds=int(summary["seeds"].max()),
         titles={preset: tables.title(preset) for preset in presets},
         gain_columns=tables.GAINS,

@@ -16,7 +16,7 @@ from luss_core.report.colours import make_palette
 from luss_core.report.comparison import Run, aggregate, check_comparable, check_listing, first_runs, score_table
 from luss_core.report.page import render
 from luss_core.report.panels import Prediction, cluster_classes, make_panels, panel_rows
-from luss_core.report.tables import RULES, main_split
+from luss_core.report.tables import RULES, incomplete, main_split
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path
         split=split,
         columns=COLUMNS,
         blocks=score_blocks(aggregate(frame)),
+        incomplete=incomplete(scores[0]),
         most_seeds=int(frame.groupby("preset")["seed"].nunique().max()),
         charts=seed_charts(frame, split),
         runs=[(run, values["provenance"]) for run, values in zip(runs, scores, strict=True)],

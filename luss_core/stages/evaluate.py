@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from luss_core.config import EvaluateConfig
-from luss_core.data.images import ImageList, read_images, write_csv
+from luss_core.data.images import ImageList, read_expected, read_images, write_csv
 from luss_core.data.masks import at_threshold, image_size, read_mask, read_prediction, read_scored
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_json, write_json
@@ -97,7 +97,7 @@ def evaluate(
         UserError: masks are missing, of another size than their image, unreadable, or hold unknown ids.
     """
     check_classes(classes)
-    listing = read_images(images)
+    listing, expected = read_images(images), read_expected(images)
     items = {s: _items(listing, s, masks, scored) for s in listing.splits if (masks / s).is_dir()}
     if not items:
         raise UserError(f"{masks}: no folder of any of the splits {', '.join(listing.splits)}; run the stage infer")
@@ -111,7 +111,7 @@ def evaluate(
     content = {
         "classes": classes,
         "truth": search is not None,
-        "splits": {s: _split_scores(result, cfg) for s, result in judged.items()},
+        "splits": {s: _split_scores(result, expected.get(s), cfg) for s, result in judged.items()},
         "threshold": {
             "automatic": automatic,
             "rule": cut["rule"],
@@ -225,9 +225,11 @@ def _score(item: Item, classes: int, oracle: int, unknown: str) -> Seen:
     return Seen(kept, foreground, mask.size, automatic, at_oracle)
 
 
-def _split_scores(result: Result, cfg: EvaluateConfig) -> dict[str, Any]:
+def _split_scores(result: Result, expected: int | None, cfg: EvaluateConfig) -> dict[str, Any]:
+    """Of how many images, how many there should be, and the scores."""
     counts = {"automatic": result.automatic.finish(), "oracle": result.oracle.finish()}
-    return {"images": result.automatic.images, **{rule: scores(n, cfg.absent) for rule, n in counts.items()}}
+    images = result.automatic.images
+    return {"images": images, "of": expected or images, **{rule: scores(n, cfg.absent) for rule, n in counts.items()}}
 
 
 def _confusion(judged: dict[str, Result]) -> dict[str, Any] | None:
@@ -267,6 +269,8 @@ def _classes(counts: Counts) -> Iterator[tuple[float, float, int, int]]:
 def _report(content: dict[str, Any]) -> None:
     cut = content["threshold"]
     for split, entry in content["splits"].items():
+        if entry["images"] != entry["of"]:
+            log.warning("%s: scores of %d images where there should be %d", split, entry["images"], entry["of"])
         for rule in ("automatic", "oracle"):
             log.info(
                 "%s, %s threshold %.2f: mIoU %.2f, F %.2f, image accuracy %.2f",

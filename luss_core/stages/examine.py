@@ -21,8 +21,8 @@ from luss_core.errors import UserError
 from luss_core.io import atomic_folder, provenance, write_json
 from luss_core.metrics.consistency import CategorySums, view_cosines
 from luss_core.metrics.saliency import RULE, foreground_f, salient
-from luss_core.models.backbone import read_weights
 from luss_core.models.encoder import Encoder, load_encoder, split
+from luss_core.models.weights import read_weights
 from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)

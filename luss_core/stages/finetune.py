@@ -13,8 +13,8 @@ from luss_core.data.loader import Views
 from luss_core.data.store import Store
 from luss_core.io import provenance
 from luss_core.methods.segmenter import Segmenter
-from luss_core.models.backbone import save_weights
 from luss_core.models.encoder import load_encoder
+from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.train.loop import Resources, fit
 from luss_core.train.run import Run

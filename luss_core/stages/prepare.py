@@ -5,7 +5,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,12 +14,14 @@ import numpy as np
 
 from luss_core import io
 from luss_core.config import PrepareConfig
+from luss_core.data.benchmark import recognize
 from luss_core.data.check import check, read_sizes
 from luss_core.data.decode import stored_size
-from luss_core.data.images import SPLITS, Found, Listing, arrange, list_files, to_list, write_csv, write_images
-from luss_core.data.masks import IGNORE
-from luss_core.data.packing import Packing, digest_of_files
+from luss_core.data.images import SPLITS, ListedFile, Listing, arrange, list_files, to_list, write_csv, write_images
+from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
+from luss_core.data.packing import Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
+from luss_core.data.truth import expected
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
 from luss_core.parallel import batches, ordered_map, progress
@@ -31,24 +32,9 @@ HEADER_BATCH = 256
 DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
-TOO_MANY = "rejected-too-many.csv"
-"""The list when prepare gives up: no declared output, so that Snakemake does not delete it."""
 SHOWN = 5
-
-
-@dataclass
-class Outcome:
-    """What came of the files so far."""
-
-    rows: list[Found] = field(default_factory=list)
-    sizes: list[np.ndarray] = field(default_factory=list)
-    rejected: list[tuple[str, str]] = field(default_factory=list)
-    """Images that cannot be used."""
-    noted: list[tuple[str, str]] = field(default_factory=list)
-    """Masks that cannot be used; their images are kept."""
-    above: list[tuple[str, int]] = field(default_factory=list)
-    """Masks with ids above the number of classes."""
-    largest_id: int = 0
+SOURCE = ("data/check.py", "data/decode.py", "data/masks.py")
+"""What decides the packed batches, besides settings, files and libraries."""
 
 
 def prepare(
@@ -56,47 +42,53 @@ def prepare(
 ) -> None:
     """Check every file below ``root`` and pack the images, reduced, into ``out``/images.h5.
 
-    Files that cannot be used are listed in rejected.csv with the reason, and so are masks that are missing, damaged or
-    of another size than their image (the image is kept without). summary.json is written last. Goes on from ``state``
-    after an interruption, to the same files.
+    Files that cannot be used are listed in rejected.csv with the reason. In a split with ground truth they are an
+    error, and so are masks that are missing, damaged or of another size than their image, unless ``cfg.allow_missing``:
+    then they are listed as well (the image is kept without mask). summary.json, written last, says of each split how
+    many images should be there, and whether they are those of ImageNet-S. Goes on from ``state`` after an interruption,
+    to the same files.
 
     Args:
-        classes: C; None leaves the ids of the masks unchecked.
+        classes: C, so that a mistake shows before any training; no output depends on it. None leaves the ids of the
+            masks unchecked.
 
     Raises:
-        UserError: no images, too many rejected, mask ids above ``classes``, or ``out`` cannot be written.
+        UserError: no images, too many rejected, ground truth missing, mask ids above ``classes``, or ``out`` cannot be
+            written.
     """
     with io.locked(state, "preparing"):
-        for name in (*OUTPUTS, TOO_MANY):
+        for name in (*OUTPUTS, LISTED):
             io.remove(out / name)
         listing, problems = find(root, cfg.masks)
-        outcome = Outcome(rejected=problems)
-        candidates = list(_headers(cfg, root, listing, threads, outcome))
-        _stop_if_too_many(cfg, outcome, len(candidates), out)
+        outcome = Outcome(listing, rejected=problems)
+        candidates = list(_headers(cfg, root, threads, outcome))
+        images = [listed for listed, _ in candidates]
+        stop_if_too_many(cfg, outcome, len(images), out)
+        stop_if_missing(cfg, outcome, images, out)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
-        images = [found for found, _ in candidates]
         del candidates
         packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
         _check_space(out, size - packing.on_disk())
         _decode_all(cfg, root, images, threads, classes, packing, outcome)
         hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
-        _stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
-        _stop_if_above(outcome, classes)
-        about = io.provenance({"prepare": cfg.model_dump(mode="json"), "classes": classes})
+        stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
+        stop_if_missing(cfg, outcome, outcome.rows, out, hint)
+        stop_if_above(outcome, classes)
+        about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
-        summary = _write_lists(root, out, listing, outcome)
+        summary = _write_lists(root, out, outcome)
         packing.hand_over()
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
         shutil.rmtree(state)
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[Found], threads: int) -> dict[str, Any]:
-    """What decides the packed batches. The limit on rejected files does not: raised, it lets the work be finished."""
-    names = (name for found in images for name in (found.path, found.mask))
-    settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction"})
+def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], threads: int) -> dict[str, Any]:
+    """What decides the packed batches. How much may be missing does not: allowed more, the work can be finished."""
+    names = (name for listed in images for name in (listed.path, listed.mask))
+    settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction", "allow_missing"})
     files = digest_of_files(root, names, threads)
-    return io.provenance({"prepare": settings, "root": str(root.resolve()), "files": files})
+    return {"prepare": settings, "root": str(root.resolve()), "files": files, "source": digest_of_source(SOURCE)}
 
 
 def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]:
@@ -129,25 +121,25 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
 
 
 def _headers(
-    cfg: PrepareConfig, root: Path, listing: Listing, threads: int, outcome: Outcome
-) -> Iterator[tuple[Found, tuple[int, int]]]:
+    cfg: PrepareConfig, root: Path, threads: int, outcome: Outcome
+) -> Iterator[tuple[ListedFile, tuple[int, int]]]:
     """Images whose header is sound, with height and width before rotation."""
-    jobs = batches((found.path for found in listing.images), HEADER_BATCH)
+    jobs = batches((listed.path for listed in outcome.listing.images), HEADER_BATCH)
     results = ordered_map(partial(read_sizes, root, cfg.max_megapixels), jobs, threads)
-    images = iter(listing.images)
-    for batch in progress(results, len(listing.images), "headers", len):
+    images = iter(outcome.listing.images)
+    for batch in progress(results, len(outcome.listing.images), "headers", len):
         for size in batch:
-            found = next(images)
+            listed = next(images)
             if isinstance(size, str):
-                outcome.rejected.append((found.path, size))
+                outcome.rejected.append((listed.path, size))
             else:
-                yield found, size
+                yield listed, size
 
 
 def _decode_all(
     cfg: PrepareConfig,
     root: Path,
-    images: list[Found],
+    images: list[ListedFile],
     threads: int,
     classes: int | None,
     packing: Packing,
@@ -160,56 +152,34 @@ def _decode_all(
         _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
 
 
-def _without_split_ids(images: list[Found]) -> Iterator[list[Found]]:
+def _without_split_ids(images: list[ListedFile]) -> Iterator[list[ListedFile]]:
     """Batches in which all files of one id are together, so that one process can choose among them."""
-    batch: list[Found] = []
-    for found in images:
-        if len(batch) >= DECODE_BATCH and found[:2] != batch[-1][:2]:
+    batch: list[ListedFile] = []
+    for listed in images:
+        if len(batch) >= DECODE_BATCH and listed[:2] != batch[-1][:2]:
             yield batch
             batch = []
-        batch.append(found)
+        batch.append(listed)
     if batch:
         yield batch
 
 
-def _sort_out(images: list[Found], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
+def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
     """Add what ``check`` says of a batch."""
-    for found, reason, mask_reason, largest in zip(
+    for listed, reason, mask_reason, largest in zip(
         images, notes["reasons"], notes["mask_reasons"], notes["mask_ids"], strict=True
     ):
         if reason:
-            outcome.rejected.append((found.path, reason))
+            outcome.rejected.append((listed.path, reason))
             continue
         if mask_reason:
-            outcome.noted.append((found.mask, f"{mask_reason}; the image is kept without it"))
-            found = found._replace(mask="")
+            outcome.noted.append((listed.mask, f"{mask_reason}; the image is kept without it"))
+            listed = listed._replace(mask="")
         elif classes is not None and largest > classes:
-            outcome.above.append((found.mask, largest))
+            outcome.above.append((listed.mask, largest))
         outcome.largest_id = max(outcome.largest_id, largest)
-        outcome.rows.append(found)
+        outcome.rows.append(listed)
     outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
-
-
-def _stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Path, hint: str = "") -> None:
-    count, total = len(outcome.rejected), len(outcome.rejected) + usable
-    if usable and count <= cfg.max_rejected_fraction * total:
-        return
-    write_csv(out / TOO_MANY, ("path", "reason"), outcome.rejected)
-    shown = "".join(f"\n  {path!r}: {reason}" for path, reason in outcome.rejected[:SHOWN])
-    raise UserError(
-        f"{count} of {total} images cannot be used, more than prepare.max_rejected_fraction ="
-        f" {cfg.max_rejected_fraction:g} allows; mend or remove them, or raise it.{hint} All are listed in"
-        f" {out / TOO_MANY}; the first:{shown}"
-    )
-
-
-def _stop_if_above(outcome: Outcome, classes: int | None) -> None:
-    if outcome.above:
-        shown = "".join(f"\n  {path!r}: {largest}" for path, largest in outcome.above[:SHOWN])
-        raise UserError(
-            f"{len(outcome.above)} masks hold ids above classes = {classes} (largest found: {outcome.largest_id};"
-            f" {IGNORE} means ignore, and so does 255 in masks of one channel); correct `classes` or the masks:{shown}"
-        )
 
 
 def _check_space(out: Path, size: int) -> None:
@@ -227,19 +197,13 @@ def _check_space(out: Path, size: int) -> None:
         raise UserError(f"{out}: images.h5 needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free the disk")
 
 
-def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome) -> dict[str, Any]:
+def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
     """Write images.csv and rejected.csv.
 
     Returns:
         The content of summary.json, but for the provenance.
     """
-    broken = {path for path, _ in outcome.rejected}
-    missing = [
-        (found.path, "mask missing; the image is kept") for found in listing.unmasked if found.path not in broken
-    ]
-    masks_of_broken = {found.mask for found in listing.images if found.path in broken}
-    stray = [(path, "mask without an image") for path in listing.stray_masks if path not in masks_of_broken]
-    noted = outcome.noted + missing + stray
+    noted = outcome.all_noted()
     write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted))
     images = to_list(_root_from(out, root), outcome.rows, np.concatenate(outcome.sizes))
     write_images(out / "images.csv", images)
@@ -248,13 +212,15 @@ def _write_lists(root: Path, out: Path, listing: Listing, outcome: Outcome) -> d
     log.info("%d images in %s; set aside: %d, noted: %d", len(images), counts, len(outcome.rejected), len(noted))
     return {
         "root": images.root.as_posix(),
+        "expected": expected(outcome.listing),
         "images": counts,
-        "masks": dict(Counter(found.split for found in outcome.rows if found.mask)),
+        "masks": dict(Counter(listed.split for listed in outcome.rows if listed.mask)),
+        "benchmark": recognize(images),
         "categories": sorted(set(images.folder) - {""}),
         "largest_mask_id": outcome.largest_id,
         "rejected": len(outcome.rejected),
         "noted": len(noted),
-        "ignored": dict(sorted(listing.ignored.items())),
+        "ignored": dict(sorted(outcome.listing.ignored.items())),
     }
 
 

@@ -15,8 +15,8 @@ from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import provenance
 from luss_core.methods import build_method
-from luss_core.models.backbone import save_weights
 from luss_core.models.encoder import Encoder
+from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.train.loop import Resources, fit
 from luss_core.train.run import Run

@@ -18,7 +18,7 @@ from luss_core.data.baselines import centre_prior, spectral_residual
 from luss_core.data.check import attempt
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.masks import read_mask
-from luss_core.data.packing import Packed, Packing, digest_of_files, packed
+from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source, packed
 from luss_core.data.saliency import region_contrast
 from luss_core.data.saliency_folder import find_maps, raise_unusable, read_map
 from luss_core.data.store import Store
@@ -34,6 +34,11 @@ SCORED = ("prior", "centre", "spectral_residual")
 SCORED_SPLITS = ("validation", "test", "train")
 """The first of these that has masks is scored."""
 OUTPUTS = ("summary.json", "prior.h5")
+SOURCE = (
+    *("data/baselines.py", "data/decode.py", "data/masks.py", "data/palette.py", "data/saliency.py"),
+    *("data/saliency_folder.py", "metrics/saliency.py", "stages/prior.py"),
+)
+"""What decides the maps and their scores, besides settings, files and libraries."""
 FEWEST_LEVELS = 2
 """A set of maps that never reaches this value was written in 0..1 instead of 0..255."""
 
@@ -47,7 +52,7 @@ class Job(NamedTuple):
 
 
 @dataclass
-class Tally:
+class PriorSums:
     """Sums over the batches so far."""
 
     images: int = 0
@@ -91,19 +96,21 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
         folder = None if cfg.folder is None else Path(cfg.folder).expanduser()
         maps = None if folder is None else find_maps(folder, listing, threads)
         split = next((split for split in SCORED_SPLITS if any(listing.mask[row] for row in listing.rows(split))), "")
-        about = io.provenance({"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint})
+        settings = {"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint}
         masks = digest_of_files(listing.root, (job.mask for job in _jobs(listing, maps, split)), threads)
         own = digest_of_files(folder, maps, threads) if folder and maps else ""
         size = int(map_shapes(pixels.shapes, cfg.size).prod(axis=1).sum())
-        packing = Packing(state, out / "prior.h5", size, [about, str(listing.root), masks, own], channels=1)
-        tally, work = Tally(), partial(_make, cfg, pixels, listing.root, folder)
+        key = [settings, str(listing.root), masks, own, digest_of_source(SOURCE)]
+        packing = Packing(state, out / "prior.h5", size, key, channels=1)
+        sums, work = PriorSums(), partial(_make, cfg, pixels, listing.root, folder)
         for batch in packing.run(work, batches(_jobs(listing, maps, split), BATCH), threads, len(listing), "maps"):
-            tally.add(batch.notes)
+            sums.add(batch.notes)
         if folder is not None:
-            _stop_if_unusable(folder, tally, state)
+            _stop_if_unusable(folder, sums, state)
+        about = io.provenance(settings)
         packing.complete(about)
         packing.hand_over()
-        io.write_json(out / "summary.json", _summary(cfg, tally, split, about))
+        io.write_json(out / "summary.json", _summary(cfg, sums, split, about))
         shutil.rmtree(state)
 
 
@@ -163,34 +170,34 @@ def _scores(image: np.ndarray, saliency: np.ndarray, truth: np.ndarray) -> list[
     return [foreground_f(salient(np.asarray(plane)), truth) for plane in whole]
 
 
-def _stop_if_unusable(folder: Path, tally: Tally, state: Path) -> None:
+def _stop_if_unusable(folder: Path, sums: PriorSums, state: Path) -> None:
     """The work is of no use then: other maps must be read."""
-    unusable = bool(tally.problems) or tally.largest * 255 < FEWEST_LEVELS
+    unusable = bool(sums.problems) or sums.largest * 255 < FEWEST_LEVELS
     if unusable:
         shutil.rmtree(state)
-    if tally.problems:
-        raise_unusable(folder, [("maps that cannot be used", tally.problems)])
+    if sums.problems:
+        raise_unusable(folder, [("maps that cannot be used", sums.problems)])
     if unusable:
         raise UserError(
-            f"prior.folder {folder}: all maps are black; the greatest value is {tally.largest * 255:.0f} of 255."
+            f"prior.folder {folder}: all maps are black; the greatest value is {sums.largest * 255:.0f} of 255."
             " Write 255, not 1, for what stands out"
         )
 
 
-def _summary(cfg: PriorConfig, tally: Tally, split: str, about: dict[str, Any]) -> dict[str, Any]:
-    mean, salient_share, _ = (tally.statistics / max(tally.images, 1)).tolist()
+def _summary(cfg: PriorConfig, sums: PriorSums, split: str, about: dict[str, Any]) -> dict[str, Any]:
+    mean, salient_share, _ = (sums.statistics / max(sums.images, 1)).tolist()
     summary: dict[str, Any] = {
         "source": cfg.folder or "region contrast",
-        "images": tally.images,
-        "empty": tally.empty,
+        "images": sums.images,
+        "empty": sums.empty,
         "mean": mean,
         "salient": salient_share,
         "rule": RULE,
         "F": None,
     }
-    if tally.scored:
-        percent = (100 * tally.scores / tally.scored).tolist()
-        summary["F"] = {"split": split, "images": tally.scored, **dict(zip(SCORED, percent, strict=True))}
-        log.info("F on %d %s images: %.1f; centre %.1f, spectral residual %.1f", tally.scored, split, *percent)
-    log.info("%d maps, %.0f %% of the pixels salient, %d empty", tally.images, 100 * salient_share, tally.empty)
+    if sums.scored:
+        percent = (100 * sums.scores / sums.scored).tolist()
+        summary["F"] = {"split": split, "images": sums.scored, **dict(zip(SCORED, percent, strict=True))}
+        log.info("F on %d %s images: %.1f; centre %.1f, spectral residual %.1f", sums.scored, split, *percent)
+    log.info("%d maps, %.0f %% of the pixels salient, %d empty", sums.images, 100 * salient_share, sums.empty)
     return {**summary, "provenance": about}

@@ -131,7 +131,7 @@ def scored_context(result: dict[str, Any], split: str, table: Path, palette: Pal
         "split": split,
         "matched_on": result["matched_on"],
         "nmi": result["nmi"],
-        "main": {"images": entry["images"], "automatic": entry["automatic"], "oracle": entry.get("oracle")},
+        "main": {"oracle": None} | entry,
         "cards": METRICS,
         "score_rows": tables.score_rows(result),
         "class_rows": class_rows,

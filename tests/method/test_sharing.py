@@ -15,8 +15,8 @@ from luss_core.config import EncoderConfig, SegmenterConfig
 from luss_core.data.whole import portion
 from luss_core.errors import UserError
 from luss_core.methods.segmenter import Segmenter
-from luss_core.models.backbone import save_weights
 from luss_core.models.encoder import Encoder
+from luss_core.models.weights import save_weights
 from luss_core.runtime import make_device
 from tests.unit.prior_data import prepared
 from workflow_scripts import extract, infer, join, pretrain

@@ -192,7 +192,9 @@ def _scores(fake: FakeRun, rng: np.random.Generator) -> dict[str, Any]:
     counts = rng.integers(0, 40, (fake.classes + 1, fake.classes + 1)) + 400 * np.eye(fake.classes + 1, dtype=int)
     images = fake.classes * fake.per_class
     return common | {
-        "splits": {s: {"images": images, "automatic": measured(), "oracle": measured()} for s in foreground},
+        "splits": {
+            s: {"images": images, "of": images, "automatic": measured(), "oracle": measured()} for s in foreground
+        },
         "threshold": threshold | {"oracle": 24},
         "curve": {s: (40 - (np.arange(81) - 24) ** 2 / 60).clip(2).tolist() for s in foreground},
         "matched_on": "validation",

@@ -6,8 +6,9 @@ import torchvision
 
 from luss_core.config import SMALL_DECODER, BackboneConfig, EncoderConfig
 from luss_core.errors import UserError
-from luss_core.models.backbone import ResNet, read_weights, save_weights
+from luss_core.models.backbone import ResNet
 from luss_core.models.encoder import Encoder, load_encoder
+from luss_core.models.weights import read_weights, save_weights
 
 PUBLISHED = {"width": 64, "stem": "imagenet", "strides": (1, 2, 2, 2)}
 

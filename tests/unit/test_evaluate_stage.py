@@ -129,7 +129,7 @@ def test_scores_of_both_thresholds_equal_the_reference(tmp_path: Path) -> None:
     assert found["match"] == {str(k): v for k, v in curve[AUTOMATIC][0].items()} == {"0": 0, "1": 2, "2": 3, "3": 1}
     assert json.loads((tmp_path / "evaluate" / "match.json").read_text()) == found["match"]
     for split, images in (("train", 9), ("validation", 12), ("test", 7)):
-        assert found["splits"][split]["images"] == images
+        assert found["splits"][split]["images"] == found["splits"][split]["of"] == images
         for rule, level in (("automatic", AUTOMATIC), ("oracle", best)):
             wanted = official.evaluate(run.pairs(split, level), CLASSES, curve[level][0])
             assert_scores(found["splits"][split][rule], wanted)
@@ -189,8 +189,9 @@ def test_validation_without_truth_leaves_the_matching_to_test(tmp_path: Path) ->
 
 def test_images_without_truth_are_not_scored(tmp_path: Path) -> None:
     run = make_run(tmp_path, {"validation": 6}, {"validation": 5})
+    write_json(tmp_path / "prepare" / "summary.json", {"root": str(tmp_path / "data"), "expected": {"validation": 12}})
     found = run.evaluate()
-    assert found["splits"]["validation"]["images"] == 6
+    assert (found["splits"]["validation"]["images"], found["splits"]["validation"]["of"]) == (6, 12)
     wanted = official.evaluate(run.pairs("validation", AUTOMATIC), CLASSES, {0: 0, 1: 2, 2: 3, 3: 1})
     assert_scores(found["splits"]["validation"]["automatic"], wanted)
 

@@ -19,8 +19,8 @@ from luss_core.data.masks import IGNORE, read_mask
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
-from luss_core.models.backbone import save_weights
 from luss_core.models.encoder import Encoder, load_encoder
+from luss_core.models.weights import save_weights
 from luss_core.runtime import autocast
 from luss_core.stages.examine import examine, stretched
 

@@ -1,62 +1,21 @@
 """The stage prepare on folders with everything that goes wrong in practice."""
 
-import csv
 import os
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from folders import OUTPUTS, PATIENT, imagenet_s, prepare, put, rejected, save
 from pictures import bomb, picture
 from PIL import ExifTags, Image
 
 from luss_core import io
 from luss_core.config import PrepareConfig
-from luss_core.data.images import read_images
+from luss_core.data.images import read_expected, read_images
 from luss_core.data.masks import write_mask
 from luss_core.data.store import Store
 from luss_core.errors import UserError
-from luss_core.stages import prepare as stage
-
-OUTPUTS = ["images.csv", "images.h5", "rejected.csv", "summary.json"]
-PATIENT = PrepareConfig(max_rejected_fraction=1)
-
-
-def prepare(cfg: PrepareConfig, *, out: Path, **more) -> None:
-    stage.prepare(cfg, out=out, state=out.with_name(f"{out.name}.state"), **more)
-
-
-def save(path: Path, height=60, width=90, seed=0, **options) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture(height, width, seed).save(path, **options)
-    return path
-
-
-def put(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def rejected(out: Path, name="rejected.csv") -> dict[str, str]:
-    with (out / name).open(newline="", errors="surrogateescape") as file:
-        header, *rows = csv.reader(file)
-    assert header == ["path", "reason"]
-    assert len({path for path, _ in rows}) == len(rows)
-    return dict(map(tuple, rows))
-
-
-def imagenet_s(root: Path) -> Path:
-    """Two categories, three splits, masks for two of them."""
-    for split, count in (("train", 3), ("validation", 2), ("test", 2)):
-        for folder in ("cat", "dog"):
-            for i in range(count):
-                save(root / split / folder / f"{i}.jpg", 90 + i, 120, seed=i)
-                if split != "train":
-                    ids = np.zeros((90 + i, 120), np.uint16)
-                    ids[20:40, 30:60], ids[40:42, 30:60] = 1 + (folder == "dog"), 1000
-                    write_mask(root / f"{split}-segmentation" / folder / f"{i}.png", ids)
-    return root
 
 
 def test_rows_of_list_and_store_agree(tmp_path):
@@ -77,8 +36,9 @@ def test_rows_of_list_and_store_agree(tmp_path):
         split = images.split[row]
         assert images.mask[row] == ("" if split == "train" else f"{split}-segmentation/{images.id[row]}.png")
     summary = io.read_json(out / "summary.json")
-    assert summary["images"] == {"train": 6, "validation": 4, "test": 4}
+    assert summary["images"] == summary["expected"] == {"train": 6, "validation": 4, "test": 4}
     assert summary["masks"] == {"validation": 4, "test": 4}
+    assert summary["benchmark"] is None
     assert (summary["categories"], summary["largest_mask_id"], summary["rejected"]) == (["cat", "dog"], 2, 0)
     assert summary["provenance"]["settings"]["prepare"]["short_side"] == 45
 
@@ -188,6 +148,8 @@ def test_masks_that_cannot_be_used_are_listed_and_their_images_kept(tmp_path):
     assert all(images.mask[row] for row in images.rows("test"))
     summary = io.read_json(out / "summary.json")
     assert (summary["rejected"], summary["noted"], summary["masks"]) == (1, 4, {"test": 4})
+    # with the image that only the stray mask tells of
+    assert summary["expected"] == read_expected(out / "images.csv") == {"train": 6, "validation": 5, "test": 4}
 
 
 def test_a_mask_is_compared_with_the_upright_image(tmp_path):
@@ -254,8 +216,8 @@ def test_too_many_rejected_is_an_error_with_a_list_that_stays(tmp_path, kind):
         with pytest.raises(UserError, match=r"7 of 20 images cannot be used.*\n  '01.jpg': .*\n") as error:
             prepare(cfg, root=root, out=out, threads=1)
         assert str(error.value).count("\n") == 5
-        assert [p.name for p in out.iterdir()] == ["rejected-too-many.csv"]
-        assert len(rejected(out, "rejected-too-many.csv")) == 7
+        assert [p.name for p in out.iterdir()] == ["unusable.csv"]
+        assert len(rejected(out, "unusable.csv")) == 7
     prepare(PrepareConfig(max_rejected_fraction=0.35), root=root, out=out, threads=1)
     assert sorted(p.name for p in out.iterdir()) == OUTPUTS
 

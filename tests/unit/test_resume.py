@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from pictures import picture
 from prior_data import prepared, save_map, state_of
 
+from luss_core import io
 from luss_core.config import PrepareConfig, PriorConfig
 from luss_core.data.images import read_images
 from luss_core.data.masks import write_mask
@@ -69,8 +71,8 @@ elif moment == "summary":
 elif moment == "slow":
     Packing._add = slow
 if stage == "prepare":
-    prepare.prepare(PrepareConfig(short_side=40, max_rejected_fraction=1), root=data / "photographs", out=out,
-                    state=state, threads=int(threads))
+    cfg = PrepareConfig(short_side=40, max_rejected_fraction=1, allow_missing=True)
+    prepare.prepare(cfg, root=data / "photographs", out=out, state=state, threads=int(threads))
 else:
     prior.prior(PriorConfig(), images=data / "prepare/images.csv", store=data / "prepare/images.h5", out=out,
                 state=state, threads=int(threads))
@@ -86,7 +88,8 @@ def data(tmp_path_factory) -> Path:
         picture(50 + i, 60, i).save(folder / "train" / "cat" / f"more{i}.jpg")
     (folder / "train" / "cat" / "broken.png").write_bytes((folder / "train" / "cat" / "0.png").read_bytes()[:200])
     write_mask(folder / "test-segmentation" / "cat" / "1.png", np.zeros((9, 9), np.uint16))
-    prepare(PrepareConfig(short_side=40), root=folder, out=root / "prepare", state=root / "state", threads=1)
+    cfg = PrepareConfig(short_side=40, allow_missing=True)
+    prepare(cfg, root=folder, out=root / "prepare", state=root / "state", threads=1)
     return root
 
 
@@ -218,6 +221,33 @@ def test_a_change_of_settings_or_files_begins_anew_and_says_so(data, tmp_path, m
     assert caplog.text.count("beginning anew") == 2
 
 
+@pytest.mark.parametrize("stage", ["prepare", "prior"])
+def test_another_commit_goes_on_but_other_source_or_libraries_begin_anew(data, tmp_path, monkeypatch, stage):
+    """An edit of the README must not throw away hours of decoding."""
+    made = interrupt(monkeypatch, stage, "check" if stage == "prepare" else "_make", 3)
+    store = {"images": data / "prepare/images.csv", "store": data / "prepare/images.h5"}
+    paths = {"out": tmp_path / "out", "state": tmp_path / "state", "threads": 1}
+    runs = {
+        "prepare": partial(prepare, PrepareConfig(), root=data / "photographs", **paths),
+        "prior": partial(prior, PriorConfig(), **store, **paths),
+    }
+
+    def lines_after() -> int:
+        made.clear()
+        with pytest.raises(Interrupted):
+            runs[stage]()
+        return lines_of(tmp_path / "state")
+
+    assert lines_after() == 4
+    monkeypatch.setattr(io, "_commit", lambda: "another+")
+    assert lines_after() == 7
+    module = sys.modules[f"luss_core.stages.{stage}"]
+    monkeypatch.setattr(module, "digest_of_source", lambda _: "other")
+    assert lines_after() == 4
+    monkeypatch.setattr(io, "versions", lambda _: {"numpy": "0"})
+    assert lines_after() == 4
+
+
 def lines_of(state: Path) -> int:
     return (state / "journal.jsonl").read_bytes().count(b"\n")
 
@@ -250,6 +280,10 @@ def test_a_higher_limit_on_rejected_files_finishes_the_work(data, tmp_path, monk
     with pytest.raises(UserError, match="1 of 19 images cannot be used.* not in the files, delete .*state first"):
         prepare(PrepareConfig(max_rejected_fraction=0.01), **paths, threads=1)
     assert len(made) == BATCHES["prepare"]
-    prepare(PrepareConfig(max_rejected_fraction=0.1), **paths, threads=1)
+    with pytest.raises(
+        UserError, match=r"\(test\), images or masks .* 1 in all.* not in the files, delete .*state first"
+    ):
+        prepare(PrepareConfig(max_rejected_fraction=0.1), **paths, threads=1)
+    prepare(PrepareConfig(max_rejected_fraction=0.1, allow_missing=True), **paths, threads=1)
     assert len(made) == BATCHES["prepare"]
     assert not (tmp_path / "state").exists()

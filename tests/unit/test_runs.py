@@ -160,3 +160,14 @@ def test_the_folder_of_the_cache_is_a_whole_path(tmp_path, monkeypatch):
     for wrong in (tmp_path.name, str(tmp_path / "none")):
         with pytest.raises(UserError, match="SNAKEMAKE_OUTPUT_CACHE"):
             runs.cache_folder({"SNAKEMAKE_OUTPUT_CACHE": wrong})
+
+
+def test_masks_with_more_categories_than_are_looked_for_stop_before_any_work(tmp_path):
+    summary = tmp_path / "summary.json"
+    runs.check_classes(Config(classes=7), summary)
+    summary.write_text('{"largest_mask_id": 8}')
+    runs.check_classes(Config(classes=8), summary)
+    with pytest.raises(
+        UserError, match=r"classes = 7, but .*summary.json says .* ids up to 8; set classes to 8 or more"
+    ):
+        runs.check_classes(Config(classes=7), summary)

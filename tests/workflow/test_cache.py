@@ -69,6 +69,7 @@ FORCED = ("--forcerun", "prior", "pretrain", "extract")
     ("settings", "missed"),
     [
         ({"cluster": {"restarts": 3}, "dataset": "tiny"}, set()),
+        ({"classes": 9}, set()),
         ({"extract": {"batch_size": 4}}, {"extract"}),
         ({"pretrain": {"method": {"epsilon": 0.1}}}, {"pretrain", "extract"}),
         ({"seeds": [1]}, {"pretrain", "extract"}),

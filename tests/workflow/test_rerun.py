@@ -81,12 +81,18 @@ def test_parts_of_extraction_and_inference_end_in_the_same_files(finished, proje
         ({"synthesize": {"seed": 5}}, SYNTHESIZE),
         ({"presets": {"shape": {"cluster": {"restarts": 3}}}}, CLUSTER),
         ({"presets": {"unused": {"cluster": {"restarts": 3}}}, "seeds": [0], "environment": "luss-gpu"}, set()),
-        ({"classes": 7}, PREPARE),
+        ({"classes": 9}, CLUSTER | EXAMINE),
     ],
 )
 def test_a_setting_runs_its_stage_again(finished, tmp_path, settings, expected):
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(settings))
     assert finished.planned("--configfile", TINY, tmp_path / "changed.yaml") == expected
+
+
+def test_masks_of_more_categories_than_are_looked_for_stop_before_any_work(finished):
+    run = finished.snakemake("--dry-run", "--configfile", TINY, "--config", "classes=7")
+    assert run.returncode == 1
+    assert "error: config: classes = 7, but results/tiny/prepare/summary.json" in run.stdout + run.stderr
 
 
 def test_the_order_of_keys_and_comments_in_config_yaml_do_not_count(project):
