@@ -23,7 +23,7 @@ SETTINGS = {
     "attention": False,
     "method": {"name": "swav", "prototypes": 4, "hidden": 8, "dim": 8},
     "views": {"crops": [{"count": 2, "size": 24, "scale": [0.5, 1]}]},
-    "train": {"batch_size": 4, "warmup_epochs": 0, "optimizer": "sgd", "lr": 1e-3},
+    "train": {"batch_size": 4, "warmup_epochs": 0, "optimizer": "sgd", "lr": 1e-3, "precision": "float32"},
 }
 
 
