@@ -109,6 +109,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add_state(parser)
     parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
     add_processes(parser)
+    parser.add_argument(
+        "--checkpoint-minutes", type=float, default=10.0, help="minutes between checkpoints; 0: one after every step"
+    )
     parser.add_argument("--nodes", type=int, default=1, help="machines of a SLURM job that train together")
     parser.add_argument(
         "--meet", metavar="HOST:PORT", help="where the machines find each other; srun is told by itself"
@@ -144,7 +147,8 @@ def together(args: argparse.Namespace, stage: str, argv: list[str] | None, run: 
     threads = max(1, args.threads // local)
     own = make_device(args.device, threads, int(os.environ.get("LOCAL_RANK", "0")), local)
     with group.joined(own):
-        run(Resources(own, 0 if own.type == "cpu" else max(1, threads - 1), threads))
+        workers = 0 if own.type == "cpu" else max(1, threads - 1)
+        run(Resources(own, workers, threads, getattr(args, "checkpoint_minutes", Resources.checkpoint_minutes)))
 
 
 def section(kind: type[S], stage: str, settings: str) -> S:

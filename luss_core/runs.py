@@ -10,9 +10,28 @@ from typing import Any
 from pydantic import ValidationError
 
 from luss_core.cli import explain
-from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Section, Stages, with_settings_of_method
+from luss_core.config import (
+    METHODS,
+    RUN_STAGES,
+    STAGES,
+    Config,
+    PretrainConfig,
+    Section,
+    Stages,
+    with_settings_of_method,
+)
+from luss_core.digests import content
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_json
+
+COMMON = "+common"
+"""Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
+
+PIPELINE = ("extract", "cluster", "finetune", "infer")
+"""The stages of that pipeline, which `ablation_pipeline` may change."""
+
+CHAIN = ("pretrain", *PIPELINE, "evaluate")
+"""Each works on what the one before it made."""
 
 
 def load(values: Mapping[str, Any]) -> Config:
@@ -27,12 +46,18 @@ def load(values: Mapping[str, Any]) -> Config:
         raise UserError(explain(error, "config", Config)) from error
     _check_methods(config)
     for preset in config.presets:
+        if preset.endswith(COMMON):
+            raise UserError(f"config: presets.{preset}: names in {COMMON} are those of the ablation; rename it")
         resolve(config, preset)
     for key in ("run", "controls", "ablation"):
         for preset in getattr(config, key):
             if preset not in config.presets:
                 raise UserError(f"{key}: unknown preset {preset!r}; {_known(preset, list(config.presets))}")
-            _check_batches(config, preset)
+    found = presets(config)
+    for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
+        _check_batches(config, preset, found[preset])
+    for row in config.ablation:
+        _check_batches(config, row, found[row + COMMON])
     return config
 
 
@@ -46,16 +71,27 @@ def _check_methods(config: Config) -> None:
             raise UserError(explain(error, "config", METHODS[name].config, f"methods.{name}")) from error
 
 
-def _check_batches(config: Config, preset: str) -> None:
+def _check_batches(config: Config, preset: str, stages: Stages) -> None:
     """Whether the processes of a training can share its batches evenly."""
     processes = config.gpus * config.nodes
     for stage in ("pretrain", "finetune"):
-        size = getattr(resolve(config, preset), stage).train.batch_size
+        size = getattr(stages, stage).train.batch_size
         if size % processes:
             raise UserError(
                 f"config: gpus = {config.gpus} on nodes = {config.nodes} cannot share {stage}.train.batch_size = {size}"
                 f" of {preset} evenly; make it a multiple of {processes}"
             )
+
+
+def presets(config: Config) -> dict[str, Stages]:
+    """Every preset, resolved, and behind them the rows of the ablation as <row>+common.
+
+    Those of config.yaml come first, in its order, whatever the order in which a user's file brings them: Snakemake puts
+    that before them, and ``makers`` goes by the order.
+    """
+    ours = [name for name in Config.model_fields["presets"].default if name in config.presets]
+    found = {name: resolve(config, name) for name in dict.fromkeys((*ours, *config.presets))}
+    return found | {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.ablation}
 
 
 def resolve(config: Config, preset: str) -> Stages:
@@ -77,10 +113,47 @@ def resolve(config: Config, preset: str) -> Stages:
     ) | config.pretrain.method.model_dump(exclude_unset=True)
     merged = merge(base, changes)
     merged["pretrain"] = with_settings_of_method(merged["pretrain"], config.methods)
+    return _validated(merged, place)
+
+
+def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
+    """The sections of the stages for a row of the ablation: the same for every row but for ``pretrain``.
+
+    Raises:
+        UserError: ablation_pipeline has an unknown section or key, a value out of range, or one that does not suit the
+            row's encoder.
+    """
+    for section in config.ablation_pipeline:
+        if section not in PIPELINE:
+            reason = "rows have it from their presets" if section == "pretrain" else "no part of the pipeline"
+            raise UserError(f"config: ablation_pipeline.{section}: {reason}; {_known(section, PIPELINE)}")
+    base = config.model_dump(include=set(STAGES)) | {"pretrain": encoder}
     try:
-        return Stages.model_validate(merged)
+        return _validated(merge(base, config.ablation_pipeline), "ablation_pipeline")
+    except UserError as error:
+        raise UserError(f"{error} (ablation: {row})") from error
+
+
+def _validated(values: Mapping[str, Any], place: str) -> Stages:
+    try:
+        return Stages.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, "config", Stages, place)) from error
+
+
+def makers(presets: Mapping[str, Stages], stage: str) -> dict[str, str]:
+    """For each preset the one whose output of ``stage`` is its own: the first with the same settings up to there.
+
+    Args:
+        presets: all of them; one that is put before others may take outputs over, one that is added behind never does.
+        stage: of CHAIN.
+    """
+    sections = CHAIN[: CHAIN.index(stage) + 1]
+    first: dict[str, str] = {}
+    return {
+        name: first.setdefault("".join(settings(getattr(stages, section)) for section in sections), name)
+        for name, stages in presets.items()
+    }
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,23 +189,11 @@ def cache_folder(environment: Mapping[str, str]) -> str:
 def contents(files: Iterable[Path]) -> str:
     """Digest of what files hold, and of the libraries here.
 
-    A store of pixels may be large; it says itself what it holds.
-
     Raises:
         FileNotFoundError: a file is not there yet.
     """
-    held = [*map(_content, files), json.dumps(provenance({})["libraries"])]
+    held = [*map(content, files), json.dumps(provenance({})["libraries"])]
     return hashlib.sha256("".join(held).encode()).hexdigest()
-
-
-def _content(file: Path) -> str:
-    with file.open("rb") as stream:
-        if file.suffix == ".h5":
-            import h5py
-
-            with h5py.File(stream) as store:
-                return str(store.attrs["fingerprint"])
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def check_classes(config: Config, summary: Path) -> None:

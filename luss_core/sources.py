@@ -1,7 +1,8 @@
-"""Which source files a stage is made of, and a digest of each that comments and docstrings do not change.
+"""Which source files a stage is made of, and a digest of each that comments, docstrings and messages do not change.
 
 Snakemake does not see edits inside a package. The Snakefile therefore writes, for each stage, a small file of these
 digests, and the rule of the stage has it as an input: an edit runs that stage and what follows again, and no other.
+Of a training, which may take days, only what decides its numbers counts, and its checkpoints carry the same digests.
 Imports no torch, since it runs each time the Snakefile is read.
 """
 
@@ -10,26 +11,54 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from luss_core import io
+from luss_core.config import METHODS
 from luss_core.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+ROOT = Path(__file__).parents[1]
 PACKAGE = "luss_core"
+TRAININGS = ("pretrain", "finetune")
 
 UNTRACKED = {
     "luss_core": "the version number",
     "luss_core.config": "the values that reach a stage are parameters of its rule already",
     "luss_core.cli": "reads arguments and shows errors",
-    "luss_core.errors": "one exception",
+    "luss_core.digests": "names what files hold",
+    "luss_core.errors": "exceptions",
+    "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
+    "luss_core.sources": "looks at source",
 }
 """Modules that do not count, nor what they import, and why."""
+
+UNTRACKED_IN_TRAINING = {
+    "luss_core.data.features": "gives vectors and pseudo labels as they were written; these are one of the settings",
+    "luss_core.data.hdf5": "opens files for the readers",
+    "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
+    "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
+    "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
+    "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
+    "luss_core.parallel": "spreads work over processes, in order",
+    "luss_core.train.folder": "keeps checkpoints; going on from one changes nothing",
+    "luss_core.train.interruption": "says when to write a checkpoint",
+    "luss_core.train.journal": "writes numbers down",
+}
+"""Modules that do not count for a training either. The readers count for the stages before it (`prepare`, `prior`,
+`extract`, `cluster`), so its job runs after an edit of them; it then gives what it made, unless what they read differs.
+"""
+
+NUMERIC = ("torch", "torchvision", "numpy")
+"""Libraries that decide the numbers of a training."""
+
+LOGGERS = ("log", "logger")
+LOGGED = ("debug", "info", "warning", "error", "exception")
 
 PAGES = (".html", ".css", ".js")
 """Files of the package that are no modules; they count where a module of the same folder does."""
@@ -38,39 +67,58 @@ LOCKS = Path(".snakemake") / "locks"
 """Where Snakemake marks, in the working folder, that a run is going on."""
 
 
-def imports(script: Path, root: Path, extra: Iterable[str] = ()) -> list[Path]:
+def of_stage(stage: str, root: Path = ROOT, method: str | None = None) -> dict[str, str]:
+    """Digest of each file that a stage is made of, by its path below ``root``.
+
+    Args:
+        root: folder that holds the package and the scripts.
+        method: the algorithm of pretrain.
+    """
+    extra = [METHODS[method].implementation.partition(":")[0]] if method else []
+    files = imports(root / "workflow_scripts" / f"{stage}.py", root, extra, training=stage in TRAININGS)
+    return {str(file.relative_to(root)): digest(file) for file in files}
+
+
+def of_training(stage: str, method: str | None = None) -> str:
+    """SHA-256 of the source that decides the numbers of a training, as `of_stage`, and of the libraries that do."""
+    found = [of_stage(stage, method=method), io.versions(NUMERIC)]
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def imports(script: Path, root: Path, extra: Iterable[str] = (), *, training: bool = False) -> list[Path]:
     """Files that a script is made of: itself, the modules of luss_core it imports, directly or not, and their pages.
 
     Args:
         script: a Python file outside the package.
         root: folder that holds the package.
         extra: dotted names of modules that are imported by name only while running.
+        training: leave out what decides no number of a training.
 
     Returns:
         Sorted paths.
     """
     seen: set[Path] = {script}
-    waiting = [*_imported(script, root), *(_file(name, root) for name in extra)]
+    waiting = [*_imported(script, root, training), *(_file(name, root, training) for name in extra)]
     while waiting:
         file = waiting.pop()
         if file is not None and file not in seen:
             seen.add(file)
-            waiting += _imported(file, root)
+            waiting += _imported(file, root, training)
     pages = {page for file in seen - {script} for page in file.parent.iterdir() if page.suffix in PAGES}
     return sorted(seen | pages)
 
 
 @cache
 def digest(file: Path) -> str:
-    """SHA-256 of what a file does: layout, comments and docstrings of Python source do not count."""
+    """SHA-256 of what a file does: layout, comments, docstrings and messages of Python source do not count."""
     content = file.read_bytes()
     if file.suffix == ".py":
         content = repr(_plain(_parse(file))).encode()
     return hashlib.sha256(content).hexdigest()
 
 
-def record(path: Path, files: Iterable[Path], root: Path, tracked: bool = True) -> None:
-    """Write the digests of ``files`` to ``path`` if they differ from what is there.
+def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None:
+    """Write ``digests`` to ``path`` if they differ from what is there.
 
     Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
     taken for one made from the edited source.
@@ -83,7 +131,7 @@ def record(path: Path, files: Iterable[Path], root: Path, tracked: bool = True) 
     """
     if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
         return
-    text = json.dumps({str(file.relative_to(root)): digest(file) for file in files}, indent=1) + "\n"
+    text = json.dumps(digests, indent=1) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     try:
@@ -100,12 +148,12 @@ def _parse(file: Path) -> ast.Module:
 
 
 @cache
-def _imported(file: Path, root: Path) -> frozenset[Path]:
+def _imported(file: Path, root: Path, training: bool) -> frozenset[Path]:
     """Files of the package that one file imports, with the packages around them."""
     package = ".".join(file.relative_to(root).parts[:-1])
     names = {name for node in _statements(_parse(file)) for name in _names(node, package)}
     names |= {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}  # packages run as well
-    return frozenset(found for name in names if (found := _file(name, root)) is not None)
+    return frozenset(found for name in names if (found := _file(name, root, training)) is not None)
 
 
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:
@@ -131,21 +179,25 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
             yield f"{base}.{alias.name}"
 
 
-def _file(name: str, root: Path) -> Path | None:
+def _file(name: str, root: Path, training: bool) -> Path | None:
     """The file of a module of the package; None for other names and for what does not count."""
-    if name in UNTRACKED or name.startswith("luss_core.config.") or name.partition(".")[0] != PACKAGE:
+    if name in UNTRACKED or (training and name in UNTRACKED_IN_TRAINING):
+        return None
+    if name.startswith("luss_core.config.") or name.partition(".")[0] != PACKAGE:
         return None
     place = root.joinpath(*name.split("."))
     return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
 
 
 def _plain(node: Any) -> Any:
-    """A syntax tree as nested tuples, without texts that stand alone and without empty fields.
+    """A syntax tree as nested tuples, without texts that stand alone, messages and empty fields.
 
     Fields that a Python version added and that are empty are left out, so that another Python gives the same tree.
     """
     if isinstance(node, list):
-        return tuple(_plain(item) for item in node if not _is_text(item))
+        return tuple(_plain(item) for item in node if not (_is_text(item) or _is_logging(item)))
+    if _is_user_error(node):
+        return ("Raise", "UserError")
     if isinstance(node, ast.AST):
         fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if value not in (None, []))
         return (type(node).__name__, *fields)
@@ -154,3 +206,21 @@ def _plain(node: Any) -> Any:
 
 def _is_text(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _is_logging(node: Any) -> bool:
+    """Whether a statement says something to the user and does nothing else."""
+    if isinstance(node, ast.If):  # on a condition that calls nothing
+        calls = any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(node.test))
+        return not calls and all(map(_is_logging, [*node.body, *node.orelse]))
+    call = node.value if isinstance(node, ast.Expr) else None
+    place = call.func if isinstance(call, ast.Call) else None
+    if not isinstance(place, ast.Attribute) or not isinstance(place.value, ast.Name):
+        return False
+    return place.value.id in LOGGERS and place.attr in LOGGED
+
+
+def _is_user_error(node: Any) -> bool:
+    """Whether a statement ends with a message to the user, whatever it says."""
+    call = node.exc if isinstance(node, ast.Raise) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "UserError"

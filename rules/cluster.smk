@@ -1,7 +1,7 @@
 rule cluster:
     """Step 2b: categories found by k-means, and the pseudo label of every image."""
     input:
-        features=FEATURES,
+        features=features_of,
         images=rules.prepare.output.images,
         code=code("cluster"),
     output:

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from luss_core import runs, sources
+from luss_core import rows, runs, sources
 from luss_core.config import METHODS, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
@@ -22,11 +22,20 @@ def or_stop(function, *arguments):
 
 
 CONFIG = or_stop(runs.load, config)
-PRESETS = {name: runs.resolve(CONFIG, name) for name in CONFIG.presets}
+PRESETS = runs.presets(CONFIG)
+MAKERS = {
+    stage: runs.makers(PRESETS, stage)
+    for stage in ("pretrain", "extract", "cluster", "evaluate")
+}
+# Each row of the ablation, and the preset whose masks are those of its encoder in the common pipeline.
+ROWS = {row: row for row in CONFIG.ablation}
+COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
+ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
-WITH_CONTROLS = list(dict.fromkeys((*CONFIG.run, *CONFIG.controls)))
+RUNS = {name: name for name in CONFIG.run}
+WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
 DATA = f"results/{CONFIG.dataset}"
 or_stop(runs.check_classes, CONFIG, Path(DATA, "prepare", "summary.json"))
@@ -69,7 +78,11 @@ DEVICE = (
 )
 GPUS = 0 if DEVICE == "cpu" else CONFIG.gpus
 # On several nodes the rule itself calls srun, and GPUs are counted by node.
-TRAINING = {"gpu": GPUS, "nodes": CONFIG.nodes}
+TRAINING = {
+    "gpu": GPUS,
+    "nodes": CONFIG.nodes,
+    "checkpoint_minutes": f"{CONFIG.checkpoint_minutes:g}",
+}
 if CONFIG.nodes > 1:
     TRAINING |= {"gpu": 0, "tasks": CONFIG.nodes, "mpi": "srun"}
     TRAINING |= {"gres": f"gpu:{GPUS}"} if GPUS else {}
@@ -116,6 +129,36 @@ def prior_argument(wildcards, input):
     return f"--prior {input.prior}" if input.prior else ""
 
 
+def made_for(wildcards, stage, output):
+    """The output of a stage that a run goes on from: of the first preset that has the same settings up to there.
+
+    So presets that differ in later stages train one encoder. Presets of the user come behind those of config.yaml, and
+    a new one last: it takes over what is there and never moves it.
+    """
+    maker = MAKERS[stage][wildcards.preset]
+    return expand(output, preset=maker, seed=wildcards.seed)[0]
+
+
+def encoder_of(wildcards):
+    return made_for(wildcards, "pretrain", rules.pretrain.output.encoder)
+
+
+def pretrain_log_of(wildcards):
+    return made_for(wildcards, "pretrain", rules.pretrain.output.steps)
+
+
+def features_of(wildcards):
+    return made_for(wildcards, "extract", FEATURES)
+
+
+def clusters_of(wildcards):
+    return made_for(wildcards, "cluster", rules.cluster.output.clusters)
+
+
+def balance_of(wildcards):
+    return made_for(wildcards, "cluster", rules.cluster.output.balance)
+
+
 def shared(stage):
     """Whether the output of a stage may come from the cache that runs share, see docs/cache.md.
 
@@ -146,23 +189,18 @@ def share():
         workflow.get_rule(stage)._benchmark = None
 
 
-def record_code():
+def record_source():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run.
 
     Also for a dry run, which could not tell otherwise what an edit of the source runs again.
     """
-    modules = {
-        stage: (stage, [])
-        for stage in (*STAGES, "compare", "ablation", "join")
-        if stage != "pretrain"
-    }
+    made = {stage: (stage, None) for stage in (*STAGES, "compare", "ablation", "join")}
+    del made["pretrain"]
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
-        modules[f"pretrain-{method}"] = "pretrain", [
-            METHODS[method].implementation.partition(":")[0]
-        ]
-    for name, (stage, extra) in modules.items():
-        files = sources.imports(BASE / "workflow_scripts" / f"{stage}.py", BASE, extra)
-        sources.record(Path(CODE.format(stage=name)), files, BASE, CONFIG.track_code)
+        made[f"pretrain-{method}"] = "pretrain", method
+    for name, (stage, method) in made.items():
+        digests = sources.of_stage(stage, BASE, method)
+        sources.record(Path(CODE.format(stage=name)), digests, CONFIG.track_code)
 
 
 def of_runs(pattern, presets):
@@ -170,9 +208,13 @@ def of_runs(pattern, presets):
     return expand(pattern, preset=presets, seed=CONFIG.seeds)
 
 
-def run_arguments(presets):
-    """--run PRESET:SEED:FOLDER for every run of the presets."""
-    return " ".join(of_runs(f"--run {{preset}}:{{seed}}:{RUN}", presets))
+def run_arguments(presets, option="--run"):
+    """OPTION NAME:SEED:FOLDER for every run of the presets, each called as the mapping has it."""
+    return " ".join(
+        text
+        for name, preset in presets.items()
+        for text in of_runs(f"{option} {name}:{{seed}}:{RUN}", [preset])
+    )
 
 
 def pages_message():
@@ -186,4 +228,4 @@ def pages_message():
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 
 
-or_stop(record_code)
+or_stop(record_source)

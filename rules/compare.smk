@@ -28,7 +28,7 @@ rule compare:
         mem_mb=3000,
         runtime="1h",
     params:
-        runs=run_arguments(CONFIG.run),
+        runs=run_arguments(RUNS),
         settings=runs.settings(CONFIG.report),
     shell:
         "python -m workflow_scripts.compare {params.runs} --images {input.images} --store {input.store}"

@@ -5,7 +5,7 @@ rule evaluate:
         masks=MASKS,
         scored=SCORED,
         threshold=THRESHOLD,
-        balance=rules.cluster.output.balance,
+        balance=balance_of,
         code=code("evaluate"),
     output:
         scores=report(

@@ -3,7 +3,7 @@ rule examine:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
-        encoder=rules.pretrain.output.encoder,
+        encoder=encoder_of,
         prior=prior_of_preset,
         code=code("examine"),
     output:

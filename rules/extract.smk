@@ -3,7 +3,7 @@ rule extract:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
-        encoder=rules.pretrain.output.encoder,
+        encoder=encoder_of,
         code=code("extract"),
     output:
         features=in_parts(FEATURES, f"{RUN}/extract/part{PART}.h5"),

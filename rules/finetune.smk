@@ -2,8 +2,8 @@ rule finetune:
     """Step 3: a segmenter that learned from the pseudo labels. Goes on from its state when it was stopped."""
     input:
         store=rules.prepare.output.store,
-        encoder=rules.pretrain.output.encoder,
-        clusters=rules.cluster.output.clusters,
+        encoder=encoder_of,
+        clusters=clusters_of,
         code=code("finetune"),
     output:
         segmenter="<run>/finetune/segmenter.safetensors",
@@ -30,4 +30,5 @@ rule finetune:
         " --clusters {input.clusters} --classes {params.classes} --seed {wildcards.seed}"
         " --state {params.state} --out {output.segmenter} --log {output.steps}"
         " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
+        " --checkpoint-minutes {resources.checkpoint_minutes}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -32,4 +32,5 @@ rule pretrain:
         f" --state {STATE}/pretrain"
         " --out {output.encoder} --log {output.steps}"
         " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
+        " --checkpoint-minutes {resources.checkpoint_minutes}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
@@ -60,6 +61,7 @@ __all__ = [
     "MethodConfig",
     "Name",
     "Need",
+    "PipelineConfig",
     "Positive",
     "PrepareConfig",
     "PretrainConfig",
@@ -67,6 +69,8 @@ __all__ = [
     "RUN_STAGES",
     "Registered",
     "ReportConfig",
+    "RowConfig",
+    "RowsConfig",
     "SMALL_DECODER",
     "STAGES",
     "Section",
@@ -76,11 +80,6 @@ __all__ = [
     "SwAVConfig",
     "SynthesizeConfig",
     "TrainConfig",
-    "PLAIN",
-    "S4",
-    "TAUGHT",
-    "UNTRAINED",
-    "WHOLE",
     "ViewsConfig",
     "with_settings_of_method",
 ]
@@ -120,12 +119,12 @@ class Stages(Section):
         return self
 
 
-WHOLE = {"segmenter": {"attend": False, "encoder": "trained", "head_lr": 1.0}}
-"""Fine-tuning of the whole network, as in the paper, where no prior teaches the attention."""
-S4 = {"segmenter": {**WHOLE["segmenter"], "features": "stage4"}}
+WHOLE = {"attend": False, "encoder": "trained", "head_lr": 1.0}
+"""The whole network is fine-tuned and the maximum of the activation map decides what is foreground, as in the paper."""
+FROM_STAGE4 = {"features": "stage4", **WHOLE}
 """The same, segmented from stage 4 of the backbone: without a loss on pixels, those of the decoder's output are not
 told apart (embedded set, mIoU of the row attention: 35 to 39 from stage 4, 18 to 22 from the output)."""
-TAUGHT = {"segmenter": {**S4["segmenter"], "attend": True}}
+TAUGHT = {**FROM_STAGE4, "attend": True}
 """The same where a prior teaches the attention, which decides what is foreground."""
 PLAIN = {"decoder": None, "attention": False, "method": {"name": "swav"}}
 UNTRAINED = {**PLAIN, "train": {"epochs": 0}}
@@ -136,7 +135,7 @@ def _preset(method: str) -> dict[str, Any]:
     pretrain = {**METHODS[method].pretrain, "method": {"name": method}}
     if METHODS[method].whole:
         return {"pretrain": pretrain}
-    return {"pretrain": {"decoder": None, "attention": False, **pretrain}, "finetune": WHOLE}
+    return {"pretrain": {"decoder": None, "attention": False, **pretrain}, "finetune": {"segmenter": WHOLE}}
 
 
 class Config(Stages):
@@ -151,16 +150,20 @@ class Config(Stages):
     run: Annotated[tuple[Name, ...], Field(min_length=1)] = ("shape",)
     """Which of `presets` to run."""
     ablation: tuple[Name, ...] = ("swav", "deeplab", "attention", "shape-prior", "i2p", "shape")
-    """Which of `presets` `snakemake ablation` runs and sets beside each other: Table 5 of the LUSS paper. Up to
-    shape-prior
-    they are segmented from stage 4 of the backbone: no loss tells the pixels of the decoder's output apart (mIoU of
-    attention, embedded set, from there: 20). The paper does not say what its rows are segmented from."""
+    """Which of `presets` are the rows of `snakemake ablation`: Table 5 of the LUSS paper. It sets them beside each
+    other twice: each encoder in one pipeline, `ablation_pipeline`, and each preset as it stands below."""
+    ablation_pipeline: dict[Name, dict[str, Any]] = {"finetune": {"segmenter": {"features": "output", **WHOLE}}}
+    """How the masks of all rows are made: laid over extract, cluster, finetune and infer of this file, in place of what
+    the preset says of them, so that rows differ in `pretrain` alone. The default is what the paper says: the whole
+    network is fine-tuned and the maximum of the activation map decides what is foreground; from which map it segments
+    it does not say, here from the last. The results of row R lie in R+common."""
     controls: tuple[Name, ...] = ("random", "colour", "single")
     """Which of `presets` `snakemake controls` runs as well, and sets beside `run` on one page."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     """One run of each preset for every seed."""
     track_code: bool = True
-    """Run a stage again when the source that it imports has changed (comments and docstrings do not count)."""
+    """Run a stage again when the source that it imports has changed. Comments, docstrings and messages do not count; of
+    a training, which may take days, only what decides its numbers does."""
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto"
     """What networks compute on. auto: the GPU if there is one, else the processor; several `gpus` are never replaced
     by processors."""
@@ -171,29 +174,35 @@ class Config(Stages):
     """Machines of a cluster that share each batch of a training, each with `gpus`."""
     shards: Positive = 1
     """Jobs into which the images of extraction and inference are divided."""
+    checkpoint_minutes: float = Field(10, ge=0)
+    """Minutes between checkpoints of a training; SIGTERM and Ctrl-C bring one as well. 0: one after every step."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
     presets: dict[Name, dict[str, Any]] = {
         **{name: _preset(name) for name in METHODS},
-        "shape-s4": {
-            "pretrain": {"method": {"name": "shape"}},
-            "extract": {"features": "stage4"},
-            "finetune": {"segmenter": {"features": "stage4"}},
+        "deeplab": {
+            "pretrain": {"attention": False, "method": {"name": "swav"}},
+            "finetune": {"segmenter": FROM_STAGE4},
         },
-        "deeplab": {"pretrain": {"attention": False, "method": {"name": "swav"}}, "finetune": S4},
-        "attention": {"pretrain": {"method": {"name": "swav"}}, "finetune": S4},
+        "attention": {"pretrain": {"method": {"name": "swav"}}, "finetune": {"segmenter": FROM_STAGE4}},
         "shape-prior": {
             "pretrain": {"method": {"name": "shape", "i2p_weight": 0.0, "p2p_weight": 0.0}},
-            "finetune": TAUGHT,
+            "finetune": {"segmenter": TAUGHT},
         },
         "i2p": {"pretrain": {"method": {"name": "shape", "p2p_weight": 0.0}}},
-        "random": {"pretrain": UNTRAINED, "finetune": WHOLE},
-        "colour": {"pretrain": UNTRAINED, "extract": {"features": "colour_histogram"}, "finetune": WHOLE},
-        "single": {"pretrain": UNTRAINED, "cluster": {"assign": "single"}, "finetune": WHOLE},
+        "random": {"pretrain": UNTRAINED, "finetune": {"segmenter": WHOLE}},
+        "colour": {
+            "pretrain": UNTRAINED,
+            "extract": {"features": "colour_histogram"},
+            "finetune": {"segmenter": WHOLE},
+        },
+        "single": {"pretrain": UNTRAINED, "cluster": {"assign": "single"}, "finetune": {"segmenter": WHOLE}},
     }
-    """Named settings: what each changes in the sections of this file."""
+    """Named settings: what each changes in the sections of this file. Presets with equal settings of pretrain share the
+    encoder of the first of them, and so on stage by stage up to the clusters; add yours behind these, so that no
+    encoder becomes another's."""
 
     @model_validator(mode="after")
     def _each_run_once(self) -> Self:

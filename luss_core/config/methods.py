@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Discriminator, Field, Tag
 
-from luss_core.config.base import Positive, Section
+from luss_core.config.base import Fraction, Positive, Section
 
 if TYPE_CHECKING:
     from luss_core.config.training import PretrainConfig
@@ -115,6 +115,58 @@ class ShapeConfig(SwAVConfig):
             )
 
 
+class BYOLConfig(MethodConfig):
+    """BYOL, arXiv:2006.07733: predicts what a slowly following copy makes of the other view."""
+
+    name: Literal["byol"] = "byol"
+    hidden: Positive = 256
+    """Width of the hidden layers of projection and prediction; 4096 in the paper."""
+    dim: Positive = 64
+    """Width of the projection; 256 in the paper."""
+    momentum: Fraction = 0.99
+    """With which the copy follows at first; it rises to 1 by half a cosine. In the paper 0.996 for 1,000 epochs, 0.99
+    for up to 300."""
+
+
+class NPIDConfig(MethodConfig):
+    """NPID, arXiv:1805.01978: tells every image from all others by what is remembered of them.
+
+    The loss is the cross-entropy among the image and the drawn negatives, as in later code; the paper estimates the
+    whole softmax by noise contrast with a constant.
+    """
+
+    views: ClassVar[int] = 1
+
+    name: Literal["npid"] = "npid"
+    dim: Positive = 64
+    """Width of the embedding; 128 in the paper."""
+    negatives: Positive = 512
+    """Images drawn for each image; all others where there are fewer. 4096 in the paper's code for 1.28 million."""
+    temperature: float = Field(0.07, gt=0)
+    momentum: Fraction = 0.5
+    """Share of what was remembered of an image that stays when it is seen again."""
+
+
+class DeepClusterConfig(MethodConfig):
+    """DeepCluster, arXiv:1807.05520: learns to tell the clusters that its own features form.
+
+    The colours change as for the other methods, in place of the paper's Sobel filter, which its AlexNet looked through.
+    """
+
+    views: ClassVar[int] = 1
+
+    name: Literal["deepcluster"] = "deepcluster"
+    clusters: int = Field(64, gt=1)
+    """10,000 in the paper for 1.28 million images; several times the categories."""
+    components: int = Field(32, ge=1)
+    """Whitened principal components that are clustered; 256 in the paper."""
+    iterations: Positive = 20
+    """Of k-means."""
+    every_epochs: Positive = 4
+    """Epochs from one clustering to the next; 1 in the paper, where an epoch has 5,000 steps. Each begins with a new
+    classifier, which 15 steps do not teach."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A method in the registry."""
@@ -132,9 +184,31 @@ class Registered:
 
 _SWAV = {"prototypes": 12, "hidden": 16, "dim": 8, "freeze_prototypes_steps": 2, "queue": 16, "queue_start_epoch": 1}
 
+_MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
+"""Colour jitter of BYOL, App. B of its paper."""
+
 METHODS: dict[str, Registered] = {
     "swav": Registered(SwAVConfig, "luss_core.methods.swav:SwAV", _SWAV),
     "shape": Registered(ShapeConfig, "luss_core.methods.shape:Shape", {**_SWAV, "grid": 3}, whole=True),
+    "byol": Registered(
+        BYOLConfig,
+        "luss_core.methods.byol:BYOL",
+        tiny={"hidden": 16, "dim": 8},
+        pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
+    ),
+    "npid": Registered(
+        NPIDConfig,
+        "luss_core.methods.npid:NPID",
+        tiny={"dim": 8, "negatives": 16, "temperature": 0.5},
+        pretrain={
+            "views": {"jitter": 1.0, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.4, "blur": 0}
+        },
+    ),
+    "deepcluster": Registered(
+        DeepClusterConfig,
+        "luss_core.methods.deepcluster:DeepCluster",
+        tiny={"clusters": 5, "components": 6, "every_epochs": 1},
+    ),
 }
 """By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
 

@@ -104,10 +104,6 @@ class TrainConfig(Section):
     """Trust coefficient; larc and lars only."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 autocast where the processor or GPU computes in it, float32 elsewhere."""
-    checkpoint_epochs: Positive = 5
-    """Epochs between checkpoints."""
-    checkpoint_minutes: float = Field(10, gt=0)
-    """Minutes after which there is a checkpoint in any case. SIGTERM and Ctrl-C bring one as well."""
 
     @model_validator(mode="after")
     def _milestones_of_the_step_schedule(self) -> Self:

@@ -18,8 +18,8 @@ KEYS = ("preset", "split", "rule")
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run, and what it is called."""
+class ScoredRun:
+    """One run that was scored, and what it is called."""
 
     preset: str
     seed: int
@@ -43,7 +43,7 @@ class Run:
         return self.folder / "examine" / "attention"
 
 
-def parse_run(text: str) -> Run:
+def parse_run(text: str) -> ScoredRun:
     """PRESET:SEED:DIR, where DIR is the folder of a run or its scores.json.
 
     Raises:
@@ -52,12 +52,12 @@ def parse_run(text: str) -> Run:
     preset, _, rest = text.partition(":")
     seed, _, place = rest.partition(":")
     if not (preset and seed.isdecimal() and place):
-        raise UserError(f"--run {text}: give PRESET:SEED:DIR, for example swav:0:results/embedded/swav/seed0")
+        raise UserError(f"run {text}: give PRESET:SEED:DIR, for example swav:0:results/embedded/swav/seed0")
     path = Path(place)
-    return Run(preset, int(seed), path.parents[1] if path.name == "scores.json" else path)
+    return ScoredRun(preset, int(seed), path.parents[1] if path.name == "scores.json" else path)
 
 
-def check_comparable(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> None:
+def check_comparable(runs: Sequence[ScoredRun], scores: Sequence[dict[str, Any]]) -> None:
     """Stop unless all runs were scored on the same images and classes.
 
     Raises:
@@ -66,7 +66,16 @@ def check_comparable(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> N
     names = [(run.preset, run.seed) for run in runs]
     for run, name in zip(runs, names, strict=True):
         if names.count(name) > 1:
-            raise UserError(f"--run {run.preset}:{run.seed} is given more than once; give each preset and seed once")
+            raise UserError(f"run {run.preset}:{run.seed} is given more than once; give each preset and seed once")
+    check_alike(runs, scores)
+
+
+def check_alike(runs: Sequence[ScoredRun], scores: Sequence[dict[str, Any]]) -> None:
+    """The same, for runs that may have a preset and seed in common.
+
+    Raises:
+        UserError: a run without ground truth, other classes, splits or numbers of images.
+    """
     for run, values in zip(runs, scores, strict=True):
         if not values["truth"]:
             raise UserError(f"{run.scores} has no scores: no ground truth was found, so there is nothing to compare")
@@ -76,7 +85,7 @@ def check_comparable(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> N
             )
 
 
-def check_listing(images: ImageList, run: Run, scores: dict[str, Any]) -> None:
+def check_listing(images: ImageList, run: ScoredRun, scores: dict[str, Any]) -> None:
     """Stop unless the scores are of the images with ground truth of the list.
 
     Raises:
@@ -91,7 +100,7 @@ def check_listing(images: ImageList, run: Run, scores: dict[str, Any]) -> None:
             )
 
 
-def first_runs(runs: Sequence[Run]) -> list[int]:
+def first_runs(runs: Sequence[ScoredRun]) -> list[int]:
     """Position of the run with the smallest seed of each preset, in the order of the presets."""
     first: dict[str, int] = {}
     for k, run in enumerate(runs):
@@ -100,7 +109,7 @@ def first_runs(runs: Sequence[Run]) -> list[int]:
     return list(first.values())
 
 
-def score_table(runs: Sequence[Run], scores: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def score_table(runs: Sequence[ScoredRun], scores: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One row for each run, split and threshold rule: preset, seed, split, rule and every score, in percent."""
     rows = [
         {"preset": run.preset, "seed": run.seed, "split": split, "rule": rule}
@@ -123,6 +132,26 @@ def aggregate(table: pd.DataFrame) -> pd.DataFrame:
     """
     grouped = table.drop(columns="seed").groupby(list(KEYS), sort=False)
     return grouped.agg(["mean", "std", "count"])
+
+
+def cells(means: pd.DataFrame, deviations: pd.DataFrame) -> list[list[dict[str, Any]]]:
+    """For each row what its cells show: mean, std, and whether the mean is the greatest of its column.
+
+    Where all of a column are the same, none is.
+    """
+    greatest = [column.max() if column.nunique() > 1 else None for _, column in means.items()]
+    return [
+        [
+            {"mean": none(mean), "std": none(std), "best": mean == most}
+            for mean, std, most in zip(*columns, greatest, strict=True)
+        ]
+        for columns in zip(means.to_numpy(), deviations.to_numpy(), strict=True)
+    ]
+
+
+def none(value: float) -> float | None:
+    """None for NaN, as pages and JSON have it."""
+    return None if pd.isna(value) else float(value)
 
 
 def _scored_on(scores: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from luss_core.report.comparison import Run
+from luss_core.report.comparison import ScoredRun, none
 from luss_core.report.tables import RULES
 
 
@@ -69,7 +69,7 @@ def paper(preset: str) -> dict[str, float]:
 
 
 def run_table(
-    runs: Sequence[Run], scores: Sequence[dict[str, Any]], measures: Sequence[dict[str, Any]]
+    runs: Sequence[ScoredRun], scores: Sequence[dict[str, Any]], measures: Sequence[dict[str, Any]]
 ) -> pd.DataFrame:
     """One row for each run and threshold rule: preset, seed, rule and LABELS; NaN where something is undefined.
 
@@ -128,11 +128,6 @@ def gains(table: pd.DataFrame, rule: str) -> list[tuple[str, list[Gain]]]:
             cells.append(Gain(none(difference.mean()), none(difference.std()), stated))
         found.append((after, cells))
     return found
-
-
-def none(value: float) -> float | None:
-    """None for NaN, as pages and JSON have it."""
-    return None if pd.isna(value) else float(value)
 
 
 def _of(entry: dict[str, Any], rule: str) -> dict[str, Any]:

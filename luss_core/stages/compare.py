@@ -13,7 +13,15 @@ from luss_core.data.store import Store
 from luss_core.io import atomic, read_json, write_text
 from luss_core.report.charts import dot_chart
 from luss_core.report.colours import make_palette
-from luss_core.report.comparison import Run, aggregate, check_comparable, check_listing, first_runs, score_table
+from luss_core.report.comparison import (
+    ScoredRun,
+    aggregate,
+    cells,
+    check_comparable,
+    check_listing,
+    first_runs,
+    score_table,
+)
 from luss_core.report.page import render
 from luss_core.report.panels import Prediction, cluster_classes, make_panels, panel_rows
 from luss_core.report.tables import RULES, incomplete, main_split
@@ -36,7 +44,7 @@ COLUMNS = (
 """Score and heading."""
 
 
-def compare(cfg: ReportConfig, *, runs: Sequence[Run], images: Path, store: Path, out: Path, table: Path) -> None:
+def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store: Path, out: Path, table: Path) -> None:
     """Write scores.csv (a row for each run, split and rule) and a page that sets the presets side by side.
 
     Raises:
@@ -81,15 +89,10 @@ def score_blocks(aggregated: pd.DataFrame) -> list[dict[str, Any]]:
     for split in dict.fromkeys(aggregated.index.get_level_values("split")):
         for rule in RULES:
             part = aggregated.xs((split, rule), level=("split", "rule"))
-            means = {key: part[key, "mean"] for key, _ in COLUMNS}
-            best = {key: values.max() if values.nunique() > 1 else None for key, values in means.items()}
+            means, deviations = (part[[(key, name) for key, _ in COLUMNS]] for name in ("mean", "std"))
             rows = [
-                {
-                    "preset": preset,
-                    "seeds": int(row["mIoU", "count"]),
-                    "cells": [_cell(row[key], best[key]) for key, _ in COLUMNS],
-                }
-                for preset, row in part.iterrows()
+                {"preset": preset, "seeds": int(seeds), "cells": row}
+                for preset, seeds, row in zip(part.index, part["mIoU", "count"], cells(means, deviations), strict=True)
             ]
             blocks.append({"split": split, "rule": rule, "rows": rows})
     return blocks
@@ -109,8 +112,3 @@ def seed_charts(frame: pd.DataFrame, split: str) -> list[tuple[str, str]]:
 
 def _values(frame: pd.DataFrame, preset: str, rule: str, key: str) -> list[float]:
     return frame[(frame["preset"] == preset) & (frame["rule"] == rule)][key].dropna().tolist()
-
-
-def _cell(values: pd.Series, best: float | None) -> dict[str, Any]:
-    mean, std = (None if pd.isna(values[name]) else float(values[name]) for name in ("mean", "std"))
-    return {"mean": mean, "std": std, "best": mean is not None and mean == best}

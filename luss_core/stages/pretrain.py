@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from luss_core import group
+from luss_core import group, sources
 from luss_core.config import PretrainConfig, ShapeConfig
 from luss_core.data.beside import TrueMasks, folder_labels, frame_partners
 from luss_core.data.images import ImageList, read_images
@@ -18,8 +18,8 @@ from luss_core.methods import build_method
 from luss_core.models.encoder import Encoder
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
+from luss_core.train.folder import TrainingFolder, inputs
 from luss_core.train.loop import Resources, fit
-from luss_core.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -48,20 +48,19 @@ def pretrain(
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
     pixels, listing = Store(store), read_images(images)
-    saliency = _saliency(cfg, prior, pixels)
-    run = Run(state, settings | {"data": pixels.fingerprint} | ({"prior": saliency.fingerprint} if saliency else {}))
-    with run.locked():
+    views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed)
+    folder = TrainingFolder(state, settings | inputs(views), sources.of_training("pretrain", cfg.method.name))
+    with folder.locked():
         torch.manual_seed(derive_seed(seed, 1))
-        views = training_views(cfg, listing, pixels, saliency, seed)
         method = build_method(cfg.method, Encoder(cfg.encoder), len(views))
         check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
-        fit(method, views, cfg.train, run, resources)
+        fit(method, views, cfg.train, folder, resources)
         if group.rank():
             return
         about = {"encoder": cfg.encoder.model_dump(mode="json"), "provenance": provenance(settings)}
         save_weights(out, method.encoder, about)
-        run.hand_over(log)
+        folder.hand_over(log)
 
 
 def training_views(

@@ -18,10 +18,10 @@ from luss_core.data.ordered import TrainingImages
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.batchnorm import synchronized
 from luss_core.runtime import autocast, derive_seed
+from luss_core.train.folder import TrainingFolder
 from luss_core.train.interruption import Interruption
 from luss_core.train.journal import Journal
 from luss_core.train.optim import learning_rate, make_optimizer
-from luss_core.train.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,21 @@ class Resources:
     workers: int = 0
     """Processes that prepare batches."""
     threads: int = 1
+    checkpoint_minutes: float = 10.0
+    """Between checkpoints of a training; 0: one after every step."""
 
 
 def fit(
-    method: Method, views: Views, cfg: TrainConfig, run: Run, resources: Resources, stop: int | None = None
+    method: Method,
+    views: Views,
+    cfg: TrainConfig,
+    folder: TrainingFolder,
+    resources: Resources,
+    stop: int | None = None,
 ) -> None:
-    """Train for cfg.epochs, going on from the checkpoint of ``run`` if it has one made with the same settings.
+    """Train for cfg.epochs, going on from the checkpoint of ``folder`` if it has one made with the same settings.
 
-    Writes run.checkpoint (whole state) and run.log (one object a step). ``stop`` ends after so many steps, as an
+    Writes folder.checkpoint (whole state) and folder.log (one object a step). ``stop`` ends after so many steps, as an
     interruption would. With 0 epochs the method stays as it is. Several processes (`luss_core.group`) share each
     batch, and their number may change from one start to the next.
 
@@ -60,13 +67,13 @@ def fit(
         synchronized(method, device)
     method.to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(method, cfg, method.lr_scale)
-    start = restore(method, optimizer, run, device)
+    start = restore(method, optimizer, folder, device)
     if start:
-        log.info("going on from step %d of %d (%s)", start, total, run.checkpoint)
+        log.info("going on from step %d of %d (%s)", start, total, folder.checkpoint)
     network = group.parallel(method, device)
     loader = make_loader(views, cfg.batch_size, start, min(total, stop or total), resources.workers, device)
-    last, images = min(total, stop or total), TrainingImages(views, device, cfg.precision, run.folder)
-    with run.open_log(start) as file, Interruption(cfg.checkpoint_minutes) as interruption:
+    last, images = min(total, stop or total), TrainingImages(views, device, cfg.precision, folder.path)
+    with folder.open_log(start) as file, Interruption(resources.checkpoint_minutes) as interruption:
         journal = Journal(file, method.warning, total, per_epoch)
         for first, end in stretches(start, last, per_epoch if method.works_between_epochs else last):
             if method.works_between_epochs and first % per_epoch == 0:
@@ -80,11 +87,10 @@ def fit(
                 out = train_step(method, optimizer, batch.to(device), cfg, progress, network)
                 journal.add(progress, lr, out)
                 done = step + 1
-                due = interruption.due(done, device)
-                if due or done % (cfg.checkpoint_epochs * per_epoch) == 0 or done in (total, stop):
+                if interruption.due(done, device) or done in (total, stop):
                     journal.flush()
                     state = {"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()}
-                    run.save(state | {"whole": done == total})
+                    folder.save(state | {"whole": done == total})
                     if done < total:
                         interruption.saved(done)
 
@@ -114,9 +120,9 @@ def epoch_order(method: Method, size: int, seed: int, epoch: int) -> np.ndarray:
     return shuffled(size, seed)(epoch) if own is None else own
 
 
-def restore(method: Method, optimizer: Optimizer, run: Run, device: torch.device) -> int:
-    """Load the checkpoint of a run, if there is one; the number of steps it has made."""
-    state = run.load(device)
+def restore(method: Method, optimizer: Optimizer, folder: TrainingFolder, device: torch.device) -> int:
+    """Load the checkpoint of a training, if there is one; the number of steps it has made."""
+    state = folder.load(device)
     if state is None:
         return 0
     method.load_state_dict(state["method"])

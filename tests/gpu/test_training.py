@@ -66,7 +66,7 @@ def test_bfloat16_is_float32_but_for_rounding(name, device, tmp_path):
 def test_the_host_never_waits_within_a_step(name, device):
     method = make(name).to(device).to(memory_format=torch.channels_last).train()
     cfg = TRAIN.model_copy(update={"precision": "auto"})
-    optimizer, batch = make_optimizer(method, cfg, method.lr_scale), batch_of(8)
+    optimizer, batch = make_optimizer(method, cfg, method.lr_scale), batch_of(8, name)
     batch = batch.pin_memory() if device == "cuda" else batch
     for _ in range(3):  # the queue fills, and libraries choose their kernels
         train_step(method, optimizer, batch.to(torch.device(device)), cfg, LATE)

@@ -15,9 +15,9 @@ from luss_core.config import METHODS, TrainConfig
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 from luss_core.methods import Method
 from luss_core.models.batchnorm import synchronized
+from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, fit
-from luss_core.train.run import Run
-from tests.method.test_methods import CPU, TRAIN, make, views
+from tests.method.test_methods import CPU, TRAIN, make, views, views_of
 
 NAMES = (*METHODS, "segmenter", "attended")
 STEPS, STOP = 6, 3
@@ -36,7 +36,8 @@ def train(
     method = make(name)
     if hasattr(method.cfg, "queue_start_epoch"):
         method.cfg = method.cfg.model_copy(update={"queue_start_epoch": 0})
-    fit(method, views(), cfg, Run(folder, {"name": name}), Resources(device, workers), stop)
+    resources = Resources(device, workers, checkpoint_minutes=0)
+    fit(method, views(cfg=views_of(name)), cfg, TrainingFolder(folder, {"name": name}), resources, stop)
     return method
 
 

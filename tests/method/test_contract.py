@@ -19,9 +19,9 @@ from luss_core.data.ordered import TrainingImages
 from luss_core.errors import UserError
 from luss_core.methods import Method, Output, Progress
 from luss_core.models.encoder import Encoder, pool
+from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, begin_epoch, epoch_order, fit, stretches, train_step
 from luss_core.train.optim import make_optimizer
-from luss_core.train.run import Run
 from tests.method.test_methods import CPU, IMAGES, NAMES, PLAIN, TRAIN, VIEWS, Textures, batch_of, make, views
 
 HALF = IMAGES // 2
@@ -60,7 +60,7 @@ class Means(Method):
 
 def fitted(folder: Path, stop: int | None = None, workers: int = 0) -> Means:
     method = Means()
-    fit(method, views(), TRAIN, Run(folder, {}), Resources(CPU, workers), stop)
+    fit(method, views(), TRAIN, TrainingFolder(folder, {}), Resources(CPU, workers), stop)
     return method
 
 
@@ -207,7 +207,7 @@ def test_a_step_waits_for_no_gpu(name):
     method = make(name).train()
     optimizer = make_optimizer(method, TRAIN)
     for step in (0, 7, 8):  # The first steps make the state of the optimiser, counters included.
-        batch = batch_of(8)
+        batch = batch_of(8, name)
         counters = [state["step"] for state in optimizer.state.values() if "step" in state]
         with Waits(counters) as waits:
             train_step(method, optimizer, batch, TRAIN, Progress(step, 15, 5))

@@ -7,7 +7,7 @@ import torch
 
 from luss_core.errors import UserError
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
-from luss_core.train.run import Run
+from luss_core.train.folder import TrainingFolder
 from tests.method import gloo
 from tests.method.test_methods import TRAIN, make
 
@@ -56,7 +56,7 @@ def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two)
 
 def test_one_process_goes_on_where_two_stopped(two, tmp_path):
     shutil.copytree(two["folder"], tmp_path, dirs_exist_ok=True)
-    assert Run(tmp_path, {"name": "shape"}).load(gloo.CPU)["step"] == gloo.STOP
+    assert TrainingFolder(tmp_path, {"name": "shape"}).load(gloo.CPU)["step"] == gloo.STOP
     one = gloo.state(gloo.train("shape", tmp_path))
     assert differing(one, two["shape"], "shape") == {}
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from luss_core.data.loader import BatchSampler, Order, shuffled
+from luss_core.data.loader import BatchSampler, Order, Plane, Views, shuffled
 from luss_core.data.views import Key
 from luss_core.errors import UserError
 from luss_core.methods.base import Output
+from luss_core.train.folder import TrainingFolder, differences, inputs
 from luss_core.train.loop import Resources, fit
-from luss_core.train.run import Run
-from tests.method.test_methods import CPU, TRAIN, make, train, views
+from tests.method.test_methods import CPU, TRAIN, VIEWS, make, train, views
 
 KILLED = """
 import sys, torch
@@ -87,19 +87,97 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_
     forward = method.forward
     method.forward = lambda v, b, p: forward(v, b, p) if p.step < 7 else Output(forward(v, b, p).loss * torch.nan)
     with pytest.raises(UserError, match=r"loss is nan at step 7.*checkpoint is kept.*lr"):
-        fit(method, views(), TRAIN, Run(tmp_path, {}), Resources(CPU))
+        fit(method, views(), TRAIN, TrainingFolder(tmp_path, {}), Resources(CPU, checkpoint_minutes=0))
     state = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert state["step"] == 5
+    assert state["step"] == 7
     assert all(torch.isfinite(t).all() for t in state["method"].values())
 
 
-def test_a_checkpoint_of_other_settings_is_not_used(tmp_path, caplog):
-    caplog.set_level("INFO")
+def folder(path: Path, source: str = "", **settings: object) -> TrainingFolder:
+    """As `train` makes it, where ``settings`` are none."""
+    return TrainingFolder(path, {"name": "swav"} | settings, source)
+
+
+def step(folder: TrainingFolder) -> int | None:
+    """At which training would go on."""
+    state = folder.load(CPU)
+    return None if state is None else state["step"]
+
+
+def files(path: Path) -> list[str]:
+    return sorted(file.name for file in path.iterdir() if file.name != "lock")
+
+
+def test_a_checkpoint_of_other_settings_is_set_aside_and_found_again(tmp_path, caplog):
     train("swav", tmp_path, stop=5)
-    assert Run(tmp_path, {"name": "swav"}).load(CPU)["step"] == 5
-    assert "anew" not in caplog.text
-    assert Run(tmp_path, {"name": "other"}).load(CPU) is None
-    assert f"{tmp_path / 'last.pt'} was made with other settings or images: training begins anew" in caplog.text
+    assert step(folder(tmp_path)) == 5
+    assert caplog.text == ""
+    checkpoint, log = ((tmp_path / name).read_bytes() for name in ("last.pt", "log.jsonl"))
+    other = folder(tmp_path, train={"lr": 0.01})
+    assert step(other) is None
+    digest = folder(tmp_path).fingerprint[:8]
+    assert files(tmp_path) == [f"last-{digest}.pt", f"log-{digest}.jsonl"]
+    (line,) = caplog.messages
+    assert "made with other settings or images (train none -> " in line
+    assert f"kept as {tmp_path / f'last-{digest}.pt'}" in line
+
+    other.save({"step": 3})
+    with other.open_log(0) as file:
+        file.write('{"step": 2}\n')
+    caplog.clear()
+    assert step(folder(tmp_path)) == 5
+    aside = other.fingerprint[:8]
+    assert files(tmp_path) == [f"last-{aside}.pt", "last.pt", f"log-{aside}.jsonl", "log.jsonl"]
+    assert [(tmp_path / name).read_bytes() for name in ("last.pt", "log.jsonl")] == [checkpoint, log]
+    assert len(caplog.messages) == 2
+    assert "was made with these settings and is" in caplog.messages[1]
+    assert step(other) == 3
+    assert (tmp_path / "log.jsonl").read_text() == '{"step": 2}\n'
+
+
+def test_a_warning_names_the_settings_that_differ():
+    before = {"pretrain": {"method": {"name": "swav"}, "train": {"lr": 0.004, "epochs": 1}}, "images": 64 * "a"}
+    now = {
+        "pretrain": {"method": {"name": "byol"}, "train": {"lr": 0.01, "epochs": 1}, "more": True},
+        "images": 64 * "b",
+    }
+    assert differences(before, before) == []
+    assert differences(before, now) == [
+        "images aaaaaaaa... -> bbbbbbbb...",
+        "pretrain.method.name swav -> byol",
+        "pretrain.more none -> true",
+        "pretrain.train.lr 0.004 -> 0.01",
+    ]
+
+
+class Pixels:
+    """Of a store that says it holds the same, whatever its reader gives."""
+
+    fingerprint = "f"
+
+    def __init__(self, value: int = 0):
+        self.value = value
+
+    def read(self, row: int) -> np.ndarray:
+        return np.full((2, 3, 3), row + self.value, np.uint8)
+
+
+def test_what_readers_give_is_part_of_what_is_trained():
+    def seen(value: int = 0, count: int = 9, label: int = 0, plane: int = 0) -> dict[str, str]:
+        rows = np.arange(count)
+        return inputs(
+            Views(Pixels(value), rows, VIEWS, 0, rows + label, {"saliency": Plane(Pixels(plane))}, rows[::-1])
+        )
+
+    def changed(**settings: int) -> set[str]:
+        now = seen(**settings)
+        return {name for name, digest in seen().items() if now[name] != digest}
+
+    assert changed() == set()
+    assert changed(value=1) == {"images"}
+    assert changed(label=1) == {"labels"}
+    assert changed(plane=1) == {"saliency"}
+    assert changed(count=8) == {"images", "labels", "pairs", "saliency"} == changed(count=0)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
@@ -107,12 +185,12 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     path = tmp_path / "last.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"last\.pt cannot be read.*delete it"):
-        Run(tmp_path, {"name": "swav"}).load(CPU)
+        folder(tmp_path).load(CPU)
 
 
 def test_two_trainers_in_one_folder(tmp_path):
-    run = Run(tmp_path, {})
-    with run.locked(), pytest.raises(UserError, match="another process is training"), Run(tmp_path, {}).locked():
+    one, two = folder(tmp_path), folder(tmp_path)
+    with one.locked(), pytest.raises(UserError, match="another process is training"), two.locked():
         pass
 
 
@@ -126,26 +204,30 @@ def test_a_whole_training_hands_its_log_over_and_gives_its_weights_again(tmp_pat
     """As where its job was taken for failed after the end, and what it wrote was deleted."""
     caplog.set_level("INFO")
     trained = train("swav", tmp_path).state_dict()
-    Run(tmp_path, {"name": "swav"}).hand_over(tmp_path / "out.jsonl")
+    folder(tmp_path).hand_over(tmp_path / "out.jsonl")
     assert [json.loads(line)["step"] for line in (tmp_path / "out.jsonl").open()] == list(range(15))
     monkeypatch.setattr("luss_core.train.loop.train_step", None)
     again = train("swav", tmp_path).state_dict()
     assert all(torch.equal(again[name], tensor) for name, tensor in trained.items())
     assert "going on from step 15 of 15" in caplog.text
-    Run(tmp_path, {"name": "swav"}).hand_over(tmp_path / "again.jsonl")
+    folder(tmp_path).hand_over(tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
 
 
-def test_only_a_training_under_way_goes_on_with_other_code(tmp_path, monkeypatch, caplog):
-    caplog.set_level("INFO")
-    train("swav", tmp_path, stop=5)
-    monkeypatch.setattr("luss_core.train.run.code", lambda: "other")
-    assert Run(tmp_path, {"name": "swav"}).load(CPU)["step"] == 5
-    train("swav", tmp_path)
-    assert Run(tmp_path, {"name": "swav"}).load(CPU)["step"] == 15
-    monkeypatch.setattr("luss_core.train.run.code", lambda: "another")
-    assert Run(tmp_path, {"name": "swav"}).load(CPU) is None
-    assert "is of a whole training with other code or libraries: training begins anew" in caplog.text
+def test_only_a_training_under_way_goes_on_with_other_source(tmp_path, caplog):
+    first, second = (folder(tmp_path, source) for source in ("0123456789", "abcdefghij"))
+    first.save({"step": 5, "whole": False})
+    assert step(second) == 5
+    second.save({"step": 15, "whole": True})
+    assert step(second) == 15
+    assert caplog.text == ""
+    assert step(first) is None
+    aside = f"last-{first.fingerprint[:8]}-abcdefgh.pt"
+    assert files(tmp_path) == [aside]
+    assert f"made with other source or libraries, and whole: kept as {tmp_path / aside}" in caplog.text
+    first.save({"step": 7, "whole": False})
+    assert step(second) == 15
+    assert step(first) == 7
 
 
 def batches(start: int, order: Order | None = None) -> list[list[tuple[int, Key]]]:

@@ -23,9 +23,9 @@ from luss_core.errors import UserError
 from luss_core.methods import Method, Progress, build_method
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
+from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, fit
 from luss_core.train.optim import make_optimizer
-from luss_core.train.run import Run
 
 PLAIN = EncoderConfig(backbone=BackboneConfig(width=8))
 DECODER = DecoderConfig(channels=16, low_level_channels=8, low_level_stage=2, aspp_stride=8, decoder_stride=4)
@@ -33,7 +33,7 @@ FULL = EncoderConfig(backbone=BackboneConfig(width=8), decoder=DECODER, attentio
 VIEWS = ViewsConfig(
     crops=(CropConfig(count=2, size=24, scale=(0.4, 1)), CropConfig(count=1, size=16, scale=(0.1, 0.4)))
 )
-TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, checkpoint_epochs=1, precision="float32")
+TRAIN = TrainConfig(epochs=3, batch_size=8, lr=1e-3, warmup_epochs=1, precision="float32")
 SMALL = dict(METHODS["swav"].tiny)
 TINY = {name: entry.config(**entry.tiny) for name, entry in METHODS.items()}
 ENCODERS = {name: FULL if entry.whole else PLAIN for name, entry in METHODS.items()}
@@ -71,15 +71,24 @@ def views(seed: int = 0, cfg: ViewsConfig = VIEWS) -> Views:
     return Views(Textures(), np.arange(IMAGES), cfg, seed, labels, saliency)
 
 
-def batch_of(size: int, views: Views | None = None) -> Batch:
+def views_of(name: str) -> ViewsConfig:
+    """The views that a method looks at, coloured as its preset says."""
+    if name not in METHODS:
+        return VIEWS
+    own = ViewsConfig.model_validate(VIEWS.model_dump() | METHODS[name].pretrain.get("views", {}))
+    return own if TINY[name].small_views else own.first(TINY[name].views)
+
+
+def batch_of(size: int, name: str = "swav") -> Batch:
     """The first images in epoch 0."""
-    source = views or globals()["views"]()
+    source = views(cfg=views_of(name))
     return source[source.keys(0, range(size))]
 
 
 def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0, cfg: TrainConfig = TRAIN) -> Method:
     method = make(name)
-    fit(method, views(), cfg, Run(folder, {"name": name}), Resources(CPU, workers), stop)
+    training = TrainingFolder(folder, {"name": name})
+    fit(method, views(cfg=views_of(name)), cfg, training, Resources(CPU, workers, checkpoint_minutes=0), stop)
     return method
 
 
@@ -96,7 +105,7 @@ def test_a_method_is_registered_under_its_name(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_output_is_finite_and_gradients_reach_every_parameter(name):
     method = make(name).train()
-    batch = batch_of(8)
+    batch = batch_of(8, name)
     out = method(batch.views(), batch, Progress(5, 15, 5))
     assert torch.isfinite(out.loss)
     out.loss.backward()
@@ -110,7 +119,7 @@ def test_output_is_finite_and_gradients_reach_every_parameter(name):
 def test_loss_falls(name):
     method = make(name).train()
     optimizer = make_optimizer(method, TRAIN.model_copy(update={"lr": 3e-3}))
-    batch = batch_of(16)
+    batch = batch_of(16, name)
     losses = []
     for step in range(20):
         out = method(batch.views(), batch, Progress(step, 20, 100))
@@ -137,8 +146,8 @@ def test_resume_is_bit_exact_whatever_the_workers(name, stop, tmp_path):
 
 def test_other_seeds_train_differently(tmp_path):
     one, two = make("swav"), make("swav")
-    fit(one, views(0), TRAIN, Run(tmp_path / "a", {}), Resources(CPU), 5)
-    fit(two, views(1), TRAIN, Run(tmp_path / "b", {}), Resources(CPU), 5)
+    fit(one, views(0), TRAIN, TrainingFolder(tmp_path / "a", {}), Resources(CPU), 5)
+    fit(two, views(1), TRAIN, TrainingFolder(tmp_path / "b", {}), Resources(CPU), 5)
     assert not torch.equal(one.prototypes.weight, two.prototypes.weight)
 
 

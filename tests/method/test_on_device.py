@@ -19,7 +19,7 @@ LATE = Progress(5, 15, 5)
 
 def watched_step(name: str) -> Watched:
     """A step but for the optimiser, whose counters are on the host; the queue is full."""
-    method, batch = make(name).train(), batch_of(8).to(CPU)
+    method, batch = make(name).train(), batch_of(8, name).to(CPU)
     for _ in range(2):
         step(method, batch)
     with Watched() as watched:

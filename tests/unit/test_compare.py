@@ -14,7 +14,7 @@ from page_reader import Page
 
 from luss_core.config import ReportConfig
 from luss_core.errors import UserError
-from luss_core.report.comparison import Run, aggregate, check_comparable, parse_run, score_table
+from luss_core.report.comparison import ScoredRun, aggregate, check_comparable, parse_run, score_table
 from luss_core.stages.compare import compare, first_runs
 
 RULES = ("automatic", "oracle")
@@ -23,7 +23,7 @@ RUNS = (("swav", 1), ("swav", 0), ("random <b>", 0), ("swav", 7))
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[FakeRun, list[Run], list[dict[str, Any]]]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]]:
     """Four runs of two presets on one data set of three classes."""
     folder = tmp_path_factory.mktemp("compare")
     fakes = [FakeRun(folder, folder / f"{k}" / f"seed{seed}", 3, seed=k) for k, (_, seed) in enumerate(RUNS)]
@@ -31,12 +31,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[FakeRun, list[Run
     for fake in fakes[1:]:
         fake.names = fakes[0].names
     scores = [write_run(fake) for fake in fakes]
-    runs = [Run(preset, seed, fake.run) for (preset, seed), fake in zip(RUNS, fakes, strict=True)]
+    runs = [ScoredRun(preset, seed, fake.run) for (preset, seed), fake in zip(RUNS, fakes, strict=True)]
     return fakes[0], runs, scores
 
 
 @pytest.fixture(scope="module")
-def page(written: tuple[FakeRun, list[Run], list[dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(
+    written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     fake, runs, _ = written
     out = tmp_path_factory.mktemp("out")
     compare(
@@ -50,7 +52,7 @@ def page(written: tuple[FakeRun, list[Run], list[dict[str, Any]]], tmp_path_fact
     return out
 
 
-def test_aggregate_is_mean_and_sample_deviation(written: tuple[FakeRun, list[Run], list[dict[str, Any]]]) -> None:
+def test_aggregate_is_mean_and_sample_deviation(written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]]) -> None:
     _, runs, scores = written
     found = aggregate(score_table(runs, scores))
     assert list(dict.fromkeys(found.index.get_level_values("preset"))) == ["swav", "random <b>"]
@@ -71,13 +73,13 @@ def test_aggregate_is_mean_and_sample_deviation(written: tuple[FakeRun, list[Run
 def test_undefined_scores_are_left_out() -> None:
     rows = [("a", 0, 10.0), ("a", 1, None), ("a", 2, 14.0), ("b", 0, None)]
     values = [{"truth": True, "splits": {"test": {"images": 1, "automatic": {"S": v}}}} for _, _, v in rows]
-    table = score_table([Run(preset, seed, Path()) for preset, seed, _ in rows], values)
+    table = score_table([ScoredRun(preset, seed, Path()) for preset, seed, _ in rows], values)
     found = aggregate(table)["S"]
     assert found.loc["a", "test", "automatic"].tolist() == [12.0, pytest.approx(8**0.5), 2.0]
     assert np.isnan(found.loc["b", "test", "automatic"]["mean"])
 
 
-def test_table_holds_every_score(page: Path, written: tuple[FakeRun, list[Run], list[dict[str, Any]]]) -> None:
+def test_table_holds_every_score(page: Path, written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]]) -> None:
     _, runs, scores = written
     with (page / "scores.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
@@ -90,7 +92,7 @@ def test_table_holds_every_score(page: Path, written: tuple[FakeRun, list[Run], 
         assert (float(row["nmi"]), float(row["accuracy"])) == (values["nmi"], values["accuracy"])
 
 
-def test_page(page: Path, written: tuple[FakeRun, list[Run], list[dict[str, Any]]]) -> None:
+def test_page(page: Path, written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]]) -> None:
     text = (page / "index.html").read_text(encoding="utf-8")
     assert "://" not in text
     assert "random <b>" not in text
@@ -125,14 +127,14 @@ def _leading(text: str) -> list[tuple[str, str]]:
 
 
 def test_presets_are_shown_with_their_first_seed(
-    written: tuple[FakeRun, list[Run], list[dict[str, Any]]],
+    written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]],
 ) -> None:
     assert first_runs(written[1]) == [1, 2]
 
 
 def test_parse_run() -> None:
-    assert parse_run("swav:3:results/a:b/swav/seed3") == Run("swav", 3, Path("results/a:b/swav/seed3"))
-    assert parse_run("swav:3:r/swav/seed3/evaluate/scores.json") == Run("swav", 3, Path("r/swav/seed3"))
+    assert parse_run("swav:3:results/a:b/swav/seed3") == ScoredRun("swav", 3, Path("results/a:b/swav/seed3"))
+    assert parse_run("swav:3:r/swav/seed3/evaluate/scores.json") == ScoredRun("swav", 3, Path("r/swav/seed3"))
     for wrong in ("swav", "swav:0", "swav:x:dir", ":0:dir", "swav:0:", "swav:-1:dir"):
         with pytest.raises(UserError, match="PRESET:SEED:DIR"):
             parse_run(wrong)
@@ -147,7 +149,7 @@ def test_parse_run() -> None:
     ],
 )
 def test_other_data_are_refused(
-    written: tuple[FakeRun, list[Run], list[dict[str, Any]]], change: dict[str, Any], message: str
+    written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]], change: dict[str, Any], message: str
 ) -> None:
     _, runs, scores = written
     check_comparable(runs, scores)
@@ -156,13 +158,13 @@ def test_other_data_are_refused(
     assert str(runs[3].scores) in str(error.value)
 
 
-def test_one_run_twice(written: tuple[FakeRun, list[Run], list[dict[str, Any]]]) -> None:
+def test_one_run_twice(written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]]) -> None:
     _, runs, scores = written
-    with pytest.raises(UserError, match=r"--run swav:1 is given more than once"):
+    with pytest.raises(UserError, match=r"run swav:1 is given more than once"):
         check_comparable([*runs, runs[0]], [*scores, scores[0]])
 
 
-def test_script(written: tuple[FakeRun, list[Run], list[dict[str, Any]]], tmp_path: Path) -> None:
+def test_script(written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]], tmp_path: Path) -> None:
     fake, runs, _ = written
     main = runpy.run_path(str(SCRIPT))["main"]
     arguments = [f"--run={run.preset}:{run.seed}:{run.folder}" for run in runs[:2]]

@@ -24,7 +24,7 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config"),
-    ("io", "cli", "defaults", "runs", "sources", "runtime", "group", "launch", "parallel"),
+    ("io", "digests", "cli", "defaults", "runs", "rows", "sources", "runtime", "group", "launch", "parallel"),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),
@@ -125,7 +125,7 @@ def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
 
 
 def test_the_snakefile_needs_no_torch():
-    modules = ", ".join(f"luss_core.{name}" for name in ("config", "runs", "sources", "defaults"))
+    modules = ", ".join(f"luss_core.{name}" for name in ("config", "runs", "rows", "sources", "defaults"))
     program = f"import sys, {modules}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

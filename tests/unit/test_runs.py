@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 from stores import write_store
 
 from luss_core import runs
@@ -55,6 +56,15 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
             ["finetune.segmenter.attend", "pretrain.attention is false", "encoder: trained"],
         ),
         ({"ablation": ["swaw"]}, ["ablation", "did you mean swav?"]),
+        ({"ablation_pipeline": {"pretrain": {}}}, ["ablation_pipeline.pretrain", "from their presets", "extract"]),
+        ({"ablation_pipeline": {"infre": {}}}, ["ablation_pipeline.infre", "did you mean infer?"]),
+        ({"ablation_pipeline": {"infer": {"siz": 9}}}, ["ablation_pipeline.infer.siz", "did you mean size?", "swav"]),
+        (
+            {"ablation_pipeline": {"finetune": {"segmenter": {"attend": True}}}},
+            ["ablation_pipeline", "attend is true, but pretrain.attention is false", "(ablation: swav)"],
+        ),
+        ({"presets": {"a+common": {}}}, ["presets.a+common", "+common", "rename it"]),
+        ({"gpus": 3, "ablation": ["i2p"], "run": ["i2p"]}, ["pretrain.train.batch_size = 64 of i2p"]),
         ({"synthesize": {"min_side": 99}}, ["synthesize", "min_side 99", "max_side 96"]),
         ({"pretrain": {"views": {"crops": [{"count": 1, "size": 9, "scale": [0.1, 1]}]}}}, ["pretrain", "count >= 2"]),
         (
@@ -149,8 +159,22 @@ def test_contents_are_those_of_the_files_in_their_order(tmp_path):
     assert of("a.csv", "one.h5") != of("a.csv", "other.h5")
     assert of("a.csv", "one.h5") != of("b.csv", "one.h5")
     assert of("a.csv", "b.csv") != of("b.csv", "a.csv")
-    with pytest.raises(FileNotFoundError):
-        of("none.h5")
+    for none in ("none.h5", "none.csv", "none.safetensors"):
+        with pytest.raises(FileNotFoundError):
+            of(none)
+
+
+def test_weights_are_told_apart_by_tensors_and_network_but_not_by_the_commit(tmp_path):
+    def of(value: float = 0, encoder: str = "small", commit: str = "a") -> str:
+        about = {"luss": json.dumps({"encoder": encoder, "provenance": {"commit": commit}})}
+        save_file({"w": np.full((2, 3), value, np.float32)}, tmp_path / "a.safetensors", about)
+        return runs.contents([tmp_path / "a.safetensors"])
+
+    assert of() == of(commit="b")
+    assert len({of(), of(value=1), of(encoder="large")}) == 3
+    whole = of()
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:20])
+    assert runs.contents([tmp_path / "a.safetensors"]) != whole
 
 
 def test_the_folder_of_the_cache_is_a_whole_path(tmp_path, monkeypatch):

@@ -83,26 +83,66 @@ def test_a_stage_counts_every_module_that_it_loads_and_no_other_stage():
     command = [sys.executable, "-c", LOADED, *STAGES, "compare", "ablation"]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     for stage, modules in found.items():
-        loaded = {file for name in modules if (file := sources._file(name, ROOT))}
-        extra = [sources.method_module("swav", ROOT)] if stage == "pretrain" else []
-        counted = sources.imports(ROOT / "workflow_scripts" / f"{stage}.py", ROOT, extra)
-        assert loaded <= set(counted), stage
+        training = stage in sources.TRAININGS
+        loaded = {str(file.relative_to(ROOT)) for name in modules if (file := sources._file(name, ROOT, training))}
+        counted = sources.of_stage(stage, method="swav" if stage == "pretrain" else None).keys()
+        assert loaded <= counted, stage
         others = {f"luss_core/stages/{other}.py" for other in STAGES if other != stage}
-        assert names(counted, ROOT) & others == set(), stage
+        assert counted & others == set(), stage
+
+
+def test_of_a_training_the_readers_do_not_count(package, monkeypatch):
+    monkeypatch.setattr(sources, "UNTRACKED_IN_TRAINING", {"luss_core.b": "reads"})
+    found = names(sources.imports(package / "script.py", package, training=True), package)
+    assert found == {"script.py", "luss_core/a.py"}
+    assert names(sources.imports(package / "script.py", package), package) == CLOSURE
+
+
+def test_the_tables_name_modules_that_exist():
+    for name in {**sources.UNTRACKED, **sources.UNTRACKED_IN_TRAINING}:
+        place = ROOT.joinpath(*name.split("."))
+        assert place.with_suffix(".py").is_file() or (place / "__init__.py").is_file(), name
+
+
+def test_a_training_is_made_of_what_decides_its_numbers():
+    counted = sources.of_stage("pretrain", method="swav").keys()
+    for name in (
+        "train/loop",
+        "train/optim",
+        "methods/swav",
+        "losses/clustering",
+        "data/views",
+        "data/loader",
+        "group",
+    ):
+        assert f"luss_core/{name}.py" in counted, name
+    for name in ("io", "data/images", "data/masks", "data/store", "train/folder", "methods/shape", "losses/prior"):
+        assert f"luss_core/{name}.py" not in counted, name
+    assert "luss_core/data/overlap.py" in counted, "the stage itself asks how often views overlap"
+
+
+def test_checkpoints_carry_the_digests_that_the_workflow_records(monkeypatch):
+    assert sources.of_training("pretrain", "swav") != sources.of_training("pretrain", "shape")
+    found = sources.of_training("finetune")
+    assert sources.of_training("finetune") == found
+    monkeypatch.setattr(sources.io, "versions", lambda names: dict.fromkeys(names, "9"))
+    assert sources.of_training("finetune") != found
+    monkeypatch.undo()
+    monkeypatch.setattr(sources, "digest", lambda file: "" if file.name == "loop.py" else "same")
+    assert sources.of_training("finetune") != found
+
+
+def test_readers_count_for_a_stage_before_the_training():
+    """So that the job of the training runs after an edit and looks at what is read now."""
+    before = [sources.of_stage(stage).keys() for stage in ("prepare", "prior", "extract", "cluster")]
+    for name in ("data.images", "data.masks", "data.store", "data.features", "data.hdf5", "models.weights", "parallel"):
+        file = str(sources._file(f"luss_core.{name}", ROOT, False).relative_to(ROOT))
+        assert any(file in counted for counted in before), name
 
 
 def test_the_root_of_the_package_holds_nothing_that_would_have_to_count():
     body = ast.parse((ROOT / "luss_core" / "__init__.py").read_text()).body
     assert [ast.unparse(node).partition(" ")[0] for node in body if not sources._is_text(node)] == ["__version__"]
-
-
-def test_methods_are_found_without_importing_them():
-    from luss_core.methods import METHODS
-
-    for name, place in METHODS.items():
-        assert sources.method_module(name, ROOT) == place.partition(":")[0]
-    with pytest.raises(KeyError):
-        sources.method_module("none", ROOT)
 
 
 SOURCE = '''"""Says."""
@@ -112,6 +152,10 @@ class A:
     """Meaning."""
 
     def f(self, y):
+        if y:
+            log.info("y is %s", y)
+        if y < 0:
+            raise UserError(f"y is {y}") from None
         return y + 1
 '''
 
@@ -130,9 +174,13 @@ def digest(folder, text):
         SOURCE.replace("Meaning", "Sense"),
         SOURCE.replace("y + 1", "y + 1  # why"),
         SOURCE.replace("y + 1", "(\n            y + 1\n        )"),
+        SOURCE.replace("y is", "found"),
+        SOURCE.replace(" from None", " from y"),
+        SOURCE.replace('        if y:\n            log.info("y is %s", y)\n', ""),
+        SOURCE.replace("        return", '        logger.warning("more")\n        return'),
     ],
 )
-def test_comments_docstrings_and_layout_do_not_count(tmp_path, same):
+def test_comments_docstrings_layout_and_messages_do_not_count(tmp_path, same):
     assert same != SOURCE
     assert digest(tmp_path, same) == digest(tmp_path, SOURCE)
 
@@ -145,6 +193,10 @@ def test_comments_docstrings_and_layout_do_not_count(tmp_path, same):
         SOURCE.replace("= 1\n", "= None\n"),
         SOURCE.replace("= 1\n", "= True\n"),
         SOURCE.replace("self, y", "self, y=1"),
+        SOURCE.replace("y < 0", "y < 1"),
+        SOURCE.replace("raise UserError(", "raise ValueError("),
+        SOURCE.replace("log.info", "log.remove"),
+        SOURCE.replace("if y:", "if y.pop():"),
         SOURCE.replace("return y + 1", "return 'y'"),
         SOURCE + "B = A\n",
     ],
@@ -172,40 +224,41 @@ def test_other_pythons_give_the_same_digest():
 def test_the_record_changes_only_when_the_source_does(tmp_path, package, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record, script = tmp_path / "results" / "code.json", package / "script.py"
-    sources.record(record, [script], package)
+    sources.record(record, {"script.py": sources.digest(script)})
     assert json.loads(record.read_text()) == {"script.py": sources.digest(script)}
     os.utime(record, (1, 1))
-    sources.record(record, [script], package)
+    sources.record(record, {"script.py": sources.digest(script)})
     assert record.stat().st_mtime == 1
 
     def edited():
         script.write_text(script.read_text() + "x = 2\n")
         sources.digest.cache_clear()
         sources._parse.cache_clear()
-        return [script]
+        return {"script.py": sources.digest(script)}
 
     before = record.read_text()
-    sources.record(record, edited(), package, tracked=False)
+    now = edited()
+    sources.record(record, now, tracked=False)
     assert record.read_text() == before
     lock = tmp_path / ".snakemake" / "locks" / "0.input.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
-    sources.record(record, [script], package)
+    sources.record(record, now)
     assert record.read_text() == before, "a running stage was made from the source before the edit"
     lock.unlink()
-    sources.record(record, [script], package)
+    sources.record(record, now)
     assert record.read_text() != before
 
 
-def test_a_record_that_cannot_be_written_is_an_error_only_if_there_is_none(tmp_path, package, monkeypatch, caplog):
+def test_a_record_that_cannot_be_written_is_an_error_only_if_there_is_none(tmp_path, monkeypatch, caplog):
     def full(*_):
         raise UserError("cannot write: disk full")
 
     monkeypatch.setattr(sources.io, "write_text", full)
     record = tmp_path / "code.json"
     with pytest.raises(UserError, match="disk full"):
-        sources.record(record, [package / "script.py"], package)
+        sources.record(record, {"script.py": ""})
     record.write_text("{}")
-    sources.record(record, [package / "script.py"], package)
+    sources.record(record, {"script.py": ""})
     assert "disk full" in caplog.text
     assert record.read_text() == "{}"

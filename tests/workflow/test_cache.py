@@ -12,8 +12,9 @@ from .conftest import TINY, Project
 
 SHARED = ("prior/prior.h5", "prior/summary.json", "{run}/pretrain/encoder.safetensors", "{run}/pretrain/log.jsonl")
 SHARED = (*SHARED, "{run}/extract/features.h5")
-RENAMED = {"run": ["mine"], "presets": {"mine": {"cluster": {"restarts": 3}}}}
-"""Another method that differs from the first only in what follows."""
+OTHER = {"pretrain": {"train": {"epochs": 9}}}
+RENAMED = {"run": ["mine"], "presets": {"shape": OTHER, "mine": {"cluster": {"restarts": 3}}}}
+"""Another preset that has the encoder of the first, which is another one here and so does not lend its own."""
 
 
 def cached(project: Project, *arguments) -> dict[str, bool]:

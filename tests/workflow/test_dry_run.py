@@ -1,5 +1,7 @@
 """What Snakemake plans and refuses before any work."""
 
+import re
+
 import pytest
 import yaml
 from PIL import Image
@@ -47,13 +49,32 @@ def test_several_gpus_and_nodes_are_asked_for(fresh):
     assert "mpi" not in extraction
 
 
+ROWS = ("pretrain", "examine", "extract", "cluster")
+"""Stages that a row of the ablation has once; the others it has in the common pipeline and in its own."""
+TWICE = ("finetune", "infer", "evaluate")
+
+
 def test_the_ablation_is_its_rows_times_seeds(fresh):
+    """Five of the six rows have a pipeline of their own beside the common one."""
     jobs = fresh.jobs("ablation", "--config", "seeds=[0,1,2]")
     once = dict.fromkeys(("synthesize", "prepare", "prior", "ablation"), 1)
-    assert jobs == once | dict.fromkeys([stage for stage in STAGES[3:] if stage != "report"], 18)
+    assert jobs == once | dict.fromkeys(ROWS, 3 * 6) | dict.fromkeys(TWICE, 3 * (6 + 5))
     jobs = fresh.jobs("ablation", "--config", "ablation=[swav,deeplab]")
     assert jobs["examine"] == 2
     assert "prior" not in jobs  # no row is taught by it
+
+
+def test_presets_that_pretrain_alike_share_the_encoder(fresh, tmp_path):
+    jobs = fresh.jobs("controls", "--config", "seeds=[0,1]")
+    assert jobs["pretrain"] == 2 * 2  # shape, and one for the three controls
+    assert (jobs["extract"], jobs["cluster"], jobs["evaluate"]) == (2 * 3, 2 * 4, 2 * 4)
+    mine = {"run": ["mine", "shape"], "presets": {"mine": {"cluster": {"restarts": 3}}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    run = fresh.snakemake("--dry-run", "--configfile", tmp_path / "mine.yaml")
+    encoders = re.findall(r"^    output: (\S+)/pretrain/encoder", run.stdout + run.stderr, re.MULTILINE)
+    assert encoders == ["results/embedded/shape/seed0"]
+    reports = re.findall(r"^    output: (\S+)/report/index.html", run.stdout + run.stderr, re.MULTILINE)
+    assert sorted(reports) == ["results/embedded/mine/seed0", "results/embedded/shape/seed0"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -64,6 +85,17 @@ def test_recipes_can_be_run(fresh, photographs, recipe):
     jobs = fresh.jobs(*arguments)
     assert jobs.keys() == {*STAGES, "all"} - (set() if generated else {"synthesize"})
     assert jobs["pretrain"] == len(settings.get("seeds", [0])) * len(settings.get("run", ["shape"]))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipes_have_an_ablation(fresh, photographs, recipe):
+    settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    arguments = [] if "data_root" not in settings else ["--config", f"data_root={photographs}"]
+    jobs = fresh.jobs("ablation", "--configfile", recipe, *arguments)
+    seeds = len(settings.get("seeds", [0]))
+    assert {jobs[stage] for stage in ROWS} == {6 * seeds}
+    # the ImageNet recipes fine-tune as the paper does, so that half of the rows have the common pipeline themselves
+    assert {jobs[stage] for stage in TWICE} == {(9 if "imagenet" in recipe.stem else 11) * seeds}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

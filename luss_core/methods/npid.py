@@ -1,0 +1,45 @@
+"""NPID: instance discrimination without parameters, Wu et al. 2018, arXiv:1805.01978."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from luss_core import group
+from luss_core.config.methods import NPIDConfig
+from luss_core.data.batch import Batch
+from luss_core.losses.instance import instance_cross_entropy
+from luss_core.methods.base import Method, Output, Progress
+from luss_core.models.encoder import Encoder, pool
+
+
+class NPID(Method):
+    """Tells every image from the others, by what is remembered of each."""
+
+    bank: Tensor  # (N, D) unit vectors, one a training image
+
+    def __init__(self, cfg: NPIDConfig, encoder: Encoder, images: int):
+        super().__init__()
+        self.cfg, self.encoder = cfg, encoder
+        self.projector = nn.Linear(encoder.width, cfg.dim)
+        self.register_buffer("bank", F.normalize(torch.randn(images, cfg.dim), dim=1))
+
+    def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
+        z = F.normalize(self.projector(pool(self.encoder(views[0]))).float(), dim=1)
+        negatives = self.bank[self._others(batch.index)]
+        loss = instance_cross_entropy(z, self.bank[batch.index], negatives, self.cfg.temperature)
+        self.remember(z, batch.index)
+        return Output(loss)
+
+    @torch.no_grad()
+    def remember(self, z: Tensor, index: Tensor) -> None:
+        """Move what is remembered of the images of all processes towards what was just seen, Sec. 3.1 of the paper."""
+        rows = group.gather(index)
+        moved = self.cfg.momentum * self.bank[rows] + (1 - self.cfg.momentum) * group.gather(z.detach())
+        self.bank[rows] = F.normalize(moved, dim=1)
+
+    def _others(self, index: Tensor) -> Tensor:
+        """(B, K) uniformly drawn images, for each image none of which is itself."""
+        batch = len(index) * group.world_size()  # Every process draws for all, so that their number changes nothing.
+        shape = batch, min(self.cfg.negatives, len(self.bank) - 1)
+        drawn = torch.randint(len(self.bank) - 1, shape, device=index.device)[group.share(batch)]
+        return drawn + (drawn >= index[:, None])
