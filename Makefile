@@ -1,5 +1,7 @@
 # make run    set up .venv, then the whole workflow to the report
 # make test   set up .venv, then every check
+# make test-oldest  what computes, with the oldest versions that pyproject.toml allows
+# make test-gpu     what only a machine with an NVIDIA GPU shows
 # make test-slurm   the workflow on a SLURM that is set up for it on this machine and taken away again; needs root
 #
 # ARGS are given to Snakemake: make run ARGS="controls --config data_root=/path/to/images"
@@ -10,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test test-slurm bars format config lock clean
+.PHONY: run test test-oldest test-gpu test-slurm bars format config lock clean
 
 run: $(READY)
 	$(BIN)/snakemake --cores all $(ARGS)
@@ -22,6 +24,19 @@ test: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
+
+# The lower bounds of pyproject.toml as they are: what is installed is the last bug fix of each.
+test-oldest:
+	rm -rf build/oldest && $(PYTHON) -m venv build/oldest
+	sed -n '/^dependencies = \[/,/^\]/ s/^ *"\([a-z0-9-]*\)[^>]*>=\([0-9.]*\).*/\1==\2.*/p' pyproject.toml \
+		> build/oldest/constraints.txt
+	build/oldest/bin/python -m pip install --quiet --constraint build/oldest/constraints.txt --editable '.[dev]'
+	OMP_NUM_THREADS=1 build/oldest/bin/pytest tests/unit tests/method tests/gpu
+	rm -rf build/oldest
+
+# Training on a GPU beside training on the processor; some of it wants two.
+test-gpu: $(READY)
+	$(BIN)/pytest -rs -m gpu tests/gpu
 
 # Whatever happens, nothing of it stays up.
 test-slurm: $(READY)

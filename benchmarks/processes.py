@@ -156,7 +156,7 @@ def training(data: Path, cfg: PretrainConfig, batch_size: int) -> Callable[[], N
     torch.manual_seed(0)
     method = build_method(cfg.method, Encoder(cfg.encoder))
     if group.world_size() > 1:
-        synchronized(method)
+        synchronized(method, CPU)
     method.to(memory_format=torch.channels_last).train()
     optimizer, network = make_optimizer(method, cfg.train), group.parallel(method, CPU)
     loader = iter(make_loader(views, batch_size, 0, 10**6, 0, CPU))

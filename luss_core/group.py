@@ -87,7 +87,7 @@ def mean(rows: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return rows.mean() if len(rows) else rows.sum()
-    count = total(torch.tensor(float(len(rows)), device=rows.device))
+    count = total(rows.new_full((), len(rows), dtype=torch.float32))
     return rows.sum() * (world_size() / count.clamp(min=1))
 
 
@@ -145,7 +145,12 @@ def agreed(wish: bool, device: torch.device) -> bool:
 
 
 def parallel(module: nn.Module, device: torch.device) -> nn.Module:
-    """The module whose backward pass averages gradients over the processes."""
+    """The module whose backward pass averages gradients over the processes; each keeps its own buffers.
+
+    Parameters and buffers start as those of the first.
+    """
     if world_size() == 1:
         return module
-    return DistributedDataParallel(module, [device] if device.type == "cuda" else None, forward_sync_buffers=False)
+    network = DistributedDataParallel(module, [device] if device.type == "cuda" else None)
+    network.broadcast_buffers = False  # The argument is called otherwise since torch 2.13, the attribute is not.
+    return network

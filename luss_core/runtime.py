@@ -1,4 +1,9 @@
-"""Devices, precision and random seeds."""
+"""Devices, precision and random seeds.
+
+The same settings give the same bits on one kind of processor. On a GPU they give the same views and batches, but not
+the same bits: gradients of sampling and indexing are sums whose order differs from call to call, and deterministic
+kernels, which not every operation has, are not asked for.
+"""
 
 import contextlib
 import ctypes
@@ -25,12 +30,15 @@ def make_device(name: str, threads: int, number: int = 0, processes: int = 1) ->
         number: of this process among the ``processes`` of this machine, each of which takes a GPU of its own.
 
     Raises:
-        UserError: a device was asked for that is not there, or there are fewer GPUs than processes.
+        UserError: a device was asked for that is not there, or there are fewer GPUs than processes. Apple GPUs are for
+            one process: nothing carries gradients between them.
     """
     torch.set_num_threads(max(1, threads))
     _keep_freed_memory()
     if name == "auto":
         name = _best()
+    if name == "mps" and processes > 1:
+        raise UserError(f"{processes} processes cannot share an Apple GPU; start one, or use --device cpu")
     if name == "cuda" and processes > 1:
         if torch.cuda.device_count() < processes:
             raise UserError(

@@ -186,13 +186,20 @@ def contents(wildcards, input):
 
 
 def share():
-    """Take the benchmark from rules whose output may come from the cache: Snakemake caches no rule that is measured."""
+    """Take the benchmark from rules whose output may come from the cache: Snakemake caches no rule that is measured.
+
+    It has no public way to do that; pyproject.toml keeps to the versions in which this one is the attribute, and in any
+    other a run with --cache ends with Snakemake's own message.
+    """
     for stage in filter(shared, ("prior", "pretrain", "extract")):
         workflow.get_rule(stage)._benchmark = None
 
 
 def record_source():
-    """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
+    """Bring the files of digests up to date; Snakemake compares their content with that of the last run.
+
+    Also for a dry run, which could not tell otherwise what an edit of the source runs again.
+    """
     made = {stage: (stage, None) for stage in (*STAGES, "compare", "ablation", "join")}
     del made["pretrain"]
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):

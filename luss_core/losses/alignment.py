@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from luss_core import group
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 
 
@@ -11,19 +12,14 @@ def image_to_pixel(
 ) -> Float[Tensor, ""]:
     """L_s(v_i, v~_j): every pixel of one view predicts the code of the image-level embedding of the other.
 
+    The code of an image stands before the sum over its P pixels, so it is not copied P times. Processes that train
+    together must have the same P; B may differ between them.
+
     Args:
         codes: of the image-level embeddings of one view.
         pixels: scores of the pixels of the other view.
     """
-    return soft_cross_entropy(pixels.flatten(0, 1) / temperature, codes.repeat_interleave(pixels.shape[1], dim=0))
-
-
-def pixel_to_image(
-    pixels: Float[Tensor, "B P K"], images: Float[Tensor, "B K"], temperature: float, epsilon: float, iterations: int
-) -> Float[Tensor, ""]:
-    """The reverse: the image-level embedding of one view predicts the mean code of the pixels of the other."""
-    codes = sinkhorn(pixels.detach().flatten(0, 1), epsilon, iterations).view_as(pixels).mean(dim=1)
-    return soft_cross_entropy(images / temperature, codes)
+    return group.mean(-(codes * (pixels / temperature).log_softmax(dim=2).mean(dim=1)).sum(dim=1))
 
 
 def pixel_to_pixel(

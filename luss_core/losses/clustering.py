@@ -1,5 +1,7 @@
 """Losses that compare assignments to prototypes."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -36,4 +38,4 @@ def soft_cross_entropy(logits: Float[Tensor, "B K"], target: Float[Tensor, "B K"
 
 def normalized_entropy(rows: Float[Tensor, "B K"]) -> Float[Tensor, ""]:
     """Mean entropy of distributions as a fraction of the greatest possible: 0 one-hot, 1 uniform."""
-    return torch.special.entr(rows).sum(dim=1).mean() / torch.log(torch.tensor(float(rows.shape[1])))
+    return torch.special.entr(rows).sum(dim=1).mean() / math.log(rows.shape[1])

@@ -41,14 +41,15 @@ def otsu(maps: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 1 1"]:
     """Otsu's threshold of each map over 256 levels: the lowest level of the upper class.
 
     ``metrics.threshold`` has it for one histogram, without torch; here are many, on the device.
+    Sums are whole numbers, so that float32 is enough for what is compared; Apple GPUs have no float64.
     """
     level = (maps.flatten(1) * (LEVELS - 1)).round().long()  # (B, P)
-    counts = torch.zeros(len(maps), LEVELS, dtype=torch.float64, device=maps.device)
-    counts.scatter_add_(1, level, torch.ones_like(level, dtype=torch.float64))
-    weight = counts.cumsum(dim=1)[:, :-1] / level.shape[1]  # below the cut
-    values = torch.arange(LEVELS, dtype=torch.float64, device=maps.device)
-    moment = (counts * values).cumsum(dim=1) / level.shape[1]
+    counts = torch.zeros(len(maps), LEVELS, dtype=torch.long, device=maps.device)
+    counts.scatter_add_(1, level, torch.ones_like(level))
+    moment = (counts * torch.arange(LEVELS, device=maps.device)).cumsum(dim=1)
     total, moment = moment[:, -1:], moment[:, :-1]
-    between = (total * weight - moment) ** 2 / (weight * (1 - weight)).clamp(min=1e-12)
+    below = counts.cumsum(dim=1)[:, :-1]  # the cut
+    pixels = level.shape[1]
+    between = (total * below - pixels * moment).float() ** 2 / (below * (pixels - below)).clamp(min=1).float()
     cut = between.argmax(dim=1) + 1
-    return ((cut - 0.5) / (LEVELS - 1)).float().view(-1, 1, 1, 1)
+    return ((cut - 0.5) / (LEVELS - 1)).view(-1, 1, 1, 1)

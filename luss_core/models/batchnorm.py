@@ -43,10 +43,26 @@ class _Normalize(torch.autograd.Function):
         return dx.to(x.dtype), None if weight is None else across, None if weight is None else along, None, None
 
 
-class GroupBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """BatchNorm over the batches of all processes, on any device and for any number of samples in each.
+class Apart(nn.Module):
+    """A network whose BatchNorm normalises over what its own process gives it, whatever the others do.
 
-    torch's SyncBatchNorm refuses processors.
+    ``synchronized`` does not enter it. Running statistics differ between the processes; a checkpoint has those of the
+    first.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the network makes of them."""
+        return self.network(*inputs)
+
+
+class GroupBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """BatchNorm over the batches of all processes, for any number of samples in each.
+
+    For processors, which torch's SyncBatchNorm refuses.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - name of the base
@@ -93,15 +109,22 @@ def _moments(x: Tensor) -> Tensor:
     return torch.stack([mean, variance, number])
 
 
-def synchronized(module: nn.Module) -> nn.Module:
-    """The module with every BatchNorm normalising over all processes; names and values of its state stay."""
+def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module with every BatchNorm normalising over all processes; names and values of its state stay.
+
+    What is ``Apart`` stays as it is, with all in it.
+
+    Args:
+        device: that it will train on; GPUs have torch's own SyncBatchNorm.
+    """
+    if isinstance(module, Apart):
+        return module
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        new = GroupBatchNorm(
-            module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats
-        )
+        kind = nn.SyncBatchNorm if device.type == "cuda" else GroupBatchNorm
+        new = kind(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats)
         new.training = module.training
         new._parameters, new._buffers = module._parameters, module._buffers
         return new
     for name, child in module.named_children():
-        setattr(module, name, synchronized(child))
+        setattr(module, name, synchronized(child, device))
     return module

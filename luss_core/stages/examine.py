@@ -116,7 +116,7 @@ def view_cosine(cfg: ExamineConfig, network: Encoder, views: Views, device: torc
             batch = views[views.keys(draw, range(start, min(start + cfg.batch_size, len(views))))].to(device)
             maps = [m.output for m in split(network(torch.cat(batch.views())), PAIR)]
             cosines = view_cosines((maps[0], maps[1]), (batch.parameters[0], batch.parameters[1]), cfg.grid)
-            total, places = total + float(cosines.double().sum()), places + cosines.numel()
+            total, places = total + float(cosines.cpu().double().sum()), places + cosines.numel()
             pairs += len(cosines)
     return (total / places if places else None), pairs
 

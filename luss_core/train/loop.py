@@ -64,7 +64,7 @@ def fit(
     total = cfg.epochs * per_epoch
     device = resources.device
     if group.world_size() > 1:
-        synchronized(method)
+        synchronized(method, device)
     method.to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(method, cfg, method.lr_scale)
     start = restore(method, optimizer, folder, device)

@@ -23,7 +23,6 @@ from packaging.utils import canonicalize_name
 DISTRIBUTIONS = {
     "pytorch-cpu": "torch",
     "pytorch-gpu": "torch",
-    "faiss-gpu": "faiss-cpu",
     "matplotlib-base": "matplotlib",
 }
 """Names of conda-forge that are not those of PyPI."""

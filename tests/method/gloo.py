@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +11,46 @@ import torch
 from torch import multiprocessing
 
 from luss_core import group
+from luss_core.config import METHODS, TrainConfig
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
+from luss_core.methods import Method
 from luss_core.models.batchnorm import synchronized
-from tests.method.test_methods import CPU, METHODS, TRAIN, train
+from luss_core.train.folder import TrainingFolder
+from luss_core.train.loop import Resources, fit
+from tests.method.test_methods import CPU, TRAIN, make, views, views_of
 
-STEPS = 4
-CFG = TRAIN.model_copy(update={"optimizer": "sgd", "lr": 1e-5})
+NAMES = (*METHODS, "segmenter", "attended")
+STEPS, STOP = 6, 3
+"""The queue of two batches is full after two steps, and so takes part in the last four."""
+CFG = TRAIN.model_copy(update={"optimizer": "sgd", "lr": 3e-6})
 """Small steps of plain SGD: through normalisation over a few samples rounding grows a hundredfold with every step that
-moves the weights, and AdamW makes whole steps of it where gradients are near zero."""
+moves the weights (1e-5 is too much for six), and AdamW makes whole steps of it where gradients are near zero."""
 PARTS = (slice(0, 5), slice(5, 12))
 """Unequal parts of twelve samples: as pixels of views that overlap are."""
 
 
-def start(folder: Path) -> dict[str, Any]:
-    """What the first of two processes found."""
+def train(
+    name: str, folder: Path, *, stop: int = STEPS, device: torch.device = CPU, cfg: TrainConfig = CFG, workers: int = 0
+) -> Method:
+    """A method after some steps, whose queue is used from the first epoch on."""
+    method = make(name)
+    if hasattr(method.cfg, "queue_start_epoch"):
+        method.cfg = method.cfg.model_copy(update={"queue_start_epoch": 0})
+    resources = Resources(device, workers, checkpoint_minutes=0)
+    fit(method, views(cfg=views_of(name)), cfg, TrainingFolder(folder, {"name": name}), resources, stop)
+    return method
+
+
+def state(method: Method) -> dict[str, torch.Tensor]:
+    return {name: value.cpu() for name, value in method.state_dict().items()}
+
+
+def start(folder: Path, kind: str = "cpu") -> dict[str, Any]:
+    """What the first of two processes found, on processors or on a GPU each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(_work, (folder, port), nprocs=2)
+    multiprocessing.spawn(_work, (folder, port, kind), nprocs=2)
     return torch.load(folder / "found.pt", weights_only=True)
 
 
@@ -38,42 +61,46 @@ def samples() -> dict[str, torch.Tensor]:
     return {"scores": scores, "logits": logits, "x": torch.randn(12, 3, 4, 4, generator=draw)}
 
 
-def _work(rank: int, folder: Path, port: int) -> None:
+def _work(rank: int, folder: Path, port: int, kind: str) -> None:
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
-    with group.joined(CPU):
-        found: dict[str, Any] = {"parts": _parts(rank), "shares": [group.share(n).stop for n in (1, 5, 8)]}
-        for name in (*METHODS, "segmenter", "attended"):
-            found[name] = train(name, folder / name, stop=STEPS, cfg=CFG).state_dict()
-        train("shape", folder / "grown", stop=2, cfg=CFG)
+    warnings.simplefilter("error", FutureWarning)
+    device = torch.device(kind, rank) if kind == "cuda" else CPU
+    if kind == "cuda":
+        torch.cuda.set_device(device)
+    with group.joined(device):
+        found: dict[str, Any] = {"parts": _parts(rank, device), "shares": [group.share(n).stop for n in (1, 5, 8)]}
+        for name in NAMES:
+            found[name] = state(train(name, folder / name, device=device))
+        train("shape", folder / "grown", stop=STOP, device=device)
         torch.distributed.barrier()
         if rank == 0:
             shutil.copytree(folder / "grown", folder / "stopped")
             found["folder"] = str(folder / "stopped")
         torch.distributed.barrier()
-        found["grown"] = train("shape", folder / "grown", stop=STEPS, cfg=CFG).state_dict()
+        found["grown"] = state(train("shape", folder / "grown", device=device))
         if rank == 0:
             torch.save(found, folder / "found.pt")
         torch.distributed.barrier()
 
 
-def _parts(rank: int) -> dict[str, torch.Tensor]:
+def _parts(rank: int, device: torch.device) -> dict[str, torch.Tensor]:
     """The pieces on their own, each process with its part of the samples."""
-    own, all_of_them = PARTS[rank], samples()
+    own, all_of_them = PARTS[rank], {name: x.to(device) for name, x in samples().items()}
     codes = sinkhorn(all_of_them["scores"][own], 0.05, 3)
     logits = all_of_them["logits"][own].requires_grad_()
     soft_cross_entropy(logits, codes).backward()
     assert logits.grad is not None
     x = all_of_them["x"][own].requires_grad_()
-    norm = synchronized(torch.nn.BatchNorm2d(3)).train()
+    norm = synchronized(torch.nn.BatchNorm2d(3), device).to(device).train()
     norm(x).pow(3).sum().backward()
-    row = torch.full((1, 2), float(rank + 1), requires_grad=True)
-    (group.gather(row) * torch.tensor([[1.0], [10.0]])).sum().backward()
+    row = torch.full((1, 2), float(rank + 1), device=device, requires_grad=True)
+    (group.gather(row) * torch.tensor([[1.0], [10.0]], device=device)).sum().backward()
     empty = soft_cross_entropy(logits[:0] if rank else logits, codes[:0] if rank else codes)
     assert x.grad is not None
     assert row.grad is not None
     assert norm.weight.grad is not None
-    return {
+    found = {
         "codes": _together(codes, 7),
         "gradient": _together(logits.grad, 7),
         "x": _together(x.grad.flatten(1), 48),
@@ -82,11 +109,12 @@ def _parts(rank: int) -> dict[str, torch.Tensor]:
         "row": row.grad,
         "empty": group.total(empty.detach()) / 2,
     }
+    return {name: value.cpu() for name, value in found.items()}
 
 
 def _together(rows: torch.Tensor, width: int) -> torch.Tensor:
     """(12, width): the rows of both processes in order; `gather` wants equal numbers."""
-    padded = torch.zeros(8, width, dtype=rows.dtype)
+    padded = rows.new_zeros(8, width)
     padded[: len(rows)] = rows
     both = group.gather(padded)
     return torch.cat([both[:5], both[8 : 8 + 7]])

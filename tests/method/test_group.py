@@ -9,7 +9,7 @@ from luss_core.errors import UserError
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 from luss_core.train.folder import TrainingFolder
 from tests.method import gloo
-from tests.method.test_methods import METHODS, TRAIN, make, train
+from tests.method.test_methods import TRAIN, make
 
 
 @pytest.fixture(scope="module")
@@ -22,22 +22,32 @@ def parts(two):
     return two["parts"]
 
 
-def differing(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], name: str) -> dict[str, float]:
-    """What differs by more than 1e-4, or for weights by more than a fiftieth of the way that they went."""
+def differing(
+    one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], name: str, part: float = 0.02, most: float = 1e-4
+) -> dict[str, float]:
+    """What differs by more than ``most``, or for weights by more than ``part`` of the way that they went."""
     assert one.keys() == two.keys()
     weights, found = dict(make(name).named_parameters()), {}
     for key in filter(lambda key: one[key].numel(), one):
         distance = float((one[key].double() - two[key].double()).abs().max())
         moved = float((one[key] - weights[key].detach()).abs().max()) if key in weights else 1.0
-        if distance > min(1e-4, 0.02 * moved + 1e-7):
+        if distance > min(most, part * moved + 1e-7):
             found[key] = distance
     return found
 
 
-@pytest.mark.parametrize("name", [*METHODS, "segmenter", "attended"])
+@pytest.mark.parametrize("name", gloo.NAMES)
 def test_two_processes_equal_one(name, two, tmp_path):
-    one = train(name, tmp_path, stop=gloo.STEPS, cfg=gloo.CFG).state_dict()
+    one = gloo.state(gloo.train(name, tmp_path))
     assert differing(one, two[name], name) == {}
+
+
+def test_queues_took_part(two):
+    with_queue = {name for name in gloo.NAMES if "queue" in two[name]}
+    assert with_queue >= {"swav", "shape"}
+    for queue in (two[name]["queue"] for name in with_queue):  # full before the last steps, of rows of unit length
+        assert 0 < queue.shape[-2] <= gloo.STOP * TRAIN.batch_size
+        torch.testing.assert_close(queue.norm(dim=-1), torch.ones(queue.shape[:-1]))
 
 
 def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two):
@@ -46,8 +56,8 @@ def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two)
 
 def test_one_process_goes_on_where_two_stopped(two, tmp_path):
     shutil.copytree(two["folder"], tmp_path, dirs_exist_ok=True)
-    assert TrainingFolder(tmp_path, {"name": "shape"}).load(gloo.CPU)["step"] == 2
-    one = train("shape", tmp_path, stop=gloo.STEPS, cfg=gloo.CFG).state_dict()
+    assert TrainingFolder(tmp_path, {"name": "shape"}).load(gloo.CPU)["step"] == gloo.STOP
+    one = gloo.state(gloo.train("shape", tmp_path))
     assert differing(one, two["shape"], "shape") == {}
 
 
@@ -89,4 +99,4 @@ def test_shares_are_contiguous(two):
 def test_a_batch_that_cannot_be_shared_evenly(tmp_path, monkeypatch):
     monkeypatch.setattr("luss_core.group.world_size", lambda: 3)
     with pytest.raises(UserError, match=r"train\.batch_size = 8 images cannot be shared evenly by 3.*multiple of 3"):
-        train("swav", tmp_path, cfg=TRAIN)
+        gloo.train("swav", tmp_path)

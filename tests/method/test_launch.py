@@ -23,7 +23,7 @@ SETTINGS = {
     "attention": False,
     "method": {"name": "swav", "prototypes": 4, "hidden": 8, "dim": 8},
     "views": {"crops": [{"count": 2, "size": 24, "scale": [0.5, 1]}]},
-    "train": {"batch_size": 4, "warmup_epochs": 0, "optimizer": "sgd", "lr": 1e-3},
+    "train": {"batch_size": 4, "warmup_epochs": 0, "optimizer": "sgd", "lr": 1e-3, "precision": "float32"},
 }
 
 
@@ -111,3 +111,9 @@ def test_more_processes_than_gpus(monkeypatch):
         UserError, match=r"4 processes need a GPU each, but there are 1; start fewer, or use --device cpu"
     ):
         make_device("auto", 1, 0, 4)
+
+
+def test_an_apple_gpu_is_for_one_process(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(UserError, match=r"2 processes cannot share an Apple GPU; start one, or use --device cpu"):
+        make_device("mps", 1, 0, 2)

@@ -36,6 +36,19 @@ def test_inertia_is_as_low_as_scikit_learn():
     np.testing.assert_allclose(distance, slow.min(axis=1), rtol=1e-3, atol=1e-3)
 
 
+def test_no_gpu_is_touched(monkeypatch):
+    """The job claims none."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("faiss was asked for GPUs")
+
+    for name in ("get_num_gpus", "index_cpu_to_all_gpus", "index_cpu_to_gpu", "StandardGpuResources"):
+        monkeypatch.setattr(f"faiss.{name}", refused, raising=False)
+    vectors, _ = blobs()
+    centroids, _ = fit_centroids(vectors, 5, 3, 2, seed=0)
+    assert len(assign(lambda: [vectors], improve(lambda: [vectors], centroids)[0])[0]) == len(vectors)
+
+
 def test_same_seed_same_clusters():
     vectors, _ = blobs()
     one, two = (fit_centroids(vectors, 7, 10, 3, seed=4) for _ in range(2))
