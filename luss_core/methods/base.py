@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from luss_core.data.batch import Batch
 from luss_core.data.ordered import TrainingImages
+from luss_core.models.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Method(nn.Module):
     All state that must survive a restart is a parameter or buffer.
     """
 
-    encoder: nn.Module
+    encoder: Encoder
     lr_scale: Mapping[str, float] = MappingProxyType({})
     """Learning rates of parameters in multiples of that of the run, by the beginning of their names."""
 
