@@ -75,14 +75,19 @@ def decode(path: Path, short_side: int) -> Decoded:
             width, height = image.size  # Pillow turns TIFF upright while it loads
         rgb = to_rgb(image)
         turn = UPRIGHT.get(_orientation(image))
-    stored = stored_size(height, width, short_side)
-    if rgb.size != stored[::-1]:
-        rgb = rgb.resize(stored[::-1], Image.Resampling.BICUBIC, reducing_gap=GAP)
+    rgb = reduced(rgb, stored_size(height, width, short_side))
     if turn is not None:
         rgb = rgb.transpose(turn)
         if turn in SIDEWAYS:
             height, width = width, height
     return Decoded(np.asarray(rgb), height, width)
+
+
+def reduced(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The image at ``size`` (height, width)."""
+    if rgb.size == size[::-1]:
+        return rgb
+    return rgb.resize(size[::-1], Image.Resampling.BICUBIC, reducing_gap=GAP)
 
 
 def stored_size(height: int, width: int, short_side: int) -> tuple[int, int]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
+from luss_core.data.decode import reduced, stored_size
 from luss_core.data.masks import at_threshold
 from luss_core.data.normalization import MEAN, STD
 from luss_core.errors import UserError
@@ -23,6 +25,8 @@ class Exported:
     """Segments images as the stage infer does, and calls the categories what evaluate found that they are."""
 
     network: Segmenter
+    short_side: int
+    """Larger images are first reduced to this, as the stage prepare does."""
     size: int
     """Shorter side in pixels of what the network sees."""
     score_max: float
@@ -37,6 +41,9 @@ class Exported:
     def segment(self, image: np.ndarray) -> np.ndarray:
         """(H, W) int32: the class of every pixel, or its category where no class is known; 0 is other.
 
+        The mask that infer made of the same pixels. JPEG files may differ in few of them: prepare reduces large ones
+        while it decodes them.
+
         Args:
             image: (H, W, 3) uint8 RGB.
 
@@ -48,9 +55,10 @@ class Exported:
                 f"an image of shape {image.shape} and type {image.dtype} cannot be segmented; give height x width x 3"
                 " values of uint8, red first"
             )
-        height, width = image.shape[:2]
+        shape = height, width = image.shape[:2]
+        stored = np.asarray(reduced(Image.fromarray(image), stored_size(height, width, self.short_side)))
         with torch.inference_mode(), autocast("auto", next(self.network.parameters()).device):
-            label, levels = segment_image(self.network, image, self.size, (height, width), self.score_max)
+            label, levels = segment_image(self.network, stored, self.size, shape, self.score_max)
         mask = at_threshold(label, levels, self.threshold)
         return mask if self.match is None else self._class_of[mask]
 
@@ -70,7 +78,7 @@ def load_exported(path: Path, device: torch.device = CPU) -> Exported:
     settings: dict[str, Any] = {}
 
     def build(about: dict[str, Any]) -> Segmenter:
-        settings.update({key: about[key] for key in ("size", "score_max", "threshold", "match", "names")})
+        settings.update({key: about[key] for key in ("short_side", "size", "score_max", "threshold", "match", "names")})
         if (tuple(about["mean"]), tuple(about["std"])) != (MEAN, STD):
             raise ValueError(f"images are normalised by {about['mean']} and {about['std']}, not by {MEAN} and {STD}")
         return make_segmenter(about)

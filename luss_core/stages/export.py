@@ -29,23 +29,25 @@ WHAT = (
 def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path, scores: Path, out: Path) -> None:
     """Write the weights of the segmenter with what infer and evaluate found out, as safetensors.
 
-    The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network; ``mean``, ``std`` and
-    ``size`` (shorter side in pixels) make its input; ``score_max`` and ``threshold`` (hundredths of it) say what is
-    foreground; ``match`` (cluster to class) and ``names`` (of the classes, other first) are null without ground truth.
+    The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network; ``mean``, ``std``,
+    ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
+    ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``match`` (cluster to class) and
+    ``names`` (of the classes, other first) are null without ground truth.
 
     Raises:
         UserError: an input is missing or damaged.
     """
     weights, about = _read(segmenter)
-    cut, result = read_json(threshold), read_json(scores)
+    summary, cut, result = read_json(images.with_name("summary.json")), read_json(threshold), read_json(scores)
     made = {"export": cfg.model_dump(mode="json")}
-    for part in (about, cut, result):
+    for part in (summary, about, cut, result):
         made |= part["provenance"]["settings"]
     content = {
         "what": WHAT,
         **{name: about[name] for name in ("encoder", "segmenter", "classes")},
         "mean": MEAN,
         "std": STD,
+        "short_side": made["prepare"]["short_side"],
         "size": cut["size"],
         "score_max": cut["score_max"],
         "threshold": cut["automatic"],
