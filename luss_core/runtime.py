@@ -92,6 +92,6 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        found = torch.cpu.get_capabilities()
+        found = getattr(torch.cpu, "get_capabilities", dict)()  # not in torch 2.6, which then computes in float32
         return any(found.get(key, False) for key in ("avx512_bf16", "amx_bf16", "bf16"))
     return False
