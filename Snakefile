@@ -26,6 +26,7 @@ include: "rules/cluster.smk"
 include: "rules/finetune.smk"
 include: "rules/infer.smk"
 include: "rules/evaluate.smk"
+include: "rules/export.smk"
 include: "rules/report.smk"
 include: "rules/compare.smk"
 include: "rules/ablation.smk"
@@ -35,10 +36,11 @@ share()
 
 
 rule all:
-    """The report of every run; `snakemake compare`, `controls` and `ablation` set runs side by side."""
+    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls` and `ablation` set runs side by side."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
+        of_runs(rules.export.output.model, CONFIG.run),
 
 
 onsuccess:

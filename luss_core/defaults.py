@@ -67,7 +67,7 @@ def _entry(key: str, value: Any, width: int) -> list[str]:
         inside = [line for name, item in value.items() for line in _entry(name, item, inner)]
     else:
         return [f"{key}: {_flow(value)}"]
-    return [f"{key}:", *(f"  {line}".rstrip() for line in inside)]
+    return [f"{key}:", *(f"  {line}".rstrip() for line in inside)] if inside else [f"{key}: {{}}"]
 
 
 def _methods(width: int) -> list[str]:

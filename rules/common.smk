@@ -43,7 +43,7 @@ RUN = f"{DATA}/{{preset}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"
 MASKS = f"{RUN}/infer/masks"
-SCORED = f"{RUN}/infer/scored"
+SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
@@ -151,12 +151,18 @@ def features_of(wildcards):
     return made_for(wildcards, "extract", FEATURES)
 
 
-def clusters_of(wildcards):
+def labels_of(wildcards):
+    """Where the pseudo labels of a run come from, for what is taught by them or shows them."""
     return made_for(wildcards, "cluster", rules.cluster.output.clusters)
 
 
 def balance_of(wildcards):
     return made_for(wildcards, "cluster", rules.cluster.output.balance)
+
+
+def masks_of(wildcards):
+    """Where the masks of a run come from, for what scores or shows them."""
+    return expand(MASKS, preset=wildcards.preset, seed=wildcards.seed)[0]
 
 
 def shared(stage):

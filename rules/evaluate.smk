@@ -2,7 +2,7 @@ rule evaluate:
     """Scores of the masks against ground truth, as the ImageNet-S protocol has them."""
     input:
         images=rules.prepare.output.images,
-        masks=MASKS,
+        masks=masks_of,
         scored=SCORED,
         threshold=THRESHOLD,
         balance=balance_of,

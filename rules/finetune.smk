@@ -3,7 +3,7 @@ rule finetune:
     input:
         store=rules.prepare.output.store,
         encoder=encoder_of,
-        clusters=clusters_of,
+        clusters=labels_of,
         code=code("finetune"),
     output:
         segmenter="<run>/finetune/segmenter.safetensors",

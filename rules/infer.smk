@@ -7,7 +7,7 @@ rule infer:
         code=code("infer"),
     output:
         masks=in_parts(directory(MASKS), directory(f"{INFERRED}/masks")),
-        scored=in_parts(directory(SCORED), directory(f"{INFERRED}/scored")),
+        scored=in_parts(SCORED, f"{INFERRED}/scored.h5"),
         threshold=in_parts(THRESHOLD, f"{INFERRED}/threshold.json"),
     log:
         f"{RUN}/logs/infer{PART}.log",
@@ -37,15 +37,15 @@ rule infer:
 if CONFIG.shards > 1:
 
     rule join_masks:
-        """The parts of step 4 in one folder each."""
+        """The parts of step 4 in one folder and one file."""
         input:
             masks=gather.parts("<run>/infer/part.{scatteritem}/masks"),
-            scored=gather.parts("<run>/infer/part.{scatteritem}/scored"),
+            scored=gather.parts("<run>/infer/part.{scatteritem}/scored.h5"),
             threshold=gather.parts("<run>/infer/part.{scatteritem}/threshold.json"),
             code=code("join"),
         output:
             masks=directory(MASKS),
-            scored=directory(SCORED),
+            scored=SCORED,
             threshold=THRESHOLD,
         log:
             "<run>/logs/join_masks.log",

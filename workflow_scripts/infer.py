@@ -1,4 +1,4 @@
-"""Segment images: images.csv, images.h5 and segmenter -> folder of masks, folder of scored maps, threshold.json."""
+"""Segment images: images.csv, images.h5 and segmenter -> folder of masks, scored.h5, threshold.json."""
 
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,9 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_processes(parser)
     cli.add_part(parser)
     parser.add_argument("--masks", type=Path, required=True, help="folder of masks, to be written")
-    parser.add_argument("--scored", type=Path, required=True, help="folder of labels with scores, to be written")
+    parser.add_argument(
+        "--scored", type=Path, required=True, help="scored.h5, to be written: label and score of every pixel"
+    )
     parser.add_argument("--threshold", type=Path, required=True, help="threshold.json, to be written")
     args = parser.parse_args(argv)
     work = partial(

@@ -6,7 +6,14 @@ from luss_core import cli
 from luss_core.config import ReportConfig
 from luss_core.stages.report import report
 
-FILES = {
+NEEDED = {
+    "masks": "folder of masks: <split>/<id>.png",
+    "scores": "scores.json of evaluate",
+    "table": "per_class.csv of evaluate",
+    "out": "index.html, to be written",
+}
+OPTIONAL = {
+    "prior": "prior.h5 of prior, if the attention was taught by it",
     "pretrain-log": "log.jsonl of pretrain",
     "finetune-log": "log.jsonl of finetune",
     "examine": "examine.json of examine",
@@ -14,29 +21,24 @@ FILES = {
     "clusters": "clusters.h5 of cluster",
     "balance": "balance.json of cluster",
     "threshold": "threshold.json of infer",
-    "masks": "folder of masks of infer: <split>/<id>.png",
-    "scores": "scores.json of evaluate",
-    "table": "per_class.csv of evaluate",
-    "out": "index.html, to be written",
 }
+"""What is not given is left out of the page."""
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "report")
     cli.add_inputs(parser, "images", "store")
-    for name, text in FILES.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=text)
-    parser.add_argument("--prior", type=Path, help="prior.h5 of prior, if the attention was taught by it")
+    for name, text in (NEEDED | OPTIONAL).items():
+        parser.add_argument(f"--{name}", type=Path, required=name in NEEDED, help=text)
     parser.add_argument("--title", required=True, help="heading of the page, for example: embedded, swav, seed 0")
     args = parser.parse_args(argv)
-    files = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in FILES}
+    names = [name.replace("-", "_") for name in NEEDED | OPTIONAL]
     report(
         cli.section(ReportConfig, "report", args.settings),
         images=args.images,
         store=args.store,
-        prior=args.prior,
         title=args.title,
-        **files,
+        **{name: getattr(args, name) for name in names},
     )
 
 

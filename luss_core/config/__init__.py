@@ -14,6 +14,7 @@ from luss_core.config.inference import (
     ClusterConfig,
     EvaluateConfig,
     ExamineConfig,
+    ExportConfig,
     ExtractConfig,
     InferConfig,
     ReportConfig,
@@ -51,6 +52,7 @@ __all__ = [
     "EncoderConfig",
     "EvaluateConfig",
     "ExamineConfig",
+    "ExportConfig",
     "ExtractConfig",
     "FinetuneConfig",
     "FinetuneTrainConfig",
@@ -86,7 +88,7 @@ __all__ = [
 
 STAGES = (
     *("synthesize", "prepare", "prior"),
-    *("pretrain", "examine", "extract", "cluster", "finetune", "infer", "evaluate", "report"),
+    *("pretrain", "examine", "extract", "cluster", "finetune", "infer", "evaluate", "export", "report"),
 )
 """In order; the names of the rule files, the scripts, the sections and the functions."""
 
@@ -107,6 +109,7 @@ class Stages(Section):
     finetune: FinetuneConfig = FinetuneConfig()
     infer: InferConfig = InferConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")

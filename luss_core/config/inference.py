@@ -1,10 +1,13 @@
 """Stages that train nothing."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from luss_core.config.base import Fraction, Positive, Section
+
+LAST_THRESHOLD = 0.8
+"""Of the official sweep; scores above are not told apart."""
 
 
 class ExamineConfig(Section):
@@ -74,7 +77,21 @@ class InferConfig(Section):
     """What is segmented; a data set that has none of them is segmented whole."""
     threshold: Literal["otsu"] | Fraction = "otsu"
     """Foreground where the score (see finetune.segmenter.attend), as a fraction of its maximum, reaches this. otsu:
-    Otsu's threshold of the scores of the training images, which needs no ground truth."""
+    Otsu's threshold of the scores of the training images, which needs no ground truth. At most 0.8, the last of the 81
+    thresholds that are evaluated."""
+
+    @field_validator("threshold", mode="before")
+    @classmethod
+    def _evaluated(cls, value: Any) -> Any:
+        """One message for all that it cannot be, not one for each type that it could."""
+        allowed = f"found {value!r}; allowed: otsu, or 0 to {LAST_THRESHOLD}, where scores end"
+        try:
+            fits = value == "otsu" or 0 <= float(value) <= LAST_THRESHOLD
+        except (TypeError, ValueError) as error:
+            raise ValueError(allowed) from error
+        if not fits:
+            raise ValueError(allowed)
+        return value
 
 
 class EvaluateConfig(Section):
@@ -84,8 +101,10 @@ class EvaluateConfig(Section):
     """auto: Hungarian matching of clusters and classes on the validation images, reused for the test images."""
     absent: Literal["skip", "zero"] = "skip"
     """Classes absent from a size range are left out (the released tool) or count 0 (the tables of the first paper)."""
-    unknown: Literal["error", "drop"] = "error"
-    """What to do with a predicted id that the matching does not know."""
+
+
+class ExportConfig(Section):
+    """One file that segments images on its own. There is nothing to choose."""
 
 
 class ReportConfig(Section):

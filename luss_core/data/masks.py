@@ -1,4 +1,4 @@
-"""Masks as PNG files: category ids, the scored form that keeps every threshold open, and nearest resizing.
+"""Masks as PNG files of category ids, and nearest resizing.
 
 Two codings are read. RGB, as ImageNet-S: id = R + 256 G, B unused, 1000 = ignore. One channel: the value is the id, and
 255 means ignore in 8-bit files (16-bit files carry ids as they are). Masks are written in RGB.
@@ -51,23 +51,6 @@ def write_mask(path: Path, ids: np.ndarray) -> None:
         ValueError: an id does not fit into two bytes.
     """
     _write(path, encode(ids))
-
-
-def read_scored(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) int32 best cluster of every pixel, and its (H, W) uint8 score in hundredths.
-
-    Raises:
-        UserError: missing, cut short, or not RGB.
-    """
-    pixels = _pixels(path, ("RGB",))
-    return decode(pixels), pixels[..., 2]
-
-
-def write_scored(path: Path, ids: np.ndarray, bins: np.ndarray) -> None:
-    """An RGB PNG of (H, W) best clusters and (H, W) scores in hundredths: R + 256 G and B."""
-    pixels = encode(ids)
-    pixels[..., 2] = bins
-    _write(path, pixels)
 
 
 def at_threshold(ids: np.ndarray, bins: np.ndarray, level: int) -> np.ndarray:

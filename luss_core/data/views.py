@@ -16,10 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from luss_core.config import ColourConfig, ViewsConfig
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-"""Of ImageNet. The official training code has .228, a typo it inherited from SwAV; inference there has .229."""
+from luss_core.data.normalization import MEAN, STD
 
 ASPECT = (3 / 4, 4 / 3)
 ATTEMPTS = 10

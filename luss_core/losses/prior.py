@@ -40,6 +40,7 @@ def prior_target(
 def otsu(maps: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 1 1"]:
     """Otsu's threshold of each map over 256 levels: the lowest level of the upper class.
 
+    ``metrics.threshold`` has it for one histogram, without torch; here are many, on the device.
     Sums are whole numbers, so that float32 is enough for what is compared; Apple GPUs have no float64.
     """
     level = (maps.flatten(1) * (LEVELS - 1)).round().long()  # (B, P)

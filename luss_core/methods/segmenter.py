@@ -81,9 +81,10 @@ def load_segmenter(path: Path) -> Segmenter:
     Raises:
         UserError: as ``load_network``.
     """
+    return load_network(path, "segmenter", "finetune", make_segmenter)
 
-    def build(about: dict[str, Any]) -> Segmenter:
-        encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
-        return Segmenter(SegmenterConfig.model_validate(about["segmenter"]), encoder, about["classes"])
 
-    return load_network(path, "segmenter", "finetune", build)
+def make_segmenter(about: dict[str, Any]) -> Segmenter:
+    """A segmenter without weights from what its file says."""
+    encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
+    return Segmenter(SegmenterConfig.model_validate(about["segmenter"]), encoder, about["classes"])

@@ -15,7 +15,7 @@ from typing import Any
 
 from luss_core.errors import UserError
 from luss_core.metrics.counts import RANGES
-from luss_core.metrics.evaluation import Tally, Unknown, check_classes, match_images
+from luss_core.metrics.evaluation import MatchedCounts, Unknown, check_classes, match_images
 from luss_core.metrics.files import Counted, check_sizes, count_pair, each, pair_folders
 from luss_core.metrics.matching import Match, identity, read_match, to_json
 from luss_core.metrics.scores import Absent, scores
@@ -54,10 +54,10 @@ def evaluate_folders(
     if known is None:
         counted = list(counted)  # about 1 kB an image, so that no file is read twice
         known = match_images((item.joint for item in counted), classes)
-    tally = Tally(classes, known, unknown or ("drop" if match == "identity" else "error"))
+    counts = MatchedCounts(classes, known, unknown or ("drop" if match == "identity" else "error"))
     for item in counted:
-        tally.add(item)
-    return {**scores(tally.finish(), absent), "match": to_json(known)}
+        counts.add(item)
+    return {**scores(counts.finish(), absent), "match": to_json(known)}
 
 
 def table(result: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ def match_images(joints: Iterable[Joint], classes: int) -> Match:
     return assign(together)
 
 
-class Tally:
+class MatchedCounts:
     """Counts of images whose predictions are matched as they come in."""
 
     def __init__(self, classes: int, match: Match, unknown: Unknown) -> None:

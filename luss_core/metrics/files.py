@@ -22,8 +22,8 @@ BATCH = 16
 """Images a process takes at a time."""
 WORTH_A_PROCESS = 200
 """Images below which starting one more process takes longer than it saves."""
-SHOWN = 5
-"""Files that a message names."""
+NAMED = 5
+"""Files, or ids, that a message names."""
 
 
 class Pair(NamedTuple):
@@ -137,8 +137,8 @@ def raise_listed(problems: Sequence[str], total: int, remedy: str) -> None:
         UserError: the first few of them, how many there are, and what to do.
     """
     if problems:
-        more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-        lines = "\n  ".join([*problems[:SHOWN], *more])
+        more = [f"... and {len(problems) - NAMED} more"] if len(problems) > NAMED else []
+        lines = "\n  ".join([*problems[:NAMED], *more])
         raise UserError(f"{len(problems)} of {total} masks cannot be scored; {remedy}:\n  {lines}")
 
 
@@ -154,7 +154,7 @@ def _attempt(function: Callable[[T], R], items: Sequence[T]) -> list[R | Unusabl
 
 def shown(ids: np.ndarray) -> str:
     """The first few ids as text."""
-    return ", ".join(map(str, ids[:SHOWN])) + (" ..." if len(ids) > SHOWN else "")
+    return ", ".join(map(str, ids[:NAMED])) + (" ..." if len(ids) > NAMED else "")
 
 
 def _sizes_differ(pair: Pair, predicted: tuple[int, ...], true: tuple[int, ...]) -> str:

@@ -9,7 +9,7 @@ from luss_core.data.masks import IGNORE
 from luss_core.metrics.joint import indexed
 from luss_core.metrics.matching import Match, assign
 from luss_core.metrics.scores import iou
-from luss_core.metrics.threshold import LEVELS
+from luss_core.metrics.threshold import THRESHOLDS
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ def level_histogram(clusters: np.ndarray, levels: np.ndarray, truth: np.ndarray)
     """
     truth_ids, truth_index = indexed(truth)
     cluster_ids, cluster_index = indexed(clusters)
-    shape = (len(truth_ids), len(cluster_ids), LEVELS)
-    code = (truth_index.astype(np.int64) * shape[1] + cluster_index) * LEVELS + levels
-    pixels = np.bincount(code.ravel(), minlength=shape[0] * shape[1] * LEVELS).reshape(shape)[truth_ids != IGNORE]
+    shape = (len(truth_ids), len(cluster_ids), THRESHOLDS)
+    code = (truth_index.astype(np.int64) * shape[1] + cluster_index) * THRESHOLDS + levels
+    pixels = np.bincount(code.ravel(), minlength=shape[0] * shape[1] * THRESHOLDS).reshape(shape)[truth_ids != IGNORE]
     seen = pixels.any(axis=(0, 2))
     return LevelHistogram(truth_ids[truth_ids != IGNORE], cluster_ids[seen], pixels[:, seen])
 
@@ -46,23 +46,23 @@ class Sweep:
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
-        self.pixels = np.zeros((LEVELS, classes, classes + 1), np.int64)
+        self.pixels = np.zeros((THRESHOLDS, classes, classes + 1), np.int64)
         """By score, cluster and truth."""
-        self.together = np.zeros((LEVELS, classes, classes), np.int32)
+        self.together = np.zeros((THRESHOLDS, classes, classes), np.int32)
         """Images with a cluster and a class, by the highest score of the cluster in the image."""
 
     def add(self, image: LevelHistogram) -> None:
         clusters = image.clusters - 1
         self.pixels[:, clusters[:, None], image.truth] += image.pixels.transpose(2, 1, 0)
         scored = np.asarray(image.pixels.any(axis=0))  # (J, 81)
-        highest = LEVELS - 1 - scored[:, ::-1].argmax(axis=1)
+        highest = THRESHOLDS - 1 - scored[:, ::-1].argmax(axis=1)
         classes = image.truth[image.truth > 0] - 1
         self.together[highest[:, None], clusters[:, None], classes] += 1
 
     def matches(self) -> list[Match]:
         """The Hungarian matching at each threshold."""
         found, together = [], np.zeros(self.together.shape[1:], np.int64)
-        for level in reversed(range(LEVELS)):
+        for level in reversed(range(THRESHOLDS)):
             together += self.together[level]
             found.append(assign(together))
         return found[::-1]
@@ -75,7 +75,7 @@ class Sweep:
         """
         truth = self.pixels.sum(axis=(0, 1))
         values, above = [], np.zeros(self.pixels.shape[1:], np.int64)
-        for level in reversed(range(LEVELS)):
+        for level in reversed(range(THRESHOLDS)):
             above += self.pixels[level]
             values.append(float(iou(self._areas(above, truth, matches[level])).mean()))
         return values[::-1]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-LEVELS = 81
+THRESHOLDS = 81
 """Thresholds 0.00, 0.01 ... 0.80 of the greatest score, as the official sweep."""
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from luss_core.data.features import Clusters
 from luss_core.data.images import ImageList
 from luss_core.data.masks import IGNORE
+from luss_core.data.spread import evenly
 from luss_core.data.store import Store
 from luss_core.report.colours import Chip, Palette
-from luss_core.report.panels import evenly
 from luss_core.report.pictures import photo_uri, square
 
 SIDE = 96

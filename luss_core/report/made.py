@@ -49,9 +49,9 @@ class Rejected:
     """The commonest, with how many files each."""
 
 
-def made_with(paths: list[Path]) -> Made:
-    """What each file that says so was made with."""
-    found = [(path, about) for path in paths if (about := _provenance(path))]
+def made_with(paths: list[Path | None]) -> Made:
+    """What each file, of those that there are, was made with, where it says so."""
+    found = [(path, about) for path in paths if path and (about := _provenance(path))]
     files = [
         File(
             f"{path.parent.name}/{path.name}",

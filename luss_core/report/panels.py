@@ -1,9 +1,8 @@
-"""Which images the page shows, and each as photograph, truth and predictions."""
+"""The images of a page, each as photograph, truth and predictions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -17,8 +16,6 @@ LONGEST = 320
 """Pixels of the longer side of a picture in the page."""
 NAMED = 3
 """Classes named under a picture, largest first."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,37 +50,8 @@ class Panel:
     height: int
     width: int
     photo: str
+    """Empty where it stands in the page already."""
     layers: list[Layer]
-
-
-def panel_rows(images: ImageList, split: str, truth: bool, count: int) -> list[int]:
-    """Rows of the image list to show: spread evenly over the folders of one split, only images with truth if asked."""
-    rows = [int(row) for row in images.rows(split) if images.mask[row] or not truth]
-    return [rows[k] for k in spread([images.folder[row] for row in rows], count)]
-
-
-def spread(groups: Sequence[str], count: int) -> list[int]:
-    """Positions of at most ``count`` items, the same number of each group, evenly spaced within it.
-
-    Looks at nothing else, so the choice is the same for every run and cannot favour good results. The order goes round
-    the groups: the first items come from different ones.
-    """
-    members: dict[str, list[int]] = {}
-    for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
-    quota = dict.fromkeys(sorted(members), 0)
-    while (need := min(count, len(groups)) - sum(quota.values())) > 0:
-        unfilled = [group for group, taken in quota.items() if taken < len(members[group])]
-        for group in evenly(unfilled, need):
-            quota[group] += 1
-    taken = [evenly(members[group], quota[group]) for group in quota]
-    return [items[k] for k in range(max(quota.values(), default=0)) for items in taken if k < len(items)]
-
-
-def evenly(items: Sequence[T], count: int) -> list[T]:
-    """``count`` items at even distances, or all where there are fewer."""
-    count = min(count, len(items))
-    return [items[(2 * k + 1) * len(items) // (2 * count)] for k in range(count)]
 
 
 def cluster_classes(match: dict[str, int] | None, classes: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Charts of the two training logs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from luss_core.report.charts import Curve, line_chart
 from luss_core.report.logs import Log
 from luss_core.report.page import duration
 
+PRETRAINING, FINETUNING = "Pre-training", "Fine-tuning"
 SHARES = {"code_entropy": "entropy of the codes", "prototypes_used": "prototypes in use"}
 """Logs in [0, 1] that fall when a method collapses, and what the page calls them."""
 
@@ -21,14 +23,14 @@ class Training:
     """(SVG, caption)."""
 
 
-def describe(pretrain: Log, finetune: Log) -> Training:
-    """Loss and learning rate of both runs, and whether pre-training collapsed."""
+def describe(logs: Mapping[str, Log]) -> Training:
+    """Loss and learning rate of each training, by its name, and whether pre-training collapsed."""
     sentences, charts = [], []
-    for log, name in ((pretrain, "Pre-training"), (finetune, "Fine-tuning")):
+    for name, log in logs.items():
         sentences.append(_sentence(log, name))
         if log.steps:
             charts.append((_chart(log, {"loss": "loss"}, f"{name} loss", "loss"), _fall(log, f"{name} loss")))
-        if log.steps and name == "Pre-training":
+        if log.steps and name == PRETRAINING:
             charts += _pretraining_charts(log)
     return Training(sentences, charts)
 

@@ -11,6 +11,7 @@ import yaml
 
 from luss_core.config import ReportConfig, RowsConfig
 from luss_core.data.images import ImageList, read_images
+from luss_core.data.spread import compared_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import atomic, read_json, write_text
@@ -28,14 +29,12 @@ from luss_core.report.comparison import (
 )
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.page import render, variables
-from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels, panel_rows
+from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels
 from luss_core.report.table5 import COLUMNS, GAINS, LABELS, gains, paper, run_table, summarize, title
 from luss_core.report.tables import RULES, incomplete, main_split
 
 logger = logging.getLogger(__name__)
 
-SHOWN = 8
-"""Images on the page, at the most."""
 DRAWN = (("mIoU", "mIoU (%)"), ("F", "F (%)"), ("view_cos", "view-cos"), ("cat_cos", "cat-cos"))
 """Scores drawn row by row, and the text at the axis."""
 MEASURES = ("view_cos", "cat_cos", "attention_F", "prior_F")
@@ -217,7 +216,7 @@ def pictures(
     ``segmented`` is truth and the masks of each row, in the common pipeline and in the row's own.
     """
     palette = make_palette(listing.class_names(parts[0].scores[0]["classes"]))
-    rows = panel_rows(listing, split, truth=True, count=min(cfg.panels, SHOWN))
+    rows = compared_rows(listing, split)[: cfg.panels]
     segmented = [make_panels(listing, pixels, rows, predictions(part), palette, truth=True) for part in parts]
     first = [(parts[1].runs[k], parts[1].measures[k]) for k in first_runs(parts[1].runs)]
     maps = [one for run, _ in first for one in attention_maps(title(run.preset), run.attention, listing, rows)]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from luss_core.config import ReportConfig
 from luss_core.data.images import read_images
+from luss_core.data.spread import panel_rows
 from luss_core.data.store import Store
 from luss_core.io import atomic, read_json, write_text
 from luss_core.report.charts import dot_chart
@@ -23,7 +24,7 @@ from luss_core.report.comparison import (
     score_table,
 )
 from luss_core.report.page import render
-from luss_core.report.panels import Prediction, cluster_classes, make_panels, panel_rows
+from luss_core.report.panels import Prediction, cluster_classes, make_panels
 from luss_core.report.tables import RULES, incomplete, main_split
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,8 @@ def score_blocks(aggregated: pd.DataFrame) -> list[dict[str, Any]]:
     blocks = []
     for split in dict.fromkeys(aggregated.index.get_level_values("split")):
         for rule in RULES:
+            if (split, rule) not in aggregated.index.droplevel("preset"):
+                continue  # masks without scores have no oracle threshold
             part = aggregated.xs((split, rule), level=("split", "rule"))
             means, deviations = (part[[(key, name) for key, _ in COLUMNS]] for name in ("mean", "std"))
             rows = [

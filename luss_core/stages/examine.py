@@ -1,7 +1,6 @@
-"""What the encoder learned: images and encoder -> examine.json and a folder of attention maps."""
+"""What the encoder learned: images and encoder -> examine.json, and the attention to the images of the pages."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from luss_core.config import ExamineConfig, PretrainConfig, ViewsConfig
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.loader import Views
 from luss_core.data.masks import read_mask, resize_nearest
+from luss_core.data.spread import attended_rows, compared_rows
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
@@ -27,22 +27,24 @@ from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
 
-SHOWN = ("validation", "test")
-"""Splits whose attention is kept; a data set that has neither is looked at whole, as by infer."""
+SEGMENTED = ("validation", "test")
+"""Splits with images that the pages show; of a data set that has neither all, as by infer."""
 SEED = 0
 """Every run is measured on the same views."""
 PAIR = 2
 
 
 @dataclass
-class Looks:
+class ExamineSums:
     """Sums over the whole images so far."""
 
     categories: CategorySums
     scored: int = 0
+    """Images with truth."""
     attention_f: float = 0.0
     prior_f: float = 0.0
-    seen: int = 0
+    attended: int = 0
+    """Images with attention."""
     attention: np.ndarray = field(default_factory=lambda: np.zeros(3))
     """Least, mean and greatest weight of an image."""
 
@@ -59,7 +61,7 @@ def examine(
     attention: Path,
     device: torch.device,
 ) -> None:
-    """Measure the output map of the encoder, and write its attention to the images that the pages may show.
+    """Measure the output map of the encoder, and write its attention to the images that the pages show it of.
 
     ``out`` holds view_cos and cat_cos (-1..1; Table 5 of the LUSS paper) and the F of attention and prior in percent,
     null where there is no truth or no attention. ``attention`` holds <split>/<id>.png at the resolution of the map,
@@ -72,15 +74,16 @@ def examine(
         view_cos, pairs = view_cosine(cfg, network, Views(pixels, rows, trained_views(encoder), SEED), device)
         with atomic_folder(attention) as folder:
             saliency = None if prior is None else Store(prior, "prior")
-            looks = look(cfg, network, listing, pixels, saliency, rows, folder, CategorySums(classes, network.width))
+            sums = ExamineSums(CategorySums(classes, network.width))
+            examine_images(cfg, network, listing, pixels, saliency, rows, folder, sums)
     found = {
         "view_cos": view_cos,
-        "cat_cos": looks.categories.cosine(),
+        "cat_cos": sums.categories.cosine(),
         "split": part,
         "images": len(rows),
         "pairs": pairs,
-        "categories": len(looks.categories.cosines()),
-        **_attention(looks, network.attention is not None, saliency is not None),
+        "categories": len(sums.categories.cosines()),
+        **_attention(sums, network.attention is not None, saliency is not None),
         "provenance": provenance({"examine": cfg.model_dump(mode="json")}),
     }
     write_json(out, found)
@@ -118,7 +121,7 @@ def view_cosine(cfg: ExamineConfig, network: Encoder, views: Views, device: torc
     return (total / places if places else None), pairs
 
 
-def look(
+def examine_images(
     cfg: ExamineConfig,
     network: Encoder,
     listing: ImageList,
@@ -126,43 +129,42 @@ def look(
     saliency: Store | None,
     rows: np.ndarray,
     folder: Path,
-    categories: CategorySums,
-) -> Looks:
-    """Go through the whole images one by one: categories and F where ``rows`` have truth, attention where it is shown.
+    sums: ExamineSums,
+) -> None:
+    """Go through the whole images one by one: ``rows`` are measured, those of the pages leave their attention.
 
     A position of the map is of the category of the pixel under its middle.
     """
-    looks, device = Looks(categories), next(network.parameters()).device
-    for row, measured in _to_look_at(listing, rows, network.attention is not None):
+    measured, shown, device = set(rows.tolist()), shown_rows(listing), next(network.parameters()).device
+    for row in tqdm(sorted(measured | shown), unit="image", disable=None):
+        if network.attention is None and not listing.mask[row]:
+            continue
         maps = network(to_network(resize_short(pixels.read(row), cfg.size)[None], device))
         weights = None if maps.attention is None else maps.attention[0, 0].float().sigmoid().cpu().numpy()
-        if weights is not None:
-            looks.seen += 1
-            looks.attention += weights.min(), weights.mean(), weights.max()
+        if weights is not None and row in shown:
             _write(folder / listing.split[row] / f"{listing.id[row]}.png", stretched(weights))
-        if measured:
+        if weights is not None and row in measured:
+            sums.attended += 1
+            sums.attention += weights.min(), weights.mean(), weights.max()
+        if listing.mask[row] and row in measured:
             truth = read_mask(listing.root / listing.mask[row])
             height, width = maps.output.shape[-2:]
-            looks.categories.add(maps.output[0].float(), torch.from_numpy(resize_nearest(truth, height, width)))
-            looks.scored += 1
-            looks.attention_f += 0.0 if weights is None else _f(stretched(weights), truth)
-            looks.prior_f += 0.0 if saliency is None else _f(saliency.read(row)[..., 0] / np.float32(255), truth)
-    return looks
+            sums.categories.add(maps.output[0].float(), torch.from_numpy(resize_nearest(truth, height, width)))
+            sums.scored += 1
+            sums.attention_f += 0.0 if weights is None else _f(stretched(weights), truth)
+            sums.prior_f += 0.0 if saliency is None else _f(saliency.read(row)[..., 0] / np.float32(255), truth)
+
+
+def shown_rows(listing: ImageList) -> set[int]:
+    """Rows whose attention the pages show: a few of each split."""
+    splits = [name for name in listing.splits if name in SEGMENTED] or listing.splits
+    return {row for name in splits for row in (*attended_rows(listing, name), *compared_rows(listing, name))}
 
 
 def stretched(weights: np.ndarray) -> np.ndarray:
     """(h, w) weights from 0 at the least to 1 at the greatest, as saliency maps are; 0 where all are equal."""
     low, high = float(weights.min()), float(weights.max())
     return ((weights - low) / max(high - low, 1e-12)).astype(np.float32)
-
-
-def _to_look_at(listing: ImageList, rows: np.ndarray, attention: bool) -> Iterator[tuple[int, bool]]:
-    """Rows whose attention is shown or that have truth, and whether they are measured."""
-    measured = {int(row) for row in rows if listing.mask[row]}
-    splits = [name for name in listing.splits if name in SHOWN] or listing.splits
-    shown = {int(row) for name in splits for row in listing.rows(name)} if attention else set()
-    for row in tqdm(sorted(measured | shown), unit="image", disable=None):
-        yield row, row in measured
 
 
 def _f(plane: np.ndarray, truth: np.ndarray) -> float:
@@ -176,14 +178,14 @@ def _write(path: Path, plane: np.ndarray) -> None:
     Image.fromarray(np.rint(plane * 255).astype(np.uint8)).save(path, "PNG")
 
 
-def _attention(looks: Looks, attention: bool, prior: bool) -> dict[str, Any]:
+def _attention(sums: ExamineSums, attention: bool, prior: bool) -> dict[str, Any]:
     """What examine.json says of the attention."""
-    percent = 100 / max(looks.scored, 1)
-    low, mean, high = (looks.attention / max(looks.seen, 1)).tolist()
+    percent = 100 / max(sums.scored, 1)
+    low, mean, high = (sums.attention / max(sums.attended, 1)).tolist()
     return {
-        "attention": {"lowest": low, "mean": mean, "highest": high, "images": looks.seen} if attention else None,
-        "attention_F": looks.attention_f * percent if attention and looks.scored else None,
-        "prior_F": looks.prior_f * percent if prior and looks.scored else None,
+        "attention": {"lowest": low, "mean": mean, "highest": high, "images": sums.attended} if attention else None,
+        "attention_F": sums.attention_f * percent if attention and sums.scored else None,
+        "prior_F": sums.prior_f * percent if prior and sums.scored else None,
         "F_rule": RULE,
-        "F_images": looks.scored,
+        "F_images": sums.scored,
     }

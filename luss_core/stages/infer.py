@@ -1,26 +1,28 @@
-"""Step 4: images and segmenter -> masks, scored maps and threshold.json."""
+"""Step 4: images and segmenter -> masks, scored.h5 and threshold.json."""
 
 import logging
+import shutil
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from luss_core import group
 from luss_core.config import InferConfig
 from luss_core.data.images import ImageList, read_images
-from luss_core.data.masks import write_mask, write_scored
+from luss_core.data.masks import at_threshold, write_mask
+from luss_core.data.scored import ScoredWriter, join_scored, pack, write_scored
 from luss_core.data.store import Store
 from luss_core.data.whole import portion, resize_short, to_network
 from luss_core.io import provenance, write_json
-from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
-from luss_core.metrics.threshold import LEVELS, otsu
+from luss_core.methods.segmenter import Segmenter, load_segmenter
+from luss_core.methods.whole_images import foreground, segment_image, to_levels
+from luss_core.metrics.threshold import THRESHOLDS, otsu
 from luss_core.parallel import progress
 from luss_core.runtime import autocast
 
@@ -28,10 +30,6 @@ logger = logging.getLogger(__name__)
 
 SAMPLE = 2000
 """Training images whose scores decide the threshold; more do not move it."""
-MAX_SIDE = 1000
-"""Images of more than MAX_SIDE squared pixels are labelled at this longer side and enlarged by nearest neighbour."""
-CLASS_CHUNK = 64
-"""Maps enlarged at a time: memory stays flat in the number of categories."""
 WAITING = 4
 """Images a thread that wait to be written, at the most."""
 
@@ -68,25 +66,19 @@ def infer(
         part: which of how many parts of the images.
     """
     network, listing, pixels = load_segmenter(segmenter).to(device), read_images(images), Store(store)
+    about = provenance({"infer": cfg.model_dump(mode="json")})
     splits = [split for split in listing.splits if split in cfg.splits] or listing.splits
     rows = portion(np.concatenate([listing.rows(split) for split in splits]), 1, *part)
     own = rows[group.share(len(rows))]
     with torch.inference_mode(), autocast("auto", device):
         scale = score_scale(network, pixels, listing.rows("train"), cfg.size, device)
-        level = otsu(scale.histogram) if cfg.threshold == "otsu" else min(round(cfg.threshold * 100), LEVELS - 1)
+        level = otsu(scale.histogram) if cfg.threshold == "otsu" else round(cfg.threshold * 100)
         logger.info(
             "infer: %d images of %s, threshold %.2f (%s)", len(rows), "+".join(splits), level / 100, cfg.threshold
         )
-        with group.shared_folder(masks) as mask_folder, group.shared_folder(scored) as scored_folder:
-            found = segment(network, pixels, listing, own, cfg.size, scale.greatest, device)
-            pending: deque[Future[None]] = deque()
-            with ThreadPoolExecutor(threads) as pool:
-                for name, label, bins in progress(found, len(own), "images"):
-                    pending.append(pool.submit(_write, mask_folder / name, scored_folder / name, label, bins, level))
-                    if len(pending) > WAITING * threads:
-                        pending.popleft().result()
-                for job in pending:
-                    job.result()
+        maps = segment(network, pixels, listing, own, cfg.size, scale.greatest)
+        with group.shared_folder(masks) as folder, _shared_scored(scored, about) as writer:
+            _write_all(progress(maps, len(own), "images"), folder, writer, listing, level, threads)
     if group.rank():
         return
     write_json(
@@ -96,7 +88,8 @@ def infer(
             "rule": str(cfg.threshold),
             "histogram": scale.histogram.tolist(),
             "score_max": scale.greatest,
-            "provenance": provenance({"infer": cfg.model_dump(mode="json")}),
+            "size": cfg.size,
+            "provenance": about,
         },
     )
 
@@ -110,64 +103,63 @@ def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, size: int, 
         scores.append(foreground(network.segment(x)).flatten().cpu().numpy())
     flat = np.concatenate(scores)
     greatest = max(float(flat.max()), 1e-6)
-    return Scale(greatest, np.bincount(to_levels(flat / greatest), minlength=LEVELS))
-
-
-def to_levels(score: np.ndarray) -> np.ndarray:
-    """Scores as a fraction of the greatest -> levels 0..80, the hundredths at which the official sweep cuts."""
-    return np.clip(np.floor(score * 100), 0, LEVELS - 1).astype(np.uint8)
+    return Scale(greatest, np.bincount(to_levels(flat / greatest), minlength=THRESHOLDS))
 
 
 def segment(
-    network: Segmenter,
-    pixels: Store,
+    network: Segmenter, pixels: Store, listing: ImageList, rows: np.ndarray, size: int, greatest: float
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """For each image its row, its labels (H, W) in 1..C and its levels (H, W), at original size."""
+    for row in map(int, rows):
+        shape = int(listing.height[row]), int(listing.width[row])
+        yield row, *segment_image(network, pixels.read(row), size, shape, greatest)
+
+
+def _write_all(
+    maps: Iterator[tuple[int, np.ndarray, np.ndarray]],
+    folder: Path,
+    writer: ScoredWriter,
     listing: ImageList,
-    rows: np.ndarray,
-    size: int,
-    greatest: float,
-    device: torch.device,
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """For each image its file name, its labels (H, W) in 1..C and its levels (H, W), at original size."""
-    for row in rows:
-        x = to_network(resize_short(pixels.read(int(row)), size)[None], device)
-        label, score = labels_and_scores(network.segment(x), int(listing.height[row]), int(listing.width[row]))
-        name = f"{listing.split[row]}/{listing.id[row]}.png"
-        yield name, label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
+    level: int,
+    threads: int,
+) -> None:
+    """Write masks in several threads, and the scored maps, which these threads compress, one after the other."""
+    waiting: deque[tuple[int, int, int, Future[bytes]]] = deque()
+
+    def take() -> None:
+        row, height, width, packed = waiting.popleft()
+        writer.append(row, height, width, packed.result())
+
+    with ThreadPoolExecutor(threads) as pool:
+        for row, label, levels in maps:
+            path = folder / listing.split[row] / f"{listing.id[row]}.png"
+            height, width = label.shape
+            waiting.append((row, height, width, pool.submit(_write, path, label, levels, level)))
+            if len(waiting) > WAITING * threads:
+                take()
+        while waiting:
+            take()
 
 
-def foreground(found: Segmented) -> Tensor:
-    """(B, h, w) scores: the attention, or the maximum of the activation maps where there is none."""
-    if found.attention is not None:
-        return found.attention.float().sigmoid()[:, 0]
-    return found.maps.float().amax(dim=1)
+def _write(mask: Path, label: np.ndarray, levels: np.ndarray, level: int) -> bytes:
+    """Write the mask, and pack the scored map."""
+    mask.parent.mkdir(parents=True, exist_ok=True)
+    write_mask(mask, at_threshold(label, levels, level))
+    return pack(label, levels)
 
 
-def labels_and_scores(found: Segmented, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """(1, C, h, w) maps -> (H, W) arg-max + 1 of the maps enlarged bilinearly to H x W, and scores of the foreground.
-
-    Images above a megapixel are handled as the official code does: longer side 1000, then nearest neighbour.
-    """
-    maps, shape = found.maps, (height, width)
-    if height * width > MAX_SIDE**2:
-        shrink = MAX_SIDE / max(height, width)
-        shape = (int(height * shrink), int(width * shrink))
-    score = maps.new_full(shape, -torch.inf, dtype=torch.float32)
-    label = torch.zeros(shape, dtype=torch.int32, device=maps.device)
-    for start in range(0, maps.shape[1], CLASS_CHUNK):
-        part = F.interpolate(maps[:, start : start + CLASS_CHUNK].float(), shape, mode="bilinear", align_corners=False)
-        top, index = part[0].max(dim=0)
-        better = top > score
-        score, label = torch.where(better, top, score), torch.where(better, index.int() + start + 1, label)
-    if found.attention is not None:
-        score = F.interpolate(foreground(found)[None], shape, mode="bilinear", align_corners=False)[0, 0]
-    if shape != (height, width):
-        score = F.interpolate(score[None, None], (height, width), mode="nearest")[0, 0]
-        label = F.interpolate(label[None, None].float(), (height, width), mode="nearest")[0, 0].int()
-    return label, score
-
-
-def _write(mask: Path, scored: Path, label: np.ndarray, bins: np.ndarray, level: int) -> None:
-    for path in (mask, scored):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_mask(mask, np.where(bins >= level, label, 0))
-    write_scored(scored, label, bins)
+@contextmanager
+def _shared_scored(path: Path, about: dict[str, Any]) -> Iterator[ScoredWriter]:
+    """A writer of the scored maps of this process. Where there are several, the first joins what they wrote."""
+    if group.world_size() == 1:
+        with write_scored(path, about) as writer:
+            yield writer
+        return
+    parts = path.with_suffix(".parts")
+    with group.shared_folder(parts) as folder, write_scored(folder / f"{group.rank():04d}.h5", about) as writer:
+        yield writer
+    if group.rank() == 0:
+        try:
+            join_scored(sorted(parts.iterdir()), path)
+        finally:
+            shutil.rmtree(parts)

@@ -10,6 +10,7 @@ import numpy as np
 
 from luss_core.data.features import Features, write_features
 from luss_core.data.images import read_images
+from luss_core.data.scored import join_scored
 from luss_core.errors import UserError
 from luss_core.io import atomic_folder, read_json, write_json
 
@@ -36,19 +37,19 @@ def join_features(parts: Sequence[Path], *, images: Path, out: Path) -> None:
 
 
 def join_masks(parts: Sequence[Path], *, masks: Path, scored: Path, threshold: Path) -> None:
-    """Put folders with masks/, scored/ and threshold.json together.
+    """Put folders with masks/, scored.h5 and threshold.json together.
 
     Raises:
-        UserError: their thresholds differ, or a folder is not whole.
+        UserError: their thresholds differ, or a part is not whole.
     """
     found = [read_json(part / "threshold.json") for part in parts]
     for part, one in zip(parts, found, strict=True):
         if one != found[0]:
             raise UserError(f"{part} was not made as {parts[0]}; delete both and run the stage infer again")
-    for out in (masks, scored):
-        with atomic_folder(out) as folder:
-            for part in parts:
-                _take(part / out.name, folder)
+    with atomic_folder(masks) as folder:
+        for part in parts:
+            _take(part / masks.name, folder)
+    join_scored([part / scored.name for part in parts], scored)
     write_json(threshold, found[0])
 
 

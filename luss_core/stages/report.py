@@ -1,13 +1,16 @@
 """Step 5: everything that a run left behind -> one HTML page."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from luss_core.config import ReportConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.images import ImageList, read_images
+from luss_core.data.spread import attended_rows, panel_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import read_json, write_text
@@ -19,16 +22,14 @@ from luss_core.report.intensity import attention_maps, saliency_maps, with_inten
 from luss_core.report.logs import read_log
 from luss_core.report.made import made_with, rejected
 from luss_core.report.page import render
-from luss_core.report.panels import Prediction, cluster_classes, make_panels, panel_rows
+from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels
 from luss_core.report.pictures import heat_uri
-from luss_core.report.training import describe
+from luss_core.report.training import FINETUNING, PRETRAINING, Training, describe
 
 logger = logging.getLogger(__name__)
 
-FIRST = 6
+TOP_PANELS = 6
 """Images at the top of the page; the others come after the numbers."""
-ATTENDED = 8
-"""Images whose attention is shown."""
 HEATED_CLASSES = 20
 """With more classes the confusion matrix is a picture and a list of pairs instead of a table."""
 FEW_PAIRS, MANY_PAIRS = 8, 15
@@ -49,77 +50,116 @@ def report(
     *,
     images: Path,
     store: Path,
-    prior: Path | None,
-    examine: Path,
-    attention: Path,
-    pretrain_log: Path,
-    finetune_log: Path,
-    clusters: Path,
-    balance: Path,
-    threshold: Path,
     masks: Path,
     scores: Path,
     table: Path,
+    prior: Path | None,
+    examine: Path | None,
+    attention: Path | None,
+    pretrain_log: Path | None,
+    finetune_log: Path | None,
+    clusters: Path | None,
+    balance: Path | None,
+    threshold: Path | None,
     out: Path,
     title: str,
 ) -> None:
     """Write one self-contained HTML page about a run: pictures, scores, curves, attention, clusters, settings.
 
+    Masks and what evaluate says of them are enough; what is None is left out of the page.
+
     Raises:
         UserError: an input is missing or damaged.
     """
-    listing, pixels, found = read_images(images), Store(store), read_clusters(clusters)
-    result, levels, sizes = read_json(scores), read_json(threshold), read_json(balance)
+    listing, pixels, result = read_images(images), Store(store), read_json(scores)
     number, truth = int(result["classes"]), bool(result["truth"])
     palette = make_palette(listing.class_names(number) if truth else _numbered(number))
     classes = cluster_classes(result["match"] if truth else None, number)
     split = tables.main_split(result)
     shown = split or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
-    panels = make_panels(listing, pixels, rows, [Prediction("found", masks, classes)], palette, truth)
-    intensities = [*saliency_maps(prior), *attention_maps("attention", attention, listing, rows)]
-    weights = pretrain_log.with_name("encoder.safetensors"), finetune_log.with_name("segmenter.safetensors")
+    show = partial(make_panels, listing, pixels, palette=palette, truth=truth)
+    panels = show(rows, [Prediction("found", masks, classes)])
+    found = read_clusters(clusters) if clusters else None
+    weights = _beside(pretrain_log, "encoder"), _beside(finetune_log, "segmenter")
     page = render(
         "page.html",
         title=title,
         truth=truth,
         palette=palette,
         total_images=len(listing),
-        trained_on=len(found.row),
-        first=min(FIRST, len(rows)),
+        first=min(TOP_PANELS, len(rows)),
         grouped=len({listing.folder[row] for row in rows}) > 1,
         panels=panels,
-        encoder=read_json(examine),
-        attended=with_intensities(panels[:ATTENDED], rows, intensities) if intensities else [],
         panel_split=shown,
-        training=describe(read_log(pretrain_log), read_log(finetune_log)),
-        clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery),
-        balance=sizes,
-        balance_chart=balance_chart(sizes["sizes"], label="Images in each cluster, largest first"),
+        encoder=read_json(examine) if examine else None,
+        attended=_attended(listing, shown, panels, show, prior, attention, cfg.panels),
+        training=_training(pretrain_log, finetune_log),
+        trained_on=None if found is None else len(found.row),
+        clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery) if found else None,
+        **balance_context(balance),
         rejected=rejected(images),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
-        **threshold_context(result, levels),
+        **threshold_context(result, threshold),
         **(scored_context(result, split, table, palette) if split else {}),
     )
     write_text(out, page)
     logger.info("report: %s (%.1f MB)", out, len(page) / 1e6)
 
 
-def threshold_context(result: dict[str, Any], levels: dict[str, Any]) -> dict[str, Any]:
+def _training(pretrain_log: Path | None, finetune_log: Path | None) -> Training:
+    logs = {PRETRAINING: pretrain_log, FINETUNING: finetune_log}
+    return describe({name: read_log(path) for name, path in logs.items() if path})
+
+
+def _attended(
+    listing: ImageList,
+    split: str,
+    panels: Sequence[Panel],
+    show: Callable[..., list[Panel]],
+    prior: Path | None,
+    attention: Path | None,
+    most: int,
+) -> list[Panel]:
+    """Images with their saliency and attention; a photograph that ``panels`` show already is not put in again."""
+    rows = attended_rows(listing, split)[:most]
+    maps = [*saliency_maps(prior), *(attention_maps("attention", attention, listing, rows) if attention else [])]
+    if not maps:
+        return []
+    there = {panel.key for panel in panels}
+    plain = [replace(panel, photo="" if panel.key in there else panel.photo) for panel in show(rows, [])]
+    return with_intensities(plain, rows, maps)
+
+
+def balance_context(balance: Path | None) -> dict[str, Any]:
+    """How large the clusters are."""
+    if balance is None:
+        return {"balance": None}
+    sizes = read_json(balance)
+    chart = balance_chart(sizes["sizes"], label="Images in each cluster, largest first")
+    return {"balance": sizes, "balance_chart": chart}
+
+
+def threshold_context(result: dict[str, Any], threshold: Path | None) -> dict[str, Any]:
     """Where foreground begins: both thresholds, the curve, and how much foreground there is."""
-    oracle = result["threshold"]["oracle"] if result["truth"] else None
+    cut = result["threshold"]
+    automatic, oracle = cut["automatic"], cut["oracle"] if result["truth"] else None
+    context = {
+        "threshold": None if automatic is None else automatic / 100,
+        "oracle": None if oracle is None else oracle / 100,
+        "oracle_split": cut["oracle_split"],
+        "rule_text": rule_text(cut["rule"]),
+        "foreground": result["foreground"],
+        "threshold_chart": None,
+    }
+    if threshold is None:
+        return context
     curves: dict[str, Sequence[float]] = result.get("curve") or {}
     label = (
         "mIoU against the threshold, above the distribution of the scores" if curves else "Distribution of the scores"
     )
-    return {
-        "threshold": levels["automatic"] / 100,
-        "oracle": None if oracle is None else oracle / 100,
-        "oracle_split": result["threshold"]["oracle_split"],
-        "rule_text": rule_text(levels["rule"]),
-        "foreground": result["foreground"],
-        "threshold_chart": threshold_chart(curves, levels["histogram"], levels["automatic"], oracle, label=label),
-    }
+    histogram = read_json(threshold)["histogram"]
+    return context | {"threshold_chart": threshold_chart(curves, histogram, automatic, oracle, label=label)}
 
 
 def scored_context(result: dict[str, Any], split: str, table: Path, palette: Palette) -> dict[str, Any]:
@@ -170,11 +210,18 @@ def inferred_split(images: ImageList, masks: Path) -> str:
     return found[-1]
 
 
-def rule_text(rule: str) -> str:
-    """Where the automatic threshold comes from."""
+def rule_text(rule: str | None) -> str:
+    """Where the automatic threshold comes from; None for masks that were not cut from scores."""
+    if rule is None:
+        return "The masks as they are: no scores of the pixels were kept, so no other threshold can be tried."
     if rule == "otsu":
         return "Otsu’s method on the scores of the unlabelled training images, without any ground truth."
     return f"Fixed in the settings (infer.threshold: {rule}), without any ground truth."
+
+
+def _beside(log: Path | None, name: str) -> Path | None:
+    """The weights that a training wrote beside its log."""
+    return log and log.with_name(f"{name}.safetensors")
 
 
 def _numbered(classes: int) -> list[str]:

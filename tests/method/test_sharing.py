@@ -46,7 +46,7 @@ def extraction(data: Path, out: Path, **more: object) -> list[str]:
 
 
 def inference(data: Path, out: Path, **more: object) -> list[str]:
-    written = {"masks": out / "masks", "scored": out / "scored", "threshold": out / "threshold.json"}
+    written = {"masks": out / "masks", "scored": out / "scored.h5", "threshold": out / "threshold.json"}
     return arguments(data, segmenter=data / "segmenter.safetensors", **written, **more)
 
 
@@ -65,7 +65,7 @@ def alone(data, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("alone")
     extract.main(extraction(data, out / "features.h5"))
     infer.main(inference(data, out))
-    assert len(files(out)) == 1 + 5 + 5 + 1
+    assert len(files(out)) == 1 + 5 + 1 + 1
     return out
 
 
@@ -90,7 +90,7 @@ def test_parts_are_joined_to_what_one_job_writes(data, alone, tmp_path):
         infer.main(inference(data, tmp_path / part, part=part))
     whole = ["--images", images, "--out", str(out / "features.h5")]
     join.main(["features", *(str(tmp_path / f"{part}.h5") for part in PARTS), *whole])
-    written = ["--masks", out / "masks", "--scored", out / "scored", "--threshold", out / "threshold.json"]
+    written = ["--masks", out / "masks", "--scored", out / "scored.h5", "--threshold", out / "threshold.json"]
     join.main(["masks", *(str(tmp_path / part) for part in PARTS), *map(str, written)])
     assert files(out) == files(alone)
 
@@ -124,7 +124,7 @@ def test_parts_of_different_settings_are_not_joined(data, tmp_path):
         join.join_masks(
             [tmp_path / "a", tmp_path / "b"],
             masks=tmp_path / "masks",
-            scored=tmp_path / "scored",
+            scored=tmp_path / "scored.h5",
             threshold=tmp_path / "threshold.json",
         )
 

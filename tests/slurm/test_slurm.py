@@ -23,7 +23,7 @@ def test_the_whole_workflow_runs_on_the_cluster(whole):
     assert whole.status == 0, whole.output
     states = {job["Comment"]: job["JobState"] for job in whole.jobs}
     assert set(states.values()) == {"COMPLETED"}
-    assert len(whole.jobs) == 9, states  # of eleven stages, as two pairs share a job
+    assert len(whole.jobs) == 9, states  # of twelve stages, as neighbours share a job
     assert (whole.project.work / "results" / "tiny" / "shape" / "seed0" / "report" / "index.html").is_file()
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,17 @@ def test_script(written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]], 
     files["images"] = stranger.images
     with pytest.raises(UserError, match=r"9 validation images, but --images lists 6"):
         main([arguments[0], *(f"--{name}={path}" for name, path in files.items())])
+
+
+def test_masks_without_scores_are_compared_without_an_oracle(
+    written: tuple[FakeRun, list[ScoredRun], list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    fake, _, scores = written
+    alone = ScoredRun("matched", 0, tmp_path / "matched" / "seed0")
+    shutil.copytree(fake.run, alone.folder)
+    splits = {split: entry | {"oracle": None} for split, entry in scores[0]["splits"].items()}
+    alone.scores.write_text(json.dumps(scores[0] | {"splits": splits, "nmi": None, "accuracy": None}))
+    given = {"images": fake.images, "store": fake.store, "table": tmp_path / "scores.csv"}
+    compare(ReportConfig(panels=1), runs=[alone], **given, out=tmp_path / "index.html")
+    assert set(pd.read_csv(tmp_path / "scores.csv")["rule"]) == {"automatic"}
+    assert "(chosen with ground truth)" not in (tmp_path / "index.html").read_text(encoding="utf-8")

@@ -1,114 +1,21 @@
-"""The stage evaluate: its three files against the literal reference, splits with and without truth, refusals."""
+"""The stage evaluate: its three files against the literal reference, splits with and without truth, masks alone."""
 
-import csv
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import official
 import pytest
+from segmented_run import AUTOMATIC, CLASSES, make_run
 
-from luss_core.config import EvaluateConfig
-from luss_core.data.images import ImageList, write_images
-from luss_core.data.masks import at_threshold, resize_nearest, write_mask, write_scored
+from luss_core.data.masks import at_threshold
 from luss_core.errors import UserError
 from luss_core.io import write_json
-from luss_core.stages.evaluate import evaluate
 
-CLASSES, AUTOMATIC = 3, 30
-ORDER = np.array([0, 3, 1, 2])
-"""The cluster of each class."""
 SCORES = {"mIoU", "mBIoU", "F", "img_acc", "S", "MS", "ML", "L", "mBIoU_S", "mBIoU_MS", "mBIoU_ML", "mBIoU_L"}
-
-
-@dataclass
-class Run:
-    """A run folder up to infer."""
-
-    root: Path
-    scored: dict[str, list[tuple[np.ndarray, np.ndarray]]]
-    truths: dict[str, list[np.ndarray | None]]
-
-    def pairs(self, split: str, level: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Masks at a threshold with their truth, where there is one."""
-        both = zip(self.scored[split], self.truths[split], strict=True)
-        return [(at_threshold(*image, level), truth) for image, truth in both if truth is not None]
-
-    def curve(self, split: str) -> list[tuple[dict[int, int], float]]:
-        kept = [(s, t) for s, t in zip(self.scored[split], self.truths[split], strict=True) if t is not None]
-        return official.threshold_curve([s for s, _ in kept], [t for _, t in kept], CLASSES)
-
-    def arguments(self) -> dict[str, Any]:
-        infer, out = self.root / "infer", self.root / "evaluate"
-        return {
-            "images": self.root / "prepare" / "images.csv",
-            "masks": infer / "masks",
-            "scored": infer / "scored",
-            "threshold": infer / "threshold.json",
-            "balance": self.root / "cluster" / "balance.json",
-            "classes": CLASSES,
-            "out": out / "scores.json",
-            "match": out / "match.json",
-            "table": out / "per_class.csv",
-            "threads": 1,
-        }
-
-    def evaluate(self, **settings: Any) -> dict[str, Any]:
-        evaluate(EvaluateConfig(**settings), **self.arguments())
-        return json.loads((self.root / "evaluate" / "scores.json").read_text())
-
-    def table(self) -> list[dict[str, str]]:
-        with (self.root / "evaluate" / "per_class.csv").open() as file:
-            return list(csv.DictReader(file))
-
-
-def make_run(root: Path, judged: dict[str, int], unjudged: dict[str, int] | None = None, confused: str = "") -> Run:
-    """Truth of one class an image, found in part by its cluster.
-
-    Args:
-        judged, unjudged: images of each split with and without truth.
-        confused: a split where each cluster stands for another class than in the others.
-    """
-    rng = np.random.default_rng(0)
-    splits = [s for s in ("train", "validation", "test") if s in judged or s in (unjudged or {})]
-    run = Run(root, {s: [] for s in splits}, {s: [] for s in splits})
-    columns: dict[str, list[Any]] = {name: [] for name in ("id", "path", "split", "folder", "mask")}
-    sizes = []
-    for split in splits:
-        known = judged.get(split, 0)
-        for i in range(known + (unjudged or {}).get(split, 0)):
-            label, shape = i % CLASSES + 1, (int(rng.integers(20, 40)), int(rng.integers(20, 40)))
-            truth = resize_nearest(rng.choice([0, 0, label], (4, 5)), *shape)
-            truth[0, :2] = label
-            truth[-3:, -5:] = 1000
-            cluster = (
-                ORDER[label % CLASSES + 1 if split == confused else label]
-                if i < 3 * CLASSES
-                else rng.integers(1, CLASSES + 1)
-            )
-            ids = np.where(rng.random(shape) < 0.998, cluster, rng.integers(1, CLASSES + 1))
-            bins = (rng.integers(0, 45, shape) + 35 * (truth == label)).astype(np.uint8)
-            run.scored[split].append((ids, bins))
-            run.truths[split].append(truth if i < known else None)
-            key = f"f{label}/{i:03d}"
-            write_scored(root / "infer" / "scored" / split / f"{key}.png", ids, bins)
-            write_mask(root / "infer" / "masks" / split / f"{key}.png", at_threshold(ids, bins, AUTOMATIC))
-            mask = f"{split}-segmentation/{key}.png" if i < known else ""
-            if mask:
-                write_mask(root / "data" / mask, truth)
-            for name, value in zip(columns, (key, f"{split}/{key}.jpg", split, f"f{label}", mask), strict=True):
-                columns[name].append(value)
-            sizes.append(shape)
-    height, width = np.array(sizes).T
-    write_images(root / "prepare" / "images.csv", ImageList(root / "data", height=height, width=width, **columns))
-    write_json(root / "prepare" / "summary.json", {"root": str(root / "data")})
-    write_json(root / "infer" / "threshold.json", {"automatic": AUTOMATIC, "rule": "otsu"})
-    write_json(root / "cluster" / "balance.json", {"nmi": 61.5, "accuracy": None})
-    return run
 
 
 def assert_scores(found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -198,8 +105,6 @@ def test_images_without_truth_are_not_scored(tmp_path: Path) -> None:
 
 def test_without_truth_only_what_needs_none(tmp_path: Path) -> None:
     run = make_run(tmp_path, {}, {"train": 5})
-    for path in (tmp_path / "infer" / "scored").rglob("*.png"):
-        path.unlink()  # not needed
     found = run.evaluate()
     assert found["truth"] is False
     assert found["splits"] == found["curve"] == {}
@@ -233,66 +138,23 @@ def test_script_reads_settings_and_runs(tmp_path: Path) -> None:
     assert "evaluate.matc: unknown key; did you mean match" in wrong.stderr
 
 
-def damage(run: Run, what: str) -> None:
-    mask, scored = (run.root / "infer" / kind / "test" / "f1" / "000.png" for kind in ("masks", "scored"))
-    truth = run.root / "data" / "test-segmentation" / "f1" / "000.png"
-    ids, bins = run.scored["test"][0]
-    above = np.where(ids == ids[0, 0], 7, ids)
-    actions = {
-        "mask missing": lambda: mask.unlink(),
-        "scored missing": lambda: scored.unlink(),
-        "truth missing": lambda: truth.unlink(),
-        "mask of another size": lambda: write_mask(mask, ids[1:]),
-        "truth of another size": lambda: write_mask(truth, np.zeros((99, 3), int)),
-        "truth with ids above C": lambda: write_mask(truth, above),
-        "mask with ids above C": lambda: write_mask(mask, above),
-        "scored with ids above C": lambda: write_scored(scored, above, bins),
-        "scored with id 0": lambda: write_scored(scored, np.where(ids == ids[0, 0], 0, ids), bins),
-        "scored above 80": lambda: write_scored(scored, ids, bins + np.uint8(100)),
-        "truth cut short": lambda: truth.write_bytes(truth.read_bytes()[:-60]),
-    }
-    actions[what]()
+def test_masks_alone_are_scored_as_they_are(tmp_path: Path) -> None:
+    """Where they come from neither k-means nor activation maps; the matching is that of the masks."""
+    run = make_run(tmp_path, {"validation": 12, "test": 7})
+    whole, rows = run.evaluate(), run.table()
+    alone = run.evaluate(without=("scored", "threshold", "balance"))
+    assert alone["threshold"] == dict.fromkeys(("automatic", "rule", "oracle", "oracle_split"))
+    assert (alone["curve"], alone["nmi"], alone["accuracy"]) == ({}, None, None)
+    for split in ("validation", "test"):
+        assert alone["splits"][split] == whole["splits"][split] | {"oracle": None}
+    for key in ("match", "matched_on", "confusion", "foreground", "truth"):
+        assert alone[key] == whole[key]
+    assert run.table() == [row for row in rows if row["rule"] == "automatic"]
+    assert run.evaluate(without=("scored", "threshold", "balance"), match="identity")["matched_on"] is None
 
 
-@pytest.mark.parametrize(
-    ("what", "message"),
-    [
-        ("mask missing", r"1 of 18 masks.*masks/test/f1/000\.png does not exist"),
-        ("scored missing", r"scored/test/f1/000\.png does not exist"),
-        ("truth missing", r"test-segmentation/f1/000\.png does not exist"),
-        ("mask of another size", r"masks/test/f1/000\.png is \d+ x \d+ \(height x width\), its image \d+ x \d+"),
-        ("truth of another size", r"test-segmentation/f1/000\.png is 99 x 3"),
-        ("truth with ids above C", r"1 of 6 masks.*test-segmentation/f1/000\.png has ids above 3, .*: 7"),
-        ("mask with ids above C", r"masks/test/f1/000\.png has ids above 3, .*: 7"),
-        ("scored with ids above C", r"scored/test/f1/000\.png has clusters outside 1\.\.3: 7"),
-        ("scored with id 0", r"scored/test/f1/000\.png has clusters outside 1\.\.3: 0"),
-        ("scored above 80", r"scored/test/f1/000\.png has scores above 80 hundredths"),
-        ("truth cut short", r"test-segmentation/f1/000\.png cannot be read as a mask"),
-    ],
-)
-def test_bad_files_are_named_and_nothing_is_written(tmp_path: Path, what: str, message: str) -> None:
-    run = make_run(tmp_path, {"test": 6})
-    damage(run, what)
-    with pytest.raises(UserError, match=f"(?s){message}"):
-        run.evaluate()
-    assert not (tmp_path / "evaluate").exists()
-
-
-def test_unknown_mask_ids_may_be_dropped(tmp_path: Path) -> None:
-    run = make_run(tmp_path, {"test": 6})
-    damage(run, "mask with ids above C")
-    with pytest.raises(UserError, match="ids above 3"):
-        run.evaluate()
-    found = run.evaluate(unknown="drop")["splits"]["test"]["automatic"]
-    pairs = run.pairs("test", AUTOMATIC)
-    ids = run.scored["test"][0][0]
-    pairs[0] = (np.where(ids == ids[0, 0], 7, ids), pairs[0][1])
-    match = {0: 0, 1: 2, 2: 3, 3: 1, 7: 7}
-    assert_scores(found, official.evaluate(pairs, CLASSES, match))
-
-
-def test_masks_must_be_there(tmp_path: Path) -> None:
-    run = make_run(tmp_path, {"test": 6})
-    (tmp_path / "infer" / "masks" / "test").rename(tmp_path / "infer" / "masks" / "other")
-    with pytest.raises(UserError, match="no folder of any of the splits test; run the stage infer"):
-        run.evaluate()
+def test_scored_maps_need_no_clusters_but_their_threshold(tmp_path: Path) -> None:
+    run = make_run(tmp_path, {"test": 7})
+    assert run.evaluate() == run.evaluate(without=("balance",)) | {"nmi": 61.5}
+    with pytest.raises(UserError, match=r"scored\.h5 needs the threshold\.json"):
+        run.evaluate(without=("threshold",))

@@ -16,6 +16,7 @@ from stores import write_store
 from luss_core.config import ExamineConfig, PretrainConfig
 from luss_core.data.images import ImageList, read_images, write_images
 from luss_core.data.masks import IGNORE, read_mask
+from luss_core.data.spread import ATTENDED, attended_rows, compared_rows
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
@@ -81,24 +82,32 @@ def maps_of(path: Path) -> list[str]:
 
 
 def test_attention_is_written_for_the_images_of_the_pages(data: FakeRun, tmp_path: Path) -> None:
-    found = run(data, tmp_path)
-    images, pixels = read_images(data.images), Store(data.store)
-    rows = [int(row) for split in ("validation", "test") for row in images.rows(split)]
+    more = FakeRun(tmp_path / "more", tmp_path / "more" / "swav" / "seed0", CLASSES, per_class=7)
+    write_data(more)
+    found = run(more, tmp_path, encoder=str(data.data / "attention"))
+    images, pixels = read_images(more.images), Store(more.store)
+    rows = sorted(
+        {r for split in ("validation", "test") for r in (*attended_rows(images, split), *compared_rows(images, split))}
+    )
+    assert 2 * ATTENDED <= len(rows) < 2 * 21
     assert maps_of(tmp_path) == sorted(f"{images.split[row]}/{images.id[row]}.png" for row in rows)
-    network, least = load_encoder(data.data / "attention.safetensors"), []
-    for row in rows:
+    network, least = load_encoder(data.data / "attention.safetensors"), {}
+    for row in sorted({*rows, *images.rows("validation").tolist()}):
         with torch.inference_mode(), autocast("auto", CPU):
             maps = network(to_network(resize_short(pixels.read(row), CFG.size)[None], CPU))
         assert maps.attention is not None
         weights = maps.attention[0, 0].float().sigmoid().numpy()
-        least.append(float(weights.min()))
+        least[row] = float(weights.min())
+        if row not in rows:
+            continue
         with Image.open(tmp_path / "attention" / images.split[row] / f"{images.id[row]}.png") as picture:
             shown = np.asarray(picture)
         assert (shown.min(), shown.max()) == (0, 255)
         span = (weights - weights.min()) / (weights.max() - weights.min())
         np.testing.assert_allclose(shown, 255 * span, atol=0.51)
-    assert found["attention"]["images"] == len(rows)
-    assert found["attention"]["lowest"] == pytest.approx(np.mean(least), abs=1e-6)
+    measured = images.rows("validation").tolist()
+    assert found["attention"]["images"] == len(measured)
+    assert found["attention"]["lowest"] == pytest.approx(np.mean([least[row] for row in measured]), abs=1e-6)
 
 
 def test_cat_cos_is_that_of_the_output_map_under_the_truth(data: FakeRun, tmp_path: Path) -> None:
@@ -133,7 +142,7 @@ def test_views_are_the_same_whatever_the_batches(data: FakeRun, tmp_path: Path) 
     fewer = run(data, tmp_path / "fewer", CFG.model_copy(update={"images": 2, "draws": 1}))
     assert (fewer["images"], fewer["F_images"]) == (2, 2)
     assert fewer["pairs"] <= 2
-    assert fewer["attention"]["images"] == 18
+    assert fewer["attention"]["images"] == 2
 
 
 def test_a_perfect_prior_has_a_perfect_f(data: FakeRun, tmp_path: Path) -> None:
@@ -161,7 +170,7 @@ def test_without_truth_and_without_validation(data: FakeRun, tmp_path: Path) -> 
     found = run(data, tmp_path / "out", images=tmp_path / "images.csv")
     assert (found["split"], found["images"], found["F_images"], found["categories"]) == ("train", n, 0, 0)
     assert (found["cat_cos"], found["attention_F"], found["prior_F"]) == (None, None, None)
-    assert len(maps_of(tmp_path / "out")) == n
+    assert len(maps_of(tmp_path / "out")) == ATTENDED
     assert found["view_cos"] is not None
 
 
@@ -188,4 +197,4 @@ def test_script(data: FakeRun, tmp_path: Path) -> None:
         [*arguments, "--classes=3", "--device=cpu", "--threads=1", "--settings", settings]
     )
     assert json.loads(files["out"].read_text())["provenance"]["settings"]["examine"] == CFG.model_dump()
-    assert len(maps_of(tmp_path)) == 18
+    assert len(maps_of(tmp_path)) == 18  # eight of nine, and eight others

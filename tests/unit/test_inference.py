@@ -11,9 +11,9 @@ from torchvision.transforms.v2 import functional as tv
 
 from luss_core.data.whole import centre_square, resize_short
 from luss_core.methods.segmenter import Segmented
+from luss_core.methods.whole_images import labels_and_scores, to_levels
 from luss_core.metrics.threshold import otsu
 from luss_core.stages.extract import colour_histogram
-from luss_core.stages.infer import labels_and_scores, to_levels
 
 
 @pytest.mark.parametrize(("height", "width"), [(50, 80), (80, 50), (40, 40), (33, 97)])

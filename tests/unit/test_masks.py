@@ -51,16 +51,6 @@ def test_mask_file_round_trip(tmp_path: Path) -> None:
         assert image.mode == "RGB"
 
 
-def test_scored_file_round_trip(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    ids, bins = rng.integers(1, 920, (9, 11)).astype(np.int32), rng.integers(0, 81, (9, 11)).astype(np.uint8)
-    masks.write_scored(tmp_path / "a.png", ids, bins)
-    found_ids, found_bins = masks.read_scored(tmp_path / "a.png")
-    assert np.array_equal(found_ids, ids)
-    assert np.array_equal(found_bins, bins)
-    assert np.array_equal(masks.read_mask(tmp_path / "a.png"), ids)
-
-
 def test_threshold_keeps_scores_that_reach_it() -> None:
     ids, bins = np.array([[3, 4, 5]]), np.array([[0, 41, 80]], np.uint8)
     assert masks.at_threshold(ids, bins, 0).tolist() == [[3, 4, 5]]
@@ -96,13 +86,7 @@ def test_other_modes_are_refused_by_name(tmp_path: Path, mode: str) -> None:
         masks.read_mask(tmp_path / "x.png")
 
 
-def test_scored_files_are_rgb_only(tmp_path: Path) -> None:
-    Image.new("L", (4, 3)).save(tmp_path / "x.png")
-    with pytest.raises(UserError, match=r"image mode L cannot be a mask here; allowed: RGB \(id = R \+ 256 G\); save"):
-        masks.read_scored(tmp_path / "x.png")
-
-
-@pytest.mark.parametrize("read", [masks.read_mask, masks.read_prediction, masks.read_scored, masks.image_size])
+@pytest.mark.parametrize("read", [masks.read_mask, masks.read_prediction, masks.image_size])
 def test_missing_and_broken_files_are_named(tmp_path: Path, read: object) -> None:
     assert callable(read)
     with pytest.raises(UserError, match=r"none\.png does not exist"):

@@ -19,11 +19,12 @@ from skimage.color import rgb2lab
 from luss_core.config import ReportConfig
 from luss_core.data.images import read_images
 from luss_core.data.masks import IGNORE
+from luss_core.data.spread import evenly, spread
 from luss_core.errors import UserError
 from luss_core.report.colours import class_colours
 from luss_core.report.gallery import by_distance
 from luss_core.report.logs import read_log
-from luss_core.report.panels import cluster_classes, evenly, spread
+from luss_core.report.panels import cluster_classes
 from luss_core.report.pictures import FILL, PALE, VEIL, overlay_uri
 from luss_core.report.tables import confused_pairs, row_shares
 from luss_core.stages.report import report

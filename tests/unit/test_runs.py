@@ -55,6 +55,10 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
             {"pretrain": {"attention": False, "method": {"attention_target": "none"}}},
             ["finetune.segmenter.attend", "pretrain.attention is false", "encoder: trained"],
         ),
+        *(
+            ({"infer": {"threshold": wrong}}, [f"infer.threshold: found {wrong!r}; allowed: otsu, or 0 to 0.8"])
+            for wrong in (0.9, -1, "otsy", None)
+        ),
         ({"ablation": ["swaw"]}, ["ablation", "did you mean swav?"]),
         ({"ablation_pipeline": {"pretrain": {}}}, ["ablation_pipeline.pretrain", "from their presets", "extract"]),
         ({"ablation_pipeline": {"infre": {}}}, ["ablation_pipeline.infre", "did you mean infer?"]),

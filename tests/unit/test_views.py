@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tv
 
 from luss_core.config import CropConfig, ViewsConfig
-from luss_core.data.views import MEAN, STD, Key, ViewParameters, colour_view, crop_view, sample_views
+from luss_core.data.normalization import MEAN, STD
+from luss_core.data.views import Key, ViewParameters, colour_view, crop_view, sample_views
 from tests.unit.placed import placed
 
 CFG = ViewsConfig(

@@ -54,7 +54,7 @@ def test_another_folder_gets_what_the_first_made(first, fresh, tmp_path):
     for log in ("logs/prior.log", "mine/seed0/logs/pretrain.log", "mine/seed0/logs/extract.log"):
         assert (second.work / "results/tiny" / log).read_text() == "", log
     # what follows goes on from there, with the cache or without it
-    planned = {"cluster", "finetune", "infer", "examine", "evaluate", "report", "all"}
+    planned = {"cluster", "finetune", "infer", "examine", "evaluate", "export", "report", "all"}
     assert second.planned(*settings) == planned
     assert second.planned(*settings, "--cache") == planned
 

@@ -11,7 +11,8 @@ from luss_core.digests import content
 from .conftest import TINY
 
 REPORT = {"report", "all"}
-EVALUATE = {"evaluate"} | REPORT
+EXPORT = {"export", "all"}
+EVALUATE = {"evaluate"} | EXPORT | REPORT
 INFER = {"infer"} | EVALUATE
 FINETUNE = {"finetune"} | INFER
 CLUSTER = {"cluster"} | FINETUNE
@@ -33,8 +34,14 @@ def test_the_run_made_every_file(finished):
         *("pretrain/encoder.safetensors", "pretrain/log.jsonl", "extract/features.h5"),
         *("examine/examine.json", "examine/attention"),
         *("cluster/clusters.h5", "cluster/balance.json", "finetune/segmenter.safetensors", "finetune/log.jsonl"),
-        *("infer/masks/test", "infer/scored/validation", "infer/threshold.json"),
-        *("evaluate/scores.json", "evaluate/match.json", "evaluate/per_class.csv", "report/index.html"),
+        *("infer/masks/test", "infer/scored.h5", "infer/threshold.json"),
+        *(
+            "evaluate/scores.json",
+            "evaluate/match.json",
+            "evaluate/per_class.csv",
+            "export/model.safetensors",
+            "report/index.html",
+        ),
         *("logs/pretrain.log", "benchmarks/pretrain.jsonl"),
     ):
         assert (run / name).exists(), name
@@ -116,6 +123,7 @@ def test_another_seed_runs_beside_the_first(finished):
         ("luss_core/stages/cluster.py", "def cluster(", "MORE = 1\n\n\ndef cluster(", CLUSTER),
         ("luss_core/stages/examine.py", "def examine(", "MORE = 1\n\n\ndef examine(", EXAMINE),
         ("luss_core/stages/evaluate.py", "def evaluate(", "MORE = 1\n\n\ndef evaluate(", EVALUATE),
+        ("luss_core/stages/export.py", "def export(", "MORE = 1\n\n\ndef export(", EXPORT),
         ("luss_core/stages/prepare.py", "def prepare(", "MORE = 1\n\n\ndef prepare(", PREPARE),
         ("luss_core/methods/segmenter.py", "class Segmenter", "MORE = 1\n\n\nclass Segmenter", FINETUNE),
         ("luss_core/stages/prior.py", "def prior(", "MORE = 1\n\n\ndef prior(", PRIOR),
@@ -191,11 +199,15 @@ def test_files_that_were_only_touched_run_nothing_again(project):
 def test_controls_and_comparison_reuse_the_runs(finished):
     controls = finished.jobs("controls", "--configfile", TINY)
     # the three begin with the same random weights, and two of them pool these alike
-    assert controls == {**dict.fromkeys(CLUSTER - REPORT, 3), "pretrain": 1, "extract": 2, "controls": 1}
+    assert controls == {**dict.fromkeys(CLUSTER - REPORT - EXPORT, 3), "pretrain": 1, "extract": 2, "controls": 1}
     assert finished.jobs("compare", "--configfile", TINY) == {"compare": 1}
     ablation = finished.jobs("ablation", "--configfile", TINY, "--config", "ablation=[swav,shape]")
     # swav, whose own pipeline is the common one, and the common one for the encoder that is there
-    assert ablation == {**dict.fromkeys(PRETRAIN - REPORT, 1), **dict.fromkeys(FINETUNE - REPORT, 2), "ablation": 1}
+    assert ablation == {
+        **dict.fromkeys(PRETRAIN - REPORT - EXPORT, 1),
+        **dict.fromkeys(FINETUNE - REPORT - EXPORT, 2),
+        "ablation": 1,
+    }
 
 
 def test_snakemake_makes_a_page_of_its_own(project):

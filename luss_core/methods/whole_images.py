@@ -1,0 +1,67 @@
+"""What a segmenter says of one image, at the size of the image: the best category and the score of every pixel."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from luss_core.data.whole import resize_short, to_network
+from luss_core.methods.segmenter import Segmented, Segmenter
+from luss_core.metrics.threshold import THRESHOLDS
+
+MAX_SIDE = 1000
+"""Images of more than MAX_SIDE squared pixels are labelled at this longer side and enlarged by nearest neighbour."""
+CLASS_CHUNK = 64
+"""Maps enlarged at a time: memory stays flat in the number of categories."""
+
+
+def segment_image(
+    network: Segmenter, image: np.ndarray, size: int, shape: tuple[int, int], greatest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) int32 labels in 1..C and (H, W) uint8 levels 0..80 of one image.
+
+    Args:
+        image: (h, w, 3) uint8, as stored.
+        size: shorter side in pixels of what the network sees.
+        shape: H and W.
+        greatest: the score that counts as 100.
+    """
+    x = to_network(resize_short(image, size)[None], next(network.parameters()).device)
+    label, score = labels_and_scores(network.segment(x), *shape)
+    return label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
+
+
+def to_levels(score: np.ndarray) -> np.ndarray:
+    """Scores as a fraction of the greatest -> levels 0..80, the hundredths at which the official sweep cuts."""
+    return np.clip(np.floor(score * 100), 0, THRESHOLDS - 1).astype(np.uint8)
+
+
+def foreground(found: Segmented) -> Tensor:
+    """(B, h, w) scores: the attention, or the maximum of the activation maps where there is none."""
+    if found.attention is not None:
+        return found.attention.float().sigmoid()[:, 0]
+    return found.maps.float().amax(dim=1)
+
+
+def labels_and_scores(found: Segmented, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """(1, C, h, w) maps -> (H, W) arg-max + 1 of the maps enlarged bilinearly to H x W, and scores of the foreground.
+
+    Images above a megapixel are handled as the official code does: longer side 1000, then nearest neighbour.
+    """
+    maps, shape = found.maps, (height, width)
+    if height * width > MAX_SIDE**2:
+        shrink = MAX_SIDE / max(height, width)
+        shape = (int(height * shrink), int(width * shrink))
+    score = maps.new_full(shape, -torch.inf, dtype=torch.float32)
+    label = torch.zeros(shape, dtype=torch.int32, device=maps.device)
+    for start in range(0, maps.shape[1], CLASS_CHUNK):
+        part = F.interpolate(maps[:, start : start + CLASS_CHUNK].float(), shape, mode="bilinear", align_corners=False)
+        top, index = part[0].max(dim=0)
+        better = top > score
+        score, label = torch.where(better, top, score), torch.where(better, index.int() + start + 1, label)
+    if found.attention is not None:
+        score = F.interpolate(foreground(found)[None], shape, mode="bilinear", align_corners=False)[0, 0]
+    if shape != (height, width):
+        score = F.interpolate(score[None, None], (height, width), mode="nearest")[0, 0]
+        label = F.interpolate(label[None, None].float(), (height, width), mode="nearest")[0, 0].int()
+    return label, score

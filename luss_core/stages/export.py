@@ -1,0 +1,70 @@
+"""Segmenter, threshold and names of the classes -> one file that segments images on its own.
+
+Imports no torch: the weights are copied as they are.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from luss_core.config import ExportConfig
+from luss_core.data.images import read_images
+from luss_core.data.normalization import MEAN, STD
+from luss_core.errors import UserError
+from luss_core.io import atomic, provenance, read_json
+
+logger = logging.getLogger(__name__)
+
+WHAT = (
+    "A network that gives every pixel of an image a category, 0 for other, and all that it needs for that:"
+    " luss_core.methods.exported.load_exported(path).segment(image)"
+)
+
+
+def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path, scores: Path, out: Path) -> None:
+    """Write the weights of the segmenter with what infer and evaluate found out, as safetensors.
+
+    The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network; ``mean``, ``std`` and
+    ``size`` (shorter side in pixels) make its input; ``score_max`` and ``threshold`` (hundredths of it) say what is
+    foreground; ``match`` (cluster to class) and ``names`` (of the classes, other first) are null without ground truth.
+
+    Raises:
+        UserError: an input is missing or damaged.
+    """
+    weights, about = _read(segmenter)
+    cut, result = read_json(threshold), read_json(scores)
+    made = {"export": cfg.model_dump(mode="json")}
+    for part in (about, cut, result):
+        made |= part["provenance"]["settings"]
+    content = {
+        "what": WHAT,
+        **{name: about[name] for name in ("encoder", "segmenter", "classes")},
+        "mean": MEAN,
+        "std": STD,
+        "size": cut["size"],
+        "score_max": cut["score_max"],
+        "threshold": cut["automatic"],
+        "match": result["match"] if result["truth"] else None,
+        "names": read_images(images).class_names(about["classes"]) if result["truth"] else None,
+        "provenance": provenance(made),
+    }
+    with atomic(out) as partial:
+        save_file(weights, partial, {"luss": json.dumps(content)})
+    logger.info("export: %s (%.1f MB)", out, sum(values.nbytes for values in weights.values()) / 1e6)
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Weights, and what was said about them."""
+    try:
+        with safe_open(path, "np") as file:
+            about = json.loads(file.metadata()["luss"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the stage finetune, which writes it") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(f"{path} is no whole file of finetune ({error}); delete it and run finetune again") from error

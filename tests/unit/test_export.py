@@ -1,0 +1,150 @@
+"""The exported file segments as infer did, without any other file of the run and without torch where it is made."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from prior_data import prepared
+
+from luss_core.config import EncoderConfig, EvaluateConfig, ExportConfig, InferConfig, SegmenterConfig
+from luss_core.data.images import read_images, write_images
+from luss_core.data.masks import read_mask
+from luss_core.data.store import Store
+from luss_core.errors import UserError
+from luss_core.io import read_json
+from luss_core.methods.exported import Exported, load_exported
+from luss_core.methods.segmenter import Segmenter
+from luss_core.models.encoder import Encoder
+from luss_core.models.weights import read_weights, save_weights
+from luss_core.stages.evaluate import evaluate
+from luss_core.stages.export import export
+from luss_core.stages.infer import infer
+
+CLASSES = 3
+NETWORK = {
+    "backbone": {"width": 8},
+    "decoder": {"channels": 8, "low_level_channels": 8, "low_level_stage": 2, "aspp_stride": 8, "decoder_stride": 4},
+}
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["attention", "maps"])
+def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Path]:
+    """A segmenter with random weights, what infer and evaluate made with it, and what was exported."""
+    root = prepared(tmp_path_factory.mktemp("export"))
+    torch.manual_seed(0)
+    encoder = EncoderConfig.model_validate({**NETWORK, "attention": request.param})
+    cfg = SegmenterConfig(attend=request.param)
+    about = {
+        "encoder": encoder.model_dump(mode="json"),
+        "segmenter": cfg.model_dump(mode="json"),
+        "classes": CLASSES,
+        "provenance": {"settings": {"finetune": {}, "seed": 0}},
+    }
+    network = Segmenter(cfg, Encoder(encoder), CLASSES)
+    torch.nn.init.normal_(network.head.weight)
+    save_weights(root / "segmenter.safetensors", network, about)
+    files = {
+        "images": root / "prepare" / "images.csv",
+        "store": root / "prepare" / "images.h5",
+        "segmenter": root / "segmenter.safetensors",
+        "masks": root / "masks",
+        "scored": root / "scored.h5",
+        "threshold": root / "threshold.json",
+        "scores": root / "scores.json",
+        "model": root / "model.safetensors",
+    }
+    made = {name: files[name] for name in ("images", "store", "segmenter", "masks", "scored", "threshold")}
+    infer(InferConfig(size=40), **made, device=torch.device("cpu"), threads=1)
+    score(files, files["images"])
+    return files
+
+
+def score(files: dict[str, Path], images: Path) -> None:
+    root = files["scores"].parent
+    read = {"images": images, **{name: files[name] for name in ("masks", "scored", "threshold")}}
+    written = {"out": files["scores"], "match": root / "match.json", "table": root / "per_class.csv"}
+    evaluate(EvaluateConfig(), **read, **written, balance=None, classes=CLASSES, threads=1)
+    given = {name: files[name] for name in ("segmenter", "threshold", "scores")}
+    export(ExportConfig(), images=images, **given, out=files["model"])
+
+
+def segmented(run: dict[str, Path], model: Exported) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of every image whose stored pixels are those of the file: the mask of infer, and that of the exported file."""
+    listing, pixels, found = read_images(run["images"]), Store(run["store"]), []
+    for split in ("validation", "test"):
+        for row in listing.rows(split):
+            mask = read_mask(run["masks"] / split / f"{listing.id[row]}.png")
+            image = pixels.read(int(row))
+            if image.shape[:2] == mask.shape:
+                found.append((mask, model.segment(image)))
+    return found
+
+
+def test_masks_are_those_of_infer_in_the_names_of_classes(run: dict[str, Path]) -> None:
+    model = load_exported(run["model"])
+    scores = read_json(run["scores"])
+    pairs = segmented(run, model)
+    assert len(pairs) >= 2
+    assert sum(len(np.unique(ours)) > 1 for _, ours in pairs) > 0
+    names = np.array([scores["match"][str(k)] for k in range(CLASSES + 1)])
+    for theirs, ours in pairs:
+        assert ours.dtype == np.int32
+        assert np.array_equal(names[theirs], ours)
+    assert model.names == ["other", "class 1", "class 2", "class 3"]
+    assert model.threshold == scores["threshold"]["automatic"]
+
+
+def test_without_truth_categories_stay_numbers(run: dict[str, Path], tmp_path: Path) -> None:
+    listing = read_images(run["images"])
+    (tmp_path / "summary.json").write_text(json.dumps({"root": str(listing.root)}))
+    write_images(tmp_path / "images.csv", replace(listing, mask=[""] * len(listing)))
+    files = run | {"scores": tmp_path / "scores.json", "model": tmp_path / "model.safetensors"}
+    score(files, tmp_path / "images.csv")
+    model = load_exported(files["model"])
+    assert (model.match, model.names) == (None, None)
+    assert all(np.array_equal(*pair) for pair in segmented(run, model))
+
+
+def test_the_file_says_what_it_is(run: dict[str, Path]) -> None:
+    weights, about = read_weights(run["model"])
+    theirs, _ = read_weights(run["segmenter"])
+    assert all(torch.equal(weights[name], theirs[name]) for name in theirs)
+    assert weights.keys() == theirs.keys()
+    assert "load_exported" in about["what"]
+    assert (about["size"], about["classes"], about["mean"]) == (40, CLASSES, [0.485, 0.456, 0.406])
+    assert about["provenance"]["settings"].keys() == {"export", "finetune", "seed", "infer", "evaluate", "classes"}
+
+
+def test_equal_inputs_make_equal_bytes(run: dict[str, Path], tmp_path: Path) -> None:
+    given: dict[str, Any] = {name: run[name] for name in ("images", "segmenter", "threshold", "scores")}
+    export(ExportConfig(), **given, out=tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == run["model"].read_bytes()
+
+
+def test_what_is_no_image_is_refused(run: dict[str, Path]) -> None:
+    model = load_exported(run["model"])
+    for wrong in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3))):
+        with pytest.raises(UserError, match=r"cannot be segmented; give height x width x 3 values of uint8"):
+            model.segment(wrong)
+
+
+def test_other_and_damaged_files_are_named(run: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"segmenter\.safetensors holds no network that segments on its own"):
+        load_exported(run["segmenter"])
+    given: dict[str, Any] = {name: run[name] for name in ("images", "threshold", "scores")}
+    (tmp_path / "cut.safetensors").write_bytes(run["segmenter"].read_bytes()[:-100])
+    for name, message in (("none", "does not exist; run the stage finetune"), ("cut", "is no whole file of finetune")):
+        with pytest.raises(UserError, match=message):
+            export(ExportConfig(), **given, segmenter=tmp_path / f"{name}.safetensors", out=tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_imports_no_torch() -> None:
+    code = "import sys; from workflow_scripts import export; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
