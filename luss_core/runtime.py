@@ -92,6 +92,7 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        found = torch.cpu.get_capabilities()
+        # torch 2.6 cannot say it, and computes in float32.
+        found: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         return any(found.get(key, False) for key in ("avx512_bf16", "amx_bf16", "bf16"))
     return False

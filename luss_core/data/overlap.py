@@ -51,5 +51,5 @@ def sample(maps: Tensor, grid: Tensor) -> Tensor:
 
     Places within half a cell of the border take the value of the border.
     """
-    found = F.grid_sample(maps.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    found = F.grid_sample(maps.float(), grid.float(), mode="bilinear", padding_mode="border", align_corners=False)
     return found.flatten(2).transpose(1, 2)
