@@ -78,8 +78,9 @@ def report(
     split = tables.main_split(result)
     shown = split or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
-    show = partial(make_panels, listing, pixels, palette=palette, truth=truth)
-    panels = show(rows, [Prediction("found", masks, classes)])
+    predictions = [Prediction("found", masks, classes)]
+    show = partial(make_panels, listing, pixels, predictions=predictions, palette=palette, truth=truth)
+    panels = show(rows)
     found = read_clusters(clusters) if clusters else None
     weights = _beside(pretrain_log, "encoder"), _beside(finetune_log, "segmenter")
     page = render(
@@ -127,7 +128,7 @@ def _attended(
     if not maps:
         return []
     there = {panel.key for panel in panels}
-    plain = [replace(panel, photo="" if panel.key in there else panel.photo) for panel in show(rows, [])]
+    plain = [replace(panel, photo="" if panel.key in there else panel.photo) for panel in show(rows)]
     return with_intensities(plain, rows, maps)
 
 

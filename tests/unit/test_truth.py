@@ -15,7 +15,7 @@ from luss_core.data.images import list_files
 from luss_core.data.masks import write_mask
 from luss_core.data.outcome import LISTED
 from luss_core.errors import UserError
-from luss_core.report.comparison import Run
+from luss_core.report.comparison import ScoredRun
 from luss_core.report.page import images
 from luss_core.stages import prepare as stage
 from luss_core.stages.ablation import ablation
@@ -105,7 +105,7 @@ def test_pages_say_of_how_many_images_scores_are(tmp_path):
     scores = write_run(fake)
     scores["splits"]["test"]["of"] = 11
     fake.arguments()["scores"].write_text(json.dumps(scores))
-    files = {"runs": [Run("swav", 0, fake.run)], "images": fake.images, "store": fake.store}
+    files = {"runs": [ScoredRun("swav", 0, fake.run)], "images": fake.images, "store": fake.store}
     report(ReportConfig(), **fake.arguments(), prior=None, out=tmp_path / "report.html", title="made up")
     compare(ReportConfig(), **files, out=tmp_path / "compare.html", table=tmp_path / "scores.csv")
     others = {"table": tmp_path / "s.csv", "table5": tmp_path / "table5.csv", "figure": tmp_path / "figure.svg"}
