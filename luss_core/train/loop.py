@@ -71,7 +71,6 @@ def fit(
     if start:
         log.info("going on from step %d of %d (%s)", start, total, folder.checkpoint)
     network = group.parallel(method, device)
-    loader = make_loader(views, cfg.batch_size, start, min(total, stop or total), resources.workers, device)
     last, images = min(total, stop or total), TrainingImages(views, device, cfg.precision, folder.path)
     with folder.open_log(start) as file, Interruption(resources.checkpoint_minutes) as interruption:
         journal = Journal(file, method.warning, total, per_epoch)

@@ -10,7 +10,7 @@ from fake_run import FakeRun, write_data, write_run
 from folders import OUTPUTS, imagenet_s, prepare, put, rejected, save
 
 from luss_core import io
-from luss_core.config import PrepareConfig, ReportConfig
+from luss_core.config import PrepareConfig, ReportConfig, RowConfig, RowsConfig
 from luss_core.data.images import list_files
 from luss_core.data.masks import write_mask
 from luss_core.data.outcome import LISTED
@@ -105,11 +105,14 @@ def test_pages_say_of_how_many_images_scores_are(tmp_path):
     scores = write_run(fake)
     scores["splits"]["test"]["of"] = 11
     fake.arguments()["scores"].write_text(json.dumps(scores))
-    files = {"runs": [ScoredRun("swav", 0, fake.run)], "images": fake.images, "store": fake.store}
+    runs = [ScoredRun("swav", 0, fake.run)]
+    files = {"images": fake.images, "store": fake.store}
     report(ReportConfig(), **fake.arguments(), prior=None, out=tmp_path / "report.html", title="made up")
-    compare(ReportConfig(), **files, out=tmp_path / "compare.html", table=tmp_path / "scores.csv")
+    compare(ReportConfig(), runs=runs, **files, out=tmp_path / "compare.html", table=tmp_path / "scores.csv")
     others = {"table": tmp_path / "s.csv", "table5": tmp_path / "table5.csv", "figure": tmp_path / "figure.svg"}
-    ablation(ReportConfig(), **files, prior=None, out=tmp_path / "ablation.html", **others)
+    rows = RowsConfig(rows=(RowConfig(name="swav"),))
+    out = tmp_path / "ablation.html"
+    ablation(ReportConfig(), common=runs, best=runs, rows=rows, **files, prior=None, out=out, **others)
     for page, sentence in (
         ("report", "test images (9 of 11)"),
         ("compare", "Test images (9 of 11), "),
