@@ -61,6 +61,13 @@ def load(values: Mapping[str, Any]) -> Config:
     return config
 
 
+def over_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings laid over config.yaml as Snakemake lays a file over it."""
+    defaults = Config().model_dump()
+    defaults["pretrain"]["method"] = {"name": defaults["pretrain"]["method"]["name"]}  # all that config.yaml says of it
+    return merge(defaults, values)
+
+
 def _check_methods(config: Config) -> None:
     for name, settings in config.methods.items():
         if name not in METHODS:

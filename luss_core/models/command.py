@@ -78,7 +78,7 @@ def _load(path: Path) -> Config:
     if not isinstance(values, dict | None):
         raise UserError(f"{path}: holds no settings; give a YAML file of keys and values such as config.yaml")
     try:
-        return runs.load(runs.merge(Config().model_dump(), values or {}))  # as Snakemake lays it over config.yaml
+        return runs.load(runs.over_defaults(values or {}))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 

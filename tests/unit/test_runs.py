@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from stores import write_store
 
 from luss_core import runs
-from luss_core.config import Config
+from luss_core.config import Config, SwAVConfig
 from luss_core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
 )
 def test_mistakes_name_the_key_and_the_remedy(values, parts):
     # presets given here are laid over the built-in ones, as Snakemake lays them over config.yaml
-    values = runs.merge(Config().model_dump(), values)
+    values = runs.over_defaults(values)
     with pytest.raises(UserError) as error:
         runs.load(values)
     for part in parts:
@@ -111,6 +111,18 @@ def test_a_user_names_another_method_over_config_yaml():
     assert (found.pretrain.method.name, found.pretrain.method.prototypes) == ("swav", 30)
     with pytest.raises(UserError, match=r"pretrain.method.grid: unknown key"):  # also where it has shape's default
         runs.load(base | {"pretrain": base["pretrain"] | {"method": method | {"grid": 7}}})
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_rows_of_a_recipe_have_the_same_codes(recipe):
+    """What SwAV and the method built on it have in common is not left at its default for one of them."""
+    values = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    config = runs.load(runs.over_defaults(values))
+    codes = [
+        runs.resolve(config, row).pretrain.method.model_dump(include=set(SwAVConfig.model_fields), exclude={"name"})
+        for row in config.ablation
+    ]
+    assert codes == [codes[0]] * len(codes)
 
 
 LEAF = st.integers() | st.lists(st.integers(), max_size=2)
