@@ -73,7 +73,7 @@ def evaluate(
         names: text file of what the category folders are called; without it classes are called as these.
 
     Raises:
-        UserError: masks are missing, of another size than their image, unreadable, or hold unknown ids; so is ``names``.
+        UserError: masks are missing, of another size than their image, or hold unknown ids; a file cannot be read.
     """
     check_classes(classes)
     if scored and not threshold:
