@@ -102,7 +102,7 @@ def work(args: argparse.Namespace, threads: int, apart: bool) -> float:
     """Seconds of a step, after some to warm up. Apart each process has its part of a batch as a batch of its own."""
     torch.set_num_threads(threads)
     processes = int(os.environ["WORLD_SIZE"])
-    with nullcontext() if apart else group.joined(CPU):
+    with nullcontext() if apart else group.process_group(CPU):
         cfg = cli.section(PretrainConfig, "pretrain", args.settings)
         step = training(args.data, cfg, cfg.train.batch_size // processes if apart else cfg.train.batch_size)
         for _ in range(WARM_UP):
@@ -126,7 +126,7 @@ def count(args: argparse.Namespace) -> int:
 
         return call
 
-    with group.joined(CPU):
+    with group.process_group(CPU):
         cfg = cli.section(PretrainConfig, "pretrain", args.settings)
         step = training(args.data, cfg, cfg.train.batch_size)
         step()
@@ -138,7 +138,7 @@ def count(args: argparse.Namespace) -> int:
 def exchange() -> float:
     """Seconds of gathering a few numbers."""
     torch.set_num_threads(1)
-    with group.joined(CPU):
+    with group.process_group(CPU):
         x = torch.zeros(1, 3, 64)
         group.gather(x)
         start = time.perf_counter()

@@ -32,6 +32,7 @@ UNTRACKED = {
     "luss_core.cli": "reads arguments and shows errors",
     "luss_core.digests": "names what files hold",
     "luss_core.errors": "exceptions",
+    "luss_core.explain": "says what is wrong with settings",
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
     "luss_core.sources": "looks at source",

@@ -6,7 +6,7 @@ rule evaluate:
         scored=SCORED,
         threshold=THRESHOLD,
         balance=balance_of,
-        code=code("evaluate"),
+        source=source("evaluate"),
     output:
         scores=report(
             "<run>/evaluate/scores.json",

@@ -24,7 +24,20 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config"),
-    ("io", "digests", "cli", "defaults", "runs", "rows", "sources", "runtime", "group", "launch", "parallel"),
+    (
+        "io",
+        "digests",
+        "explain",
+        "cli",
+        "defaults",
+        "runs",
+        "rows",
+        "sources",
+        "runtime",
+        "group",
+        "launch",
+        "parallel",
+    ),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),
@@ -106,7 +119,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "compare": {"scores", "masks"},
         "ablation": {"scores", "masks", "measures", "attention"},
     }
-    assert named - used - {"code"} == implied.get(stage, set())
+    assert named - used - {"source"} == implied.get(stage, set())
 
 
 @pytest.mark.parametrize("stage", [*STAGES, *ACROSS])
