@@ -45,6 +45,7 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
+    "luss_core.models.tensor_file": "reads tensors by name, all of them or none",
     "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
     "luss_core.parallel": "spreads work over processes, in order",
     "luss_core.train.folder": "keeps checkpoints; going on from one changes nothing",

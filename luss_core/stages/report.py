@@ -72,9 +72,10 @@ def report(
         UserError: an input is missing or damaged.
     """
     listing, pixels, result = read_images(images), Store(store), read_json(scores)
-    number, truth, split = int(result["classes"]), bool(result["truth"]), tables.main_split(result)
+    number, truth = int(result["classes"]), bool(result["truth"])
     palette = make_palette(listing.class_names(number) if truth else _numbered(number))
     classes = cluster_classes(result["match"] if truth else None, number)
+    split = tables.main_split(result)
     shown = split or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
     predictions = [Prediction("found", masks, classes)]

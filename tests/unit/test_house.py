@@ -23,21 +23,8 @@ PYTHON = [
 ]
 
 LAYERS = (
-    ("errors", "config"),
-    (
-        "io",
-        "digests",
-        "explain",
-        "cli",
-        "defaults",
-        "runs",
-        "rows",
-        "sources",
-        "runtime",
-        "group",
-        "launch",
-        "parallel",
-    ),
+    ("errors", "config", "explain"),
+    ("io", "digests", "cli", "defaults", "runs", "rows", "sources", "runtime", "group", "launch", "parallel"),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),
