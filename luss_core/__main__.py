@@ -7,6 +7,7 @@ COMMANDS = {
     "check-store": "luss_core.data.verify",
     "evaluate": "luss_core.metrics.command",
     "model-info": "luss_core.models.command",
+    "submission": "luss_core.metrics.submission",
 }
 """Command -> module with main(argv); imported only when called."""
 

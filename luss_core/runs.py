@@ -23,6 +23,7 @@ from luss_core.digests import content
 from luss_core.errors import UserError
 from luss_core.explain import explain
 from luss_core.io import provenance, read_json
+from luss_core.names import read_names
 
 COMMON = "+common"
 """Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
@@ -242,6 +243,19 @@ def saliency_maps(config: Config) -> Path | None:
     if config.prior.folder is None:
         return None
     return _folder("prior.folder", config.prior.folder, "name the folder of saliency maps, or null to compute them")
+
+
+def names_file(config: Config) -> Path | None:
+    """The user's file of the names of category folders, read once so that a mistake shows before any work.
+
+    Raises:
+        UserError: missing, or not in the form that ``read_names`` wants.
+    """
+    if config.names is None:
+        return None
+    path = Path(config.names).expanduser()
+    read_names(path)
+    return path
 
 
 def _folder(key: str, path: str, advice: str) -> Path:

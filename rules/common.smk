@@ -33,6 +33,7 @@ COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
+NAMES = or_stop(runs.names_file, CONFIG)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
@@ -127,6 +128,11 @@ def prior_of(presets):
 def prior_argument(wildcards, input):
     """--prior, where a rule has the saliency maps as an input."""
     return f"--prior {input.prior}" if input.prior else ""
+
+
+def names_argument(wildcards, input):
+    """--names, where the user's file says what the category folders are called."""
+    return f"--names {shlex.quote(str(input.names))}" if input.names else ""
 
 
 def made_for(wildcards, stage, output):

@@ -6,6 +6,7 @@ rule evaluate:
         scored=SCORED,
         threshold=THRESHOLD,
         balance=balance_of,
+        names=str(NAMES) if NAMES else [],
         source=source("evaluate"),
     output:
         scores=report(
@@ -34,8 +35,10 @@ rule evaluate:
     params:
         settings=settings("evaluate"),
         classes=CONFIG.classes,
+        names=names_argument,
     shell:
         "python -m workflow_scripts.evaluate --images {input.images} --masks {input.masks} --scored {input.scored}"
         " --threshold {input.threshold} --balance {input.balance} --classes {params.classes}"
+        " {params.names}"
         " --out {output.scores} --match {output.match} --table {output.table}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

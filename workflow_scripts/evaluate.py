@@ -14,6 +14,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scored", type=Path, help="scored.h5 of infer; without it there is no oracle threshold")
     parser.add_argument("--threshold", type=Path, help="threshold.json of infer, needed with --scored")
     parser.add_argument("--balance", type=Path, help="balance.json of cluster; NMI is copied from it")
+    parser.add_argument("--names", type=Path, help="text file with a category folder and its name in each line")
     parser.add_argument("--out", type=Path, required=True, help="scores.json to write")
     parser.add_argument("--match", type=Path, required=True, help="match.json to write: cluster to class")
     parser.add_argument("--table", type=Path, required=True, help="per_class.csv to write")
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
         threshold=args.threshold,
         balance=args.balance,
         classes=args.classes,
+        names=args.names,
         out=args.out,
         match=args.match,
         table=args.table,

@@ -150,6 +150,10 @@ class Config(Stages):
     """Folder of images; null generates the embedded data set."""
     classes: int = Field(8, gt=1)
     """C: how many categories to find."""
+    names: str | None = None
+    """Text file that says what the category folders are called on pages and in tables: in each line a folder, white
+    space, and its name, as LOC_synset_mapping.txt of ImageNet has them. Of several names with commas between them the
+    first is shown. null: as the folders."""
     run: Annotated[tuple[Name, ...], Field(min_length=1)] = ("shape",)
     """Which of `presets` to run."""
     ablation: tuple[Name, ...] = ("swav", "deeplab", "attention", "shape-prior", "i2p", "shape")

@@ -5,6 +5,7 @@ Two codings are read. RGB, as ImageNet-S: id = R + 256 G, B unused, 1000 = ignor
 """
 
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,20 @@ def write_mask(path: Path, ids: np.ndarray) -> None:
         UserError: cannot be written.
         ValueError: an id does not fit into two bytes.
     """
-    _write(path, encode(ids))
+    pixels = encode(ids)
+    with atomic(path) as partial:
+        _save(partial, pixels)
+
+
+def mask_png(ids: np.ndarray) -> bytes:
+    """What ``write_mask`` writes; the same bytes for the same ids.
+
+    Raises:
+        ValueError: as write_mask.
+    """
+    file = BytesIO()
+    _save(file, encode(ids))
+    return file.getvalue()
 
 
 def at_threshold(ids: np.ndarray, bins: np.ndarray, level: int) -> np.ndarray:
@@ -128,7 +142,6 @@ def _ids(path: Path, pixels: np.ndarray) -> np.ndarray:
     return ids
 
 
-def _write(path: Path, pixels: np.ndarray) -> None:
+def _save(file: Path | BytesIO, pixels: np.ndarray) -> None:
     # run-length coding at the fastest level: masks are flat, so this is both quicker and smaller than the default
-    with atomic(path) as partial:
-        Image.fromarray(pixels).save(partial, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)

@@ -139,7 +139,7 @@ def raise_listed(problems: Sequence[str], total: int, remedy: str) -> None:
     if problems:
         more = [f"... and {len(problems) - NAMED} more"] if len(problems) > NAMED else []
         lines = "\n  ".join([*problems[:NAMED], *more])
-        raise UserError(f"{len(problems)} of {total} masks cannot be scored; {remedy}:\n  {lines}")
+        raise UserError(f"{len(problems)} of {total} masks cannot be used; {remedy}:\n  {lines}")
 
 
 def _attempt(function: Callable[[T], R], items: Sequence[T]) -> list[R | Unusable]:

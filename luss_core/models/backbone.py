@@ -13,7 +13,26 @@ ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, i
 }
 
 
-class ResNet(nn.Module):
+class Backbone(nn.Module):
+    """What an encoder needs of a backbone, whatever its family.
+
+    Attributes:
+        widths: channels of the stage maps, from fine to coarse; at least one.
+    """
+
+    widths: tuple[int, ...]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) normalised images -> a map (B, width, h, w) of each stage."""
+        raise NotImplementedError
+
+
+def make_backbone(cfg: BackboneConfig) -> Backbone:
+    """The backbone of the settings: the one place that knows the families."""
+    return ResNet(cfg)
+
+
+class ResNet(Backbone):
     """ResNet, arXiv:1512.03385. Width 64, stem imagenet, strides 1, 2, 2, 2 give torchvision's network, names included.
 
     Attributes:
@@ -41,9 +60,9 @@ class ResNet(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.apply(initialize)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) normalised images -> the maps of stages 1 to 4."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         first = self.layer1(x)
         second = self.layer2(first)
         third = self.layer3(second)

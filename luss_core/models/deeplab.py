@@ -23,11 +23,11 @@ class DeepLabHead(nn.Module):
         width: channels of the output.
     """
 
-    def __init__(self, cfg: DecoderConfig, widths: tuple[int, int, int, int]):
+    def __init__(self, cfg: DecoderConfig, widths: tuple[int, ...]):
         super().__init__()
         self.cfg = cfg
         self.width = cfg.channels
-        self.aspp = ASPP(widths[3], cfg.rates, cfg.channels)
+        self.aspp = ASPP(widths[-1], cfg.rates, cfg.channels)
         self.aspp.project.pop(-1)  # the dropout
         self.low_level = Conv2dNormActivation(widths[cfg.low_level_stage - 1], cfg.low_level_channels, 1)
         self.decoder = nn.Sequential(
@@ -36,12 +36,12 @@ class DeepLabHead(nn.Module):
         )
         self.apply(initialize)
 
-    def forward(self, stages: tuple[Tensor, Tensor, Tensor, Tensor], size: tuple[int, int]) -> Tensor:
-        """Maps of the four stages of images of ``size`` (H, W) -> z, (B, width, h, w).
+    def forward(self, stages: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
+        """Maps of the stages of images of ``size`` (H, W) -> z, (B, width, h, w).
 
         h is H / decoder_stride, rounded up, and w likewise.
         """
-        deep = self.aspp(_resize(stages[3], _positions(size, self.cfg.aspp_stride)))
+        deep = self.aspp(_resize(stages[-1], _positions(size, self.cfg.aspp_stride)))
         target = _positions(size, self.cfg.decoder_stride)
         low = self.low_level(_resize(stages[self.cfg.low_level_stage - 1], target))
         return self.decoder(torch.cat((_resize(deep, target), low), dim=1))

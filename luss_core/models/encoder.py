@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luss_core.config import EncoderConfig
-from luss_core.models.backbone import ResNet
+from luss_core.models.backbone import make_backbone
 from luss_core.models.deeplab import DeepLabHead
 from luss_core.models.heads import global_average
 from luss_core.models.weights import load_network
@@ -30,7 +30,7 @@ class Maps(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """ResNet, with a DeepLabV3+ head and pixel attention where the settings ask for them.
+    """A backbone, with a DeepLabV3+ head and pixel attention where the settings ask for them.
 
     Attributes:
         width: channels of the output map.
@@ -39,7 +39,7 @@ class Encoder(nn.Module):
     def __init__(self, cfg: EncoderConfig):
         super().__init__()
         self.cfg = cfg
-        self.backbone = ResNet(cfg.backbone)
+        self.backbone = make_backbone(cfg.backbone)
         self.decoder = None if cfg.decoder is None else DeepLabHead(cfg.decoder, self.backbone.widths)
         self.width = self.backbone.widths[-1] if self.decoder is None else self.decoder.width
         self.attention = _attention(self.width) if cfg.attention else None

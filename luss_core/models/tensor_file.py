@@ -1,4 +1,4 @@
-"""Weight files as they are read: tensors by name, and a word on what they are. Loads torch only for tensors of torch."""
+"""Weight files as they are read: tensors by name, and a word on what they are. Loads torch only for torch tensors."""
 
 import json
 from pathlib import Path

@@ -42,17 +42,25 @@ class ClusterCard:
 
 
 def gallery(
-    clusters: Clusters, images: ImageList, store: Store, palette: Palette, classes: np.ndarray, count: int
+    clusters: Clusters,
+    images: ImageList,
+    store: Store,
+    palette: Palette,
+    classes: np.ndarray,
+    count: int,
+    names: Sequence[str],
 ) -> list[ClusterCard]:
     """Clusters by size, each with its ``count`` images nearest the centroid; evenly chosen by size if there are many.
 
     Args:
         classes: (C + 1,) class of each cluster.
+        names: (C + 1,) of the true classes, shown in place of the folders that hold them.
     """
     total = len(clusters.centroids)
     nearest = by_distance(clusters.label, clusters.distance, total)
     by_size = sorted(range(total), key=lambda k: (-len(nearest[k]), k))
     folders = images.folder if len(set(images.folder)) > 1 else [""] * len(images)
+    called = dict(zip(images.class_names(len(names) - 1), names, strict=True))
     cards = []
     for k in evenly(by_size, max(1, BUDGET // count)):
         rows = clusters.row[nearest[k]]
@@ -63,7 +71,7 @@ def gallery(
                 id=k + 1,
                 size=len(rows),
                 chip=None if label == IGNORE else palette.chip(label),
-                folder=folder,
+                folder=called.get(folder, folder),
                 folder_share=held,
                 thumbs=[_thumb(store, images, int(row)) for row in rows[:count]],
             )

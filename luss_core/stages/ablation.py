@@ -215,7 +215,7 @@ def pictures(
     ``attended`` is saliency, attention of the rows that have one, and truth, or empty where no row has attention;
     ``segmented`` is truth and the masks of each row, in the common pipeline and in the row's own.
     """
-    palette = make_palette(listing.class_names(parts[0].scores[0]["classes"]))
+    palette = make_palette(parts[0].scores[0]["names"])
     rows = compared_rows(listing, split)[: cfg.panels]
     segmented = [make_panels(listing, pixels, rows, predictions(part), palette, truth=True) for part in parts]
     first = [(parts[1].runs[k], parts[1].measures[k]) for k in first_runs(parts[1].runs)]

@@ -57,7 +57,7 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
     frame, split = score_table(runs, scores), main_split(scores[0])
     assert split is not None
     first = first_runs(runs)
-    palette = make_palette(listing.class_names(scores[0]["classes"]))
+    palette = make_palette(scores[0]["names"])
     predictions = [
         Prediction(runs[k].preset, runs[k].masks, cluster_classes(scores[k]["match"], scores[k]["classes"]))
         for k in first

@@ -20,6 +20,7 @@ from luss_core.metrics.matching import identity, to_json
 from luss_core.metrics.scores import scores
 from luss_core.metrics.search import Search, match_masks, search_thresholds
 from luss_core.metrics.segmented import SegmentedImage, check_images, score_image, segmented_images
+from luss_core.names import call_from
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def evaluate(
     threshold: Path | None,
     balance: Path | None,
     classes: int,
+    names: Path | None,
     out: Path,
     match: Path,
     table: Path,
@@ -68,25 +70,25 @@ def evaluate(
         scored: scored.h5; without it the masks are scored as they are, and there is no oracle.
         threshold: threshold.json, needed with ``scored``.
         balance: balance.json of cluster, from which NMI and accuracy are copied.
+        names: text file of what the category folders are called; without it classes are called as these.
 
     Raises:
-        UserError: masks are missing, of another size than their image, unreadable, or hold unknown ids.
+        UserError: masks are missing, of another size than their image, or hold unknown ids; a file cannot be read.
     """
     check_classes(classes)
     if scored and not threshold:
         raise UserError(f"{scored} needs the threshold.json that infer wrote beside it; give both or neither")
     listing, expected = read_images(images), read_expected(images)
+    called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
     cut, about = _read(threshold, "automatic", "rule"), _read(balance, "nmi", "accuracy")
-    if scored:
-        search = search_thresholds(splits, classes, cfg.match, int(cut["automatic"]), threads)
-    else:
-        search = match_masks(splits, classes, cfg.match, threads)
+    search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
     judged = {s: result for s, result in results.items() if result.automatic.images}
     content = {
         "classes": classes,
+        "names": called,
         "truth": search is not None,
         "splits": {s: _split_scores(result, expected.get(s), cfg) for s, result in judged.items()},
         "threshold": _threshold(cut, search),
@@ -98,10 +100,22 @@ def evaluate(
         "confusion": _confusion(judged),
         "provenance": provenance({"evaluate": cfg.model_dump(mode="json"), "classes": classes}),
     }
-    write_csv(table, CLASS_COLUMNS, _table(results, listing.class_names(classes)))
+    write_csv(table, CLASS_COLUMNS, _table(results, called))
     write_json(match, matching)
     write_json(out, content)
     _report(content)
+
+
+def class_names(listing: ImageList, classes: int, names: Path | None) -> list[str]:
+    """What the ids 0..classes are called, by a file of names where there is one.
+
+    Pages and the exported file take it from scores.json, so that other names run nothing before ``evaluate``.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    other, *folders = listing.class_names(classes)
+    return [other, *(call_from(names, folders) if names else folders)]
 
 
 def score_split(images: Sequence[SegmentedImage], classes: int, search: Search | None, threads: int) -> Result:
@@ -118,6 +132,15 @@ def score_split(images: Sequence[SegmentedImage], classes: int, search: Search |
         if one.oracle and best:
             best.add(one.oracle)
     return Result(clusters, foreground / max(pixels, 1), automatic, best)
+
+
+def _search(
+    cfg: EvaluateConfig, splits: dict[str, list[SegmentedImage]], classes: int, automatic: int | None, threads: int
+) -> Search | None:
+    """The matching, and the oracle threshold unless ``automatic`` is None: then masks are all that there is."""
+    if automatic is None:
+        return match_masks(splits, classes, cfg.match, threads)
+    return search_thresholds(splits, classes, cfg.match, automatic, threads)
 
 
 def _splits(listing: ImageList, masks: Path, scored: Path | None) -> dict[str, list[SegmentedImage]]:

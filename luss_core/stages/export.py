@@ -10,7 +10,6 @@ from pathlib import Path
 from safetensors.numpy import save_file
 
 from luss_core.config import ExportConfig
-from luss_core.data.images import read_images
 from luss_core.data.normalization import MEAN, STD
 from luss_core.io import atomic, provenance, read_json
 from luss_core.models.tensor_file import read_tensors
@@ -49,7 +48,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "score_max": cut["score_max"],
         "threshold": cut["automatic"],
         "match": result["match"] if result["truth"] else None,
-        "names": read_images(images).class_names(about["classes"]) if result["truth"] else None,
+        "names": result["names"] if result["truth"] else None,
         "provenance": provenance(made),
     }
     with atomic(out) as partial:

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from luss_core.config import ReportConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.images import ImageList, read_images
@@ -72,9 +74,7 @@ def report(
         UserError: an input is missing or damaged.
     """
     listing, pixels, result = read_images(images), Store(store), read_json(scores)
-    number, truth = int(result["classes"]), bool(result["truth"])
-    palette = make_palette(listing.class_names(number) if truth else _numbered(number))
-    classes = cluster_classes(result["match"] if truth else None, number)
+    truth, palette, classes = _classes(result)
     split = tables.main_split(result)
     shown = split or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
@@ -97,7 +97,7 @@ def report(
         attended=_attended(listing, shown, panels, show, prior, attention, cfg.panels),
         training=_training(pretrain_log, finetune_log),
         trained_on=None if found is None else len(found.row),
-        clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery) if found else None,
+        clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,
         **balance_context(balance),
         rejected=rejected(images),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
@@ -106,6 +106,13 @@ def report(
     )
     write_text(out, page)
     logger.info("report: %s (%.1f MB)", out, len(page) / 1e6)
+
+
+def _classes(result: dict[str, Any]) -> tuple[bool, Palette, np.ndarray]:
+    """Whether there is ground truth, what the classes are called, and the class of each cluster."""
+    number, truth = int(result["classes"]), bool(result["truth"])
+    palette = make_palette(result["names"] if truth else _numbered(number))
+    return truth, palette, cluster_classes(result["match"] if truth else None, number)
 
 
 def _training(pretrain_log: Path | None, finetune_log: Path | None) -> Training:

@@ -18,11 +18,12 @@ from luss_core.data.masks import write_mask
 from luss_core.data.ordered import TrainingImages
 from luss_core.errors import UserError
 from luss_core.methods import Method, Output, Progress
+from luss_core.models.backbone import Backbone
 from luss_core.models.encoder import Encoder, pool
 from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, begin_epoch, epoch_order, fit, stretches, train_step
 from luss_core.train.optim import make_optimizer
-from tests.method.test_methods import CPU, IMAGES, NAMES, PLAIN, TRAIN, VIEWS, Textures, batch_of, make, views
+from tests.method.test_methods import CPU, IMAGES, NAMES, PLAIN, TRAIN, VIEWS, Textures, batch_of, make, train, views
 
 HALF = IMAGES // 2
 
@@ -237,3 +238,25 @@ def test_a_backbone_gives_all_its_stages():
     maps = encoder(torch.randn(2, 3, 32, 32))
     assert [m.shape[1] for m in maps.stages] == list(encoder.backbone.widths)
     assert maps.stage4 is maps.stages[-1] is maps.output
+
+
+class Patches(Backbone):
+    """A backbone that is no ResNet: one map, of patches of eight pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widths = (24,)
+        self.embed = nn.Conv2d(3, 24, 8, 8)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.embed(images),)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_train_a_backbone_of_another_family(name, monkeypatch, tmp_path):
+    monkeypatch.setattr("luss_core.models.encoder.make_backbone", lambda _: Patches())
+    monkeypatch.setattr("tests.method.test_methods.ENCODERS", {name: EncoderConfig(attention=METHODS[name].whole)})
+    method = train(name, tmp_path, stop=2)
+    maps = method.encoder(torch.randn(2, 3, 40, 24))
+    assert maps.output.shape == (2, 24, 5, 3)
+    assert pool(maps).shape == (2, 24)

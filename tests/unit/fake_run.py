@@ -181,6 +181,7 @@ def _write_examine(fake: FakeRun) -> None:
 def _scores(fake: FakeRun, rng: np.random.Generator) -> dict[str, Any]:
     foreground = {"validation": 0.31, "test": 0.29}
     common = {"classes": fake.classes, "truth": fake.truth, "foreground": foreground, "nmi": 61.25, "accuracy": 70.5}
+    common["names"] = ["other", *sorted(fake.names)]
     threshold = {"automatic": 31, "rule": "otsu", "oracle": None, "oracle_split": "validation"}
     if not fake.truth:
         return common | {"threshold": threshold, "provenance": ABOUT}

@@ -28,6 +28,8 @@ class Run:
     root: Path
     scored: dict[str, list[tuple[np.ndarray, np.ndarray]]]
     truths: dict[str, list[np.ndarray | None]]
+    names: Path | None = None
+    """What the category folders are called."""
 
     def pairs(self, split: str, level: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Masks at a threshold with their truth, where there is one."""
@@ -47,6 +49,7 @@ class Run:
             "threshold": infer / "threshold.json",
             "balance": self.root / "cluster" / "balance.json",
             "classes": CLASSES,
+            "names": self.names,
             "out": out / "scores.json",
             "match": out / "match.json",
             "table": out / "per_class.csv",

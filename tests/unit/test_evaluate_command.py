@@ -182,7 +182,7 @@ def test_missing_predictions_are_listed(golden: Path, capsys: pytest.CaptureFixt
         path.unlink()
     with pytest.raises(UserError) as error:
         run_json(golden, capsys)
-    assert "2 of 6 masks cannot be scored" in str(error.value)
+    assert "2 of 6 masks cannot be used" in str(error.value)
     assert str(golden / "prediction" / "n00" / "img_2.png") in str(error.value)
     assert str(golden / "prediction" / "n00" / "img_4.png") in str(error.value)
 

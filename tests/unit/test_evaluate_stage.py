@@ -75,6 +75,16 @@ def test_classes_are_named_after_the_train_folders(tmp_path: Path) -> None:
     assert [row["name"] for row in run.table()[:4]] == ["other", "f1", "f2", "f3"]
 
 
+def test_a_file_of_names_says_what_the_folders_are_called(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path, {"train": 6})
+    run.names = tmp_path / "names.txt"
+    run.names.write_text("f1 goldfish, Carassius auratus\nf3\tgreat white shark\nf9 heron\n")
+    found = run.evaluate()
+    assert found["names"] == ["other", "goldfish", "f2", "great white shark"]
+    assert [row["name"] for row in run.table()[:4]] == found["names"]
+    assert "1 of 3 classes have no line" in caplog.text
+
+
 def test_only_train_is_matched_on_itself(tmp_path: Path) -> None:
     run = make_run(tmp_path, {"train": 9})
     found = run.evaluate()
@@ -128,7 +138,7 @@ def test_identity_matches_nothing(tmp_path: Path) -> None:
 
 def test_script_reads_settings_and_runs(tmp_path: Path) -> None:
     run = make_run(tmp_path, {"test": 6})
-    options = [part for name, value in run.arguments().items() for part in (f"--{name}", str(value))]
+    options = [part for name, value in run.arguments().items() if value for part in (f"--{name}", str(value))]
     script = [sys.executable, Path(__file__).parents[2] / "workflow_scripts" / "evaluate.py", *options, "--settings"]
     done = subprocess.run([*script, '{"match": "identity"}'], capture_output=True, text=True, timeout=120, check=True)
     assert json.loads((tmp_path / "evaluate" / "scores.json").read_text())["matched_on"] is None

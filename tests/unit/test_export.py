@@ -70,7 +70,7 @@ def score(files: dict[str, Path], images: Path) -> None:
     root = files["scores"].parent
     read = {"images": images, **{name: files[name] for name in ("masks", "scored", "threshold")}}
     written = {"out": files["scores"], "match": root / "match.json", "table": root / "per_class.csv"}
-    evaluate(EvaluateConfig(), **read, **written, balance=None, classes=CLASSES, threads=1)
+    evaluate(EvaluateConfig(), **read, **written, balance=None, classes=CLASSES, names=None, threads=1)
     given = {name: files[name] for name in ("segmenter", "threshold", "scores")}
     export(ExportConfig(), images=images, **given, out=files["model"])
 

@@ -24,7 +24,7 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config", "explain"),
-    ("io", "digests", "cli", "defaults", "runs", "rows", "sources", "runtime", "group", "launch", "parallel"),
+    ("io", "digests", "cli", "defaults", "runs", "rows", "names", "sources", "runtime", "group", "launch", "parallel"),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),

@@ -99,6 +99,23 @@ def test_a_setting_runs_its_stage_again(finished, tmp_path, settings, expected):
     assert finished.planned("--configfile", TINY, tmp_path / "changed.yaml") == expected
 
 
+def test_names_of_the_categories_run_only_what_shows_them_again(project, tmp_path):
+    (tmp_path / "its names.txt").write_text("other thing\n")
+    given = ("--configfile", TINY, "--config", f"names={tmp_path / 'its names.txt'}")
+    assert project.planned(*given) == EVALUATE
+    assert project.snakemake("--cores", "1", *given, "--", "compare").returncode == 0
+    scores = json.loads((project.work / "results/tiny/shape/seed0/evaluate/scores.json").read_text())
+    folder = scores["names"][1]
+    (tmp_path / "its names.txt").write_text(f"{folder} a readable name, and another\n")
+    assert project.planned(*given, "--", "compare") == {"evaluate", "compare"}
+    assert project.snakemake("--cores", "1", *given).returncode == 0
+    run = project.work / "results/tiny/shape/seed0"
+    assert "a readable name" in (run / "evaluate/per_class.csv").read_text()
+    page = (run / "report/index.html").read_text()
+    assert "a readable name" in page
+    assert f">{folder}<" not in page
+
+
 def test_masks_of_more_categories_than_are_looked_for_stop_before_any_work(finished):
     run = finished.snakemake("--dry-run", "--configfile", TINY, "--config", "classes=7")
     assert run.returncode == 1
