@@ -32,7 +32,7 @@ include: "rules/compare.smk"
 include: "rules/ablation.smk"
 
 
-share()
+take_benchmarks_off_cached_rules()
 
 
 rule all:

@@ -32,7 +32,7 @@ MINUTES, ABOVE_FEATURES, INERTIA = 20, 1.5e9, 1.01
 """The bars: of the stage, its memory beyond the size of the vectors, its inertia relative to the longer run."""
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=int, default=1_280_000)
     parser.add_argument("--dim", type=int, default=512)
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=30, help="of k-means over all vectors")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--reference", type=Path, metavar="FEATURES", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.reference:
         print(reference(args.reference, args.classes, args.iterations, args.threads))
         return

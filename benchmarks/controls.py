@@ -12,12 +12,12 @@ import pandas as pd
 COLUMNS = ["mIoU", "mBIoU", "F", "img_acc", "nmi"]
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path, help="scores.csv")
     parser.add_argument("--split", default="test")
     parser.add_argument("--rule", default="automatic", choices=["automatic", "oracle"])
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     table = pd.read_csv(args.table)
     table = table[(table["split"] == args.split) & (table["rule"] == args.rule)]
     found = [name for name in COLUMNS if name in table]

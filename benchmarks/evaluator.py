@@ -28,10 +28,10 @@ HEIGHT, WIDTH, CLASSES = 375, 500, 50
 BAR = 20
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=24)
-    count = parser.parse_args().images
+    count = parser.parse_args(argv).images
     rng = np.random.default_rng(0)
     truths = [scene(rng) for _ in range(count)]
     predictions = [predicted(truth, rng) for truth in truths]

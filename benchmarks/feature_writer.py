@@ -21,13 +21,13 @@ BAR = 16.0
 """MB that memory may grow by between a tenth of the rows and the end, while gigabytes are written."""
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_280_000)
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the file is written")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         path = Path(folder) / "features.h5"
         start = time.perf_counter()

@@ -31,12 +31,12 @@ MASKED = {"validation": 12_419, "test": 27_423}
 BATCH = 256
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1_280_000, help="of the split train")
     parser.add_argument("--epochs", type=int, default=3, help="whose batches are sampled")
     parser.add_argument("--scan", action="store_true", help="read the names from a folder of empty files")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if args.scan:

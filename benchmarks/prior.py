@@ -33,12 +33,12 @@ SIDE = 256
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", help="folder in ImageNet-S layout")
     parser.add_argument("--split", default="validation", help="which masks of the folder are scored")
     parser.add_argument("--timed", type=int, default=48, help="photographs whose time is taken, at most")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     cfg = PriorConfig()
     with threadpool_limits(1):
         print(f"{'F in percent':30}{'images':>8}{'prior':>9}{'centre':>9}{'spectral residual':>20}")

@@ -2,7 +2,7 @@
 
     python benchmarks/processes.py [--data results/embedded/prepare] [--settings config.yaml] [--processes 2]
 
-Each process has one thread. The batch is the same, shared by all, and a step has the same result: views, prior,
+Each process has one thread. The batch is the same, shared by all, and a step has the same result: views, saliency,
 joint BatchNorm, Sinkhorn and averaged gradients. Beside them stand processes that work on their parts apart, without a
 word to each other, which is what the machine can do at most; and one process with as many threads. All take turns, and
 medians of the ratios are printed, with the time of one exchange of a few numbers and how many of them a step has.
@@ -22,15 +22,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import multiprocessing
+from training_parts import LATE, parts
 
 from luss_core import cli, group
 from luss_core.config import PretrainConfig
-from luss_core.data.images import read_images
-from luss_core.data.loader import Views, make_loader
-from luss_core.data.store import Store
-from luss_core.methods import Progress, build_method
-from luss_core.models.batchnorm import synchronized
-from luss_core.models.encoder import Encoder
+from luss_core.data.loader import make_loader
 from luss_core.train.loop import train_step
 from luss_core.train.optim import make_optimizer
 
@@ -40,14 +36,14 @@ EXCHANGES = 200
 CPU = torch.device("cpu")
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("results/embedded/prepare"))
     parser.add_argument("--settings", default="config.yaml")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     rounds = []
     for _ in range(args.rounds):
         alone, threads = seconds(args, 1, 1), seconds(args, 1, args.processes)
@@ -102,7 +98,7 @@ def work(args: argparse.Namespace, threads: int, apart: bool) -> float:
     """Seconds of a step, after some to warm up. Apart each process has its part of a batch as a batch of its own."""
     torch.set_num_threads(threads)
     processes = int(os.environ["WORLD_SIZE"])
-    with nullcontext() if apart else group.joined(CPU):
+    with nullcontext() if apart else group.process_group(CPU):
         cfg = cli.section(PretrainConfig, "pretrain", args.settings)
         step = training(args.data, cfg, cfg.train.batch_size // processes if apart else cfg.train.batch_size)
         for _ in range(WARM_UP):
@@ -126,7 +122,7 @@ def count(args: argparse.Namespace) -> int:
 
         return call
 
-    with group.joined(CPU):
+    with group.process_group(CPU):
         cfg = cli.section(PretrainConfig, "pretrain", args.settings)
         step = training(args.data, cfg, cfg.train.batch_size)
         step()
@@ -138,7 +134,7 @@ def count(args: argparse.Namespace) -> int:
 def exchange() -> float:
     """Seconds of gathering a few numbers."""
     torch.set_num_threads(1)
-    with group.joined(CPU):
+    with group.process_group(CPU):
         x = torch.zeros(1, 3, 64)
         group.gather(x)
         start = time.perf_counter()
@@ -149,18 +145,10 @@ def exchange() -> float:
 
 def training(data: Path, cfg: PretrainConfig, batch_size: int) -> Callable[[], None]:
     """A function that makes one step."""
-    saliency = Store(data.parent / "prior" / "prior.h5") if cfg.prior else None
-    views = Views(
-        Store(data / "images.h5"), read_images(data / "images.csv").rows("train"), cfg.views, 0, prior=saliency
-    )
-    torch.manual_seed(0)
-    method = build_method(cfg.method, Encoder(cfg.encoder))
-    if group.world_size() > 1:
-        synchronized(method, CPU)
-    method.to(memory_format=torch.channels_last).train()
-    optimizer, network = make_optimizer(method, cfg.train), group.parallel(method, CPU)
+    views, method = parts(data, cfg, CPU)
+    optimizer, network = make_optimizer(method, cfg.train, method.lr_scale), group.parallel(method, CPU)
     loader = iter(make_loader(views, batch_size, 0, 10**6, 0, CPU))
-    return lambda: train_step(method, optimizer, next(loader), cfg.train, Progress(10**6, 10**7, 10), network)
+    return lambda: train_step(method, optimizer, next(loader), cfg.train, LATE, network)
 
 
 if __name__ == "__main__":

@@ -28,11 +28,11 @@ BATCH = 32
 READS, ROUNDS = 1500, 6
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=24_000)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the file is written")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     size = args.images * len(PIXELS)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         path, work_folder = Path(folder) / "images.h5", Path(folder) / "state"

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from training_parts import LATE, parts
 
 from luss_core import cli
 from luss_core.config import ExtractConfig, PretrainConfig
 from luss_core.data.images import read_images
-from luss_core.data.loader import Views, make_loader
+from luss_core.data.loader import make_loader
 from luss_core.data.store import Store
 from luss_core.data.whole import squares, to_network
-from luss_core.methods import Progress, build_method
 from luss_core.models.encoder import Encoder, load_encoder, pool
 from luss_core.models.weights import save_weights
 from luss_core.runtime import autocast, make_device
@@ -48,23 +48,19 @@ def compare(pure: Callable[[], None], real: Callable[[], None], rounds: int) -> 
 
 def training(data: Path, settings: str, device: torch.device, rounds: int) -> tuple[float, float, float]:
     cfg = cli.section(PretrainConfig, "pretrain", settings)
-    saliency = Store(data.parent / "prior" / "prior.h5") if cfg.prior else None
-    rows = read_images(data / "images.csv").rows("train")
-    views = Views(Store(data / "images.h5"), rows, cfg.views, 0, prior=saliency)
-    method = build_method(cfg.method, Encoder(cfg.encoder)).to(device).to(memory_format=torch.channels_last).train()
-    optimizer = make_optimizer(method, cfg.train)
-    progress = Progress(10**6, 10**7, 10)
+    views, method = parts(data, cfg, device)
+    optimizer = make_optimizer(method, cfg.train, method.lr_scale)
     loader = iter(make_loader(views, cfg.train.batch_size, 0, (rounds + 1) * STEPS + 1, 0, device))
     fixed = next(loader).to(device)
     seen = fixed.views()
 
     def pure() -> None:
         for _ in range(STEPS):
-            update(method, optimizer, seen, fixed, cfg.train, progress)
+            update(method, optimizer, seen, fixed, cfg.train, LATE)
 
     def real() -> None:
         for _ in range(STEPS):
-            train_step(method, optimizer, next(loader).to(device), cfg.train, progress)
+            train_step(method, optimizer, next(loader).to(device), cfg.train, LATE)
 
     return compare(pure, real, rounds)
 
@@ -89,13 +85,13 @@ def extraction(data: Path, settings: str, device: torch.device, rounds: int) -> 
         return compare(pure, real, rounds)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("results/embedded/prepare"))
     parser.add_argument("--settings", default="config.yaml")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     device = make_device("auto", args.threads)
     for name, measure in (("training", training), ("extraction", extraction)):
         pure, real, ratio = measure(args.data, args.settings, device, args.rounds)

@@ -23,11 +23,11 @@ from luss_core.parallel import batches, ordered_map, progress
 BATCH = 16
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--settings", default="config.yaml")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     cfg = cli.section(SynthesizeConfig, "synthesize", args.settings)
     jobs = [(split, index) for split in scenes.SPLITS for index in range(getattr(cfg, split))]
     done = ordered_map(partial(write, args.out, cfg), batches(iter(jobs), BATCH), os.cpu_count() or 1)

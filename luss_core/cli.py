@@ -1,7 +1,6 @@
-"""What the stage scripts share: arguments, settings, logging, and errors shown as one message."""
+"""What the stage scripts share: arguments, settings, the start of processes, and errors shown as one message."""
 
 import argparse
-import difflib
 import json
 import logging
 import os
@@ -9,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from luss_core.config import METHODS, Section, with_settings_of_method
+from luss_core.config import Section, with_settings_of_method
 from luss_core.errors import Interrupted, UserError
+from luss_core.explain import explain
 
 if TYPE_CHECKING:
     import torch
@@ -125,7 +125,9 @@ def device(args: argparse.Namespace) -> "torch.device":
     return make_device(args.device, args.threads)
 
 
-def together(args: argparse.Namespace, stage: str, argv: list[str] | None, run: Callable[["Resources"], None]) -> None:
+def in_processes(
+    args: argparse.Namespace, stage: str, argv: list[str] | None, run: Callable[["Resources"], None]
+) -> None:
     """Run a stage: in this process, together with those that started along with it, or in new ones.
 
     On a CPU the network needs all cores, so the loader has no processes of its own.
@@ -145,10 +147,10 @@ def together(args: argparse.Namespace, stage: str, argv: list[str] | None, run: 
         return
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     threads = max(1, args.threads // local)
-    own = make_device(args.device, threads, int(os.environ.get("LOCAL_RANK", "0")), local)
-    with group.joined(own):
-        workers = 0 if own.type == "cpu" else max(1, threads - 1)
-        run(Resources(own, workers, threads, getattr(args, "checkpoint_minutes", Resources.checkpoint_minutes)))
+    chosen = make_device(args.device, threads, int(os.environ.get("LOCAL_RANK", "0")), local)
+    with group.process_group(chosen):
+        workers = 0 if chosen.type == "cpu" else max(1, threads - 1)
+        run(Resources(chosen, workers, threads, getattr(args, "checkpoint_minutes", Resources.checkpoint_minutes)))
 
 
 def section(kind: type[S], stage: str, settings: str) -> S:
@@ -173,32 +175,8 @@ def section(kind: type[S], stage: str, settings: str) -> S:
 
 def _section_of(values: dict[str, Any], stage: str) -> Any:
     """One section of a whole configuration."""
-    own = values.get(stage) or {}
-    return with_settings_of_method(own, values.get("methods") or {}) if stage == "pretrain" else own
-
-
-def explain(error: ValidationError, origin: str, kind: type[Section], prefix: str = "") -> str:
-    """A validation error as one line a key: where, what was found, what is allowed.
-
-    Args:
-        error: what validating a ``kind`` raised.
-        origin: the file or argument that the values came from.
-        prefix: dotted place of the ``kind`` in the whole configuration.
-    """
-    lines = [f"{origin}: {error.error_count()} setting(s) cannot be used"]
-    for item in error.errors():
-        keys = [part for part in item["loc"] if part not in METHODS]  # pydantic names the kind of method too
-        place = ".".join(map(str, [prefix, *keys] if prefix else keys))
-        if item["type"] == "extra_forbidden":
-            hint = _hint(item["loc"], kind)
-        elif item["type"] == "union_tag_invalid":
-            hint = f"unknown method {item['ctx']['tag']!r}; known: {', '.join(METHODS)}"
-        elif item["type"] == "value_error":  # our own validators name what they found
-            hint = item["msg"].removeprefix("Value error, ")
-        else:
-            hint = f"{item['msg']}, found {item['input']!r}"
-        lines.append(f"  {place}: {hint}" if place else f"  {hint}")
-    return "\n".join(lines)
+    found = values.get(stage) or {}
+    return with_settings_of_method(found, values.get("methods") or {}) if stage == "pretrain" else found
 
 
 def run(main: Callable[[list[str] | None], None]) -> None:
@@ -224,18 +202,3 @@ def _parse(read: Callable[[str], Any], text: str, origin: str) -> Any:
         return read(text)
     except (ValueError, yaml.YAMLError) as error:
         raise UserError(f"{origin}: cannot be read: {error}") from error
-
-
-def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:
-    """Names the keys allowed where an unknown one was found, the nearest first."""
-    kind: Any = section
-    for part in place[:-1]:
-        if isinstance(part, str) and part in getattr(kind, "model_fields", {}):
-            kind = kind.model_fields[part].annotation
-            kind = next((choice for choice in get_args(kind) if hasattr(choice, "model_fields")), kind)  # or null
-        elif part in METHODS:  # the tag of a method
-            kind = METHODS[part].config
-    allowed = sorted(getattr(kind, "model_fields", {}))
-    near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
-    return f"unknown key; {guess}allowed: {', '.join(allowed)}"

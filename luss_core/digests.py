@@ -14,8 +14,9 @@ def content(file: Path) -> str:
     count, not the provenance: weights that are written again by other source are the same weights.
 
     Raises:
-        FileNotFoundError: it is not there yet.
+        FileNotFoundError: it is not there yet; names it, by which Snakemake knows that it will be.
     """
+    file.stat()  # safetensors would not name it
     if file.suffix == ".h5":
         return _of_store(file)
     if file.suffix == ".safetensors":

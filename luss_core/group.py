@@ -35,7 +35,7 @@ def described(device: torch.device) -> str:
 
 
 @contextlib.contextmanager
-def joined(device: torch.device) -> Iterator[None]:
+def process_group(device: torch.device) -> Iterator[None]:
     """Meet the other processes, where the environment names any (RANK, WORLD_SIZE, MASTER_ADDR, as torchrun sets)."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -47,10 +47,10 @@ def joined(device: torch.device) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def share(count: int) -> slice:
+def own_slice(count: int) -> slice:
     """The part of ``count`` things that is this process's: contiguous, in the order of ranks, all parts within one."""
-    size, own = world_size(), rank()
-    return slice(own * count // size, (own + 1) * count // size)
+    size, number = world_size(), rank()
+    return slice(number * count // size, (number + 1) * count // size)
 
 
 class _Gather(torch.autograd.Function):
@@ -100,7 +100,7 @@ def log_softmax_over_rows(x: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def shared_folder(path: Path) -> Iterator[Path]:
+def folder_of_all(path: Path) -> Iterator[Path]:
     """A folder that all processes fill and that replaces ``path`` when all have succeeded."""
     if rank() == 0:
         with atomic_folder(path) as folder:

@@ -72,6 +72,9 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` if the block succeeds and vanishes if it does not.
 
+    The file gets the rights that new files have here (umask), whatever wrote it: safetensors gives those of the owner
+    alone, so that no colleague could go on from a finished run.
+
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
@@ -79,7 +82,12 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            partial.unlink(missing_ok=True)  # of a process that was killed
+            partial.touch()
+            usual = partial.stat().st_mode
             yield partial
+            if partial.stat().st_mode != usual:
+                partial.chmod(usual)
             partial.replace(path)
     finally:
         with suppress(OSError):  # the error that brought us here says more

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from luss_core.cli import explain
 from luss_core.config import (
     METHODS,
     RUN_STAGES,
@@ -22,6 +21,7 @@ from luss_core.config import (
 )
 from luss_core.digests import content
 from luss_core.errors import UserError
+from luss_core.explain import explain
 from luss_core.io import provenance, read_json
 from luss_core.names import read_names
 

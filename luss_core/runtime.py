@@ -2,7 +2,8 @@
 
 The same settings give the same bits on one kind of processor. On a GPU they give the same views and batches, but not
 the same bits: gradients of sampling and indexing are sums whose order differs from call to call, and deterministic
-kernels, which not every operation has, are not asked for.
+kernels, which not every operation has, are not asked for. TF32 is switched off: float32 means float32, and `auto`
+computes in bfloat16 where a GPU has TF32.
 """
 
 import contextlib
@@ -52,7 +53,16 @@ def make_device(name: str, threads: int, number: int = 0, processes: int = 1) ->
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {name}: cannot be used here ({error}); use auto or cpu") from error
+    torch.backends.cudnn.allow_tf32 = False  # On by default for convolutions, and for nothing else.
     return device
+
+
+def try_kernels(device: torch.device) -> None:
+    """Let cuDNN try its kernels on each size that it meets, and keep the fastest.
+
+    For training, whose views have few sizes. Images that are segmented have hundreds, each of which would be tried.
+    """
+    torch.backends.cudnn.benchmark = device.type == "cuda"
 
 
 def _best() -> str:

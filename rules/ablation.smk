@@ -8,7 +8,7 @@ rule ablation:
         masks=of_runs(MASKS, ABLATION),
         measures=of_runs(rules.examine.output.measures, CONFIG.ablation),
         attention=of_runs(rules.examine.output.attention, CONFIG.ablation),
-        code=code("ablation"),
+        source=source("ablation"),
     output:
         page=report(
             "<data>/ablation/index.html",

@@ -3,7 +3,7 @@ rule cluster:
     input:
         features=features_of,
         images=rules.prepare.output.images,
-        code=code("cluster"),
+        source=source("cluster"),
     output:
         clusters="<run>/cluster/clusters.h5",
         balance="<run>/cluster/balance.json",

@@ -48,7 +48,7 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-CODE = "results/code/{stage}.json"
+SOURCE = "results/source/{stage}.json"
 ENV = f"../envs/{CONFIG.environment}.yaml"
 
 
@@ -101,15 +101,15 @@ def settings(stage):
     return lambda wildcards: runs.settings(getattr(PRESETS[wildcards.preset], stage))
 
 
-def code(stage):
+def source(stage):
     """The file of digests of the source that a stage imports."""
-    path = CODE.format(stage=stage)
+    path = SOURCE.format(stage=stage)
     return path if CONFIG.track_code else ancient(path)
 
 
-def code_of_method(wildcards):
+def source_of_method(wildcards):
     """The same for pretrain, where only the module of the chosen method counts."""
-    return code(f"pretrain-{PRESETS[wildcards.preset].pretrain.method.name}")
+    return source(f"pretrain-{PRESETS[wildcards.preset].pretrain.method.name}")
 
 
 def prior_of_preset(wildcards):
@@ -171,7 +171,7 @@ def masks_of(wildcards):
     return expand(MASKS, preset=wildcards.preset, seed=wildcards.seed)[0]
 
 
-def shared(stage):
+def cacheable(stage):
     """Whether the output of a stage may come from the cache that runs share, see docs/cache.md.
 
     Not where Snakemake could not know what it is made from: without the digests of the source, or with saliency maps of
@@ -187,17 +187,17 @@ def contents(wildcards, input):
     if not CACHED:
         return ""
     return runs.contents(
-        Path(file) for name, file in input.items() if name != "code" and file
+        Path(file) for name, file in input.items() if name != "source" and file
     )
 
 
-def share():
+def take_benchmarks_off_cached_rules():
     """Take the benchmark from rules whose output may come from the cache: Snakemake caches no rule that is measured.
 
     It has no public way to do that; pyproject.toml keeps to the versions in which this one is the attribute, and in any
     other a run with --cache ends with Snakemake's own message.
     """
-    for stage in filter(shared, ("prior", "pretrain", "extract")):
+    for stage in filter(cacheable, ("prior", "pretrain", "extract")):
         workflow.get_rule(stage)._benchmark = None
 
 
@@ -212,7 +212,7 @@ def record_source():
         made[f"pretrain-{method}"] = "pretrain", method
     for name, (stage, method) in made.items():
         digests = sources.of_stage(stage, BASE, method)
-        sources.record(Path(CODE.format(stage=name)), digests, CONFIG.track_code)
+        sources.record(Path(SOURCE.format(stage=name)), digests, CONFIG.track_code)
 
 
 def of_runs(pattern, presets):

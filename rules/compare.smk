@@ -5,7 +5,7 @@ rule compare:
         store=rules.prepare.output.store,
         scores=of_runs(rules.evaluate.output.scores, CONFIG.run),
         masks=of_runs(MASKS, CONFIG.run),
-        code=code("compare"),
+        source=source("compare"),
     output:
         page=report(
             "<data>/compare/index.html",
@@ -42,7 +42,7 @@ use rule compare as controls with:
         store=rules.prepare.output.store,
         scores=of_runs(rules.evaluate.output.scores, WITH_CONTROLS),
         masks=of_runs(MASKS, WITH_CONTROLS),
-        code=code("compare"),
+        source=source("compare"),
     output:
         page=report(
             "<data>/controls/index.html",

@@ -7,7 +7,7 @@ rule evaluate:
         threshold=THRESHOLD,
         balance=balance_of,
         names=str(NAMES) if NAMES else [],
-        code=code("evaluate"),
+        source=source("evaluate"),
     output:
         scores=report(
             "<run>/evaluate/scores.json",

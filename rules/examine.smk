@@ -5,7 +5,7 @@ rule examine:
         store=rules.prepare.output.store,
         encoder=encoder_of,
         prior=prior_of_preset,
-        code=code("examine"),
+        source=source("examine"),
     output:
         measures="<run>/examine/examine.json",
         attention=directory("<run>/examine/attention"),

@@ -5,7 +5,7 @@ rule export:
         segmenter=rules.finetune.output.segmenter,
         threshold=THRESHOLD,
         scores=rules.evaluate.output.scores,
-        code=code("export"),
+        source=source("export"),
     output:
         model="<run>/export/model.safetensors",
     log:

@@ -4,14 +4,14 @@ rule extract:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         encoder=encoder_of,
-        code=code("extract"),
+        source=source("extract"),
     output:
         features=in_parts(FEATURES, f"{RUN}/extract/part{PART}.h5"),
     log:
         f"{RUN}/logs/extract{PART}.log",
     benchmark:
         f"{RUN}/benchmarks/extract{PART}.jsonl"
-    cache: shared("extract")
+    cache: cacheable("extract")
     conda:
         ENV
     threads: 8 * PROCESSES
@@ -40,7 +40,7 @@ if CONFIG.shards > 1:
         input:
             parts=gather.parts("<run>/extract/part.{scatteritem}.h5"),
             images=rules.prepare.output.images,
-            code=code("join"),
+            source=source("join"),
         output:
             features=FEATURES,
         log:

@@ -4,7 +4,7 @@ rule finetune:
         store=rules.prepare.output.store,
         encoder=encoder_of,
         clusters=labels_of,
-        code=code("finetune"),
+        source=source("finetune"),
     output:
         segmenter="<run>/finetune/segmenter.safetensors",
         steps="<run>/finetune/log.jsonl",

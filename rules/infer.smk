@@ -4,7 +4,7 @@ rule infer:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         segmenter=rules.finetune.output.segmenter,
-        code=code("infer"),
+        source=source("infer"),
     output:
         masks=in_parts(directory(MASKS), directory(f"{INFERRED}/masks")),
         scored=in_parts(SCORED, f"{INFERRED}/scored.h5"),
@@ -42,7 +42,7 @@ if CONFIG.shards > 1:
             masks=gather.parts("<run>/infer/part.{scatteritem}/masks"),
             scored=gather.parts("<run>/infer/part.{scatteritem}/scored.h5"),
             threshold=gather.parts("<run>/infer/part.{scatteritem}/threshold.json"),
-            code=code("join"),
+            source=source("join"),
         output:
             masks=directory(MASKS),
             scored=SCORED,

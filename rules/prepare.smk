@@ -6,7 +6,7 @@ rule prepare:
     input:
         # the user's folder is no input: Snakemake's cache cannot read a folder that no rule makes
         root=rules.synthesize.output.root if PHOTOGRAPHS is None else [],
-        code=code("prepare"),
+        source=source("prepare"),
     output:
         images="<data>/prepare/images.csv",
         store="<data>/prepare/images.h5",

@@ -4,7 +4,7 @@ rule pretrain:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         prior=prior_of_preset,
-        code=code_of_method,
+        source=source_of_method,
     output:
         encoder="<run>/pretrain/encoder.safetensors",
         steps="<run>/pretrain/log.jsonl",
@@ -12,7 +12,7 @@ rule pretrain:
         "<run>/logs/pretrain.log",
     benchmark:
         "<run>/benchmarks/pretrain.jsonl"
-    cache: shared("pretrain")
+    cache: cacheable("pretrain")
     conda:
         ENV
     threads: 8 * PROCESSES

@@ -6,7 +6,7 @@ rule prior:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
-        code=code("prior"),
+        source=source("prior"),
     output:
         maps="<data>/prior/prior.h5",
         summary="<data>/prior/summary.json",
@@ -14,7 +14,7 @@ rule prior:
         "<data>/logs/prior.log",
     benchmark:
         "<data>/benchmarks/prior.jsonl"
-    cache: shared("prior")
+    cache: cacheable("prior")
     conda:
         ENV
     threads: 16

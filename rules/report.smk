@@ -14,7 +14,7 @@ rule report:
         threshold=THRESHOLD,
         scores=rules.evaluate.output.scores,
         table=rules.evaluate.output.table,
-        code=code("report"),
+        source=source("report"),
     output:
         page=report(
             "<run>/report/index.html",

@@ -1,7 +1,7 @@
 rule synthesize:
     """The embedded data set: scenes with exact masks, in ImageNet-S layout."""
     input:
-        code=code("synthesize"),
+        source=source("synthesize"),
     output:
         root=directory("<data>/synthesize"),
     log:

@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         out=args.out,
         part=args.part,
     )
-    cli.together(args, "extract", argv, lambda resources: work(device=resources.device))
+    cli.in_processes(args, "extract", argv, lambda resources: work(device=resources.device))
 
 
 if __name__ == "__main__":

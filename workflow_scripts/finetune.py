@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         out=args.out,
         log=args.log,
     )
-    cli.together(args, "finetune", argv, lambda resources: work(resources=resources))
+    cli.in_processes(args, "finetune", argv, lambda resources: work(resources=resources))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         threshold=args.threshold,
         part=args.part,
     )
-    cli.together(args, "infer", argv, lambda resources: work(device=resources.device, threads=resources.threads))
+    cli.in_processes(args, "infer", argv, lambda resources: work(device=resources.device, threads=resources.threads))
 
 
 if __name__ == "__main__":

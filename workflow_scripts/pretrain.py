@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
         out=args.out,
         log=args.log,
     )
-    cli.together(args, "pretrain", argv, lambda resources: work(resources=resources))
+    cli.in_processes(args, "pretrain", argv, lambda resources: work(resources=resources))
 
 
 if __name__ == "__main__":

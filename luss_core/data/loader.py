@@ -52,7 +52,7 @@ class BatchSampler(Sampler[Keys]):
 
     def __init__(self, rows: np.ndarray, batch_size: int, order: Order, start: int, stop: int):
         self.rows, self.batch_size, self.order, self.start, self.stop = rows, batch_size, order, start, stop
-        self.part = group.share(batch_size)
+        self.part = group.own_slice(batch_size)
 
     def __iter__(self) -> Iterator[Keys]:
         per_epoch = len(self.rows) // self.batch_size

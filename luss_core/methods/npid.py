@@ -41,5 +41,5 @@ class NPID(Method):
         """(B, K) uniformly drawn images, for each image none of which is itself."""
         batch = len(index) * group.world_size()  # Every process draws for all, so that their number changes nothing.
         shape = batch, min(self.cfg.negatives, len(self.bank) - 1)
-        drawn = torch.randint(len(self.bank) - 1, shape, device=index.device)[group.share(batch)]
+        drawn = torch.randint(len(self.bank) - 1, shape, device=index.device)[group.own_slice(batch)]
         return drawn + (drawn >= index[:, None])

@@ -10,7 +10,7 @@ from luss_core.config import ShapeConfig
 from luss_core.data.batch import Batch
 from luss_core.data.overlap import overlap_grids, sample
 from luss_core.losses.alignment import image_to_pixel, pixel_to_pixel
-from luss_core.losses.prior import prior_loss, prior_target
+from luss_core.losses.attention import attention_loss, attention_target
 from luss_core.methods.base import Output, Progress
 from luss_core.methods.swav import CODE_VIEWS, SwAV
 from luss_core.models.encoder import Encoder, Maps
@@ -57,8 +57,8 @@ class Shape(SwAV):
         losses = []
         for view, saliency in zip(maps, batch.planes["saliency"][:CODE_VIEWS], strict=True):
             assert view.attention is not None
-            target = prior_target(saliency.float() / 255, self.cfg.attention_target)
-            losses.append(prior_loss(view.attention, target))
+            target = attention_target(saliency.float() / 255, self.cfg.attention_target)
+            losses.append(attention_loss(view.attention, target))
         return torch.stack(losses).mean()
 
     def _image_to_pixel(self, pixels: tuple[Tensor, Tensor], codes: list[Tensor], batch: Batch) -> Tensor:

@@ -53,9 +53,9 @@ class SwAV(Method):
         maps: list[Maps] = []
         for _, same_size in groupby(views, key=lambda view: view.shape[-1]):
             same = list(same_size)
-            found = self.encoder(torch.cat(same))
-            z += F.normalize(self.projector(pool(found)).float(), dim=1).chunk(len(same))
-            maps += split(found, len(same))
+            joint = self.encoder(torch.cat(same))
+            z += F.normalize(self.projector(pool(joint)).float(), dim=1).chunk(len(same))
+            maps += split(joint, len(same))
         return Embedded(z, maps)
 
     def codes(self, scores: list[Tensor], progress: Progress) -> list[Tensor]:
@@ -99,10 +99,11 @@ class SwAV(Method):
 
     def _code(self, view: int, scores: Tensor, progress: Progress) -> Tensor:
         """(B, K) balanced codes; past projections take part once the queue is full."""
-        queued = (progress.step - self.cfg.queue_start_epoch * progress.per_epoch) * len(scores) * group.world_size()
-        if self.cfg.queue and queued >= self.cfg.queue:
-            own = group.share(self.cfg.queue)  # Each process assigns a part of the past, which all of them know.
-            past = self.prototypes(self.queue[view, own]).detach()
-            scores = torch.cat([past, scores])
-            return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)[len(past) :]
+        steps = progress.step - self.cfg.queue_start_epoch * progress.per_epoch
+        if self.cfg.queue and steps * len(scores) * group.world_size() >= self.cfg.queue:
+            # Each process assigns a part of the queue, which all of them hold.
+            part_of_queue = self.queue[view, group.own_slice(self.cfg.queue)]
+            queued_scores = self.prototypes(part_of_queue).detach()
+            scores = torch.cat([queued_scores, scores])
+            return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)[len(queued_scores) :]
         return sinkhorn(scores, self.cfg.epsilon, self.cfg.sinkhorn_iterations)

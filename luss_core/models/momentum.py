@@ -38,8 +38,8 @@ def in_shuffled_parts(network: nn.Module, images: Tensor, size: int) -> Tensor:
     """
     everything = group.gather(images)
     order = torch.randperm(len(everything), device=images.device)
-    own = group.share(len(everything))
-    shuffled = group.gather(torch.cat([network(everything[part]) for part in order[own].split(size)]))
-    together = torch.empty_like(shuffled)
-    together[order] = shuffled
-    return together[own]
+    own_slice = group.own_slice(len(everything))
+    shuffled = group.gather(torch.cat([network(everything[part]) for part in order[own_slice].split(size)]))
+    ordered = torch.empty_like(shuffled)
+    ordered[order] = shuffled
+    return ordered[own_slice]

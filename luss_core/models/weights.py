@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from luss_core.errors import UserError
 from luss_core.io import atomic
+from luss_core.models.tensor_file import read_tensors
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -26,24 +26,6 @@ def save_weights(path: Path, module: nn.Module, about: Mapping[str, Any]) -> Non
         save_file(tensors, partial, {"luss": json.dumps(about)})
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and what was said about them.
-
-    Raises:
-        UserError: missing, cut short, or not written by this package.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})["luss"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; run the stage that writes it") from error
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise UserError(
-            f"{path} is not a whole weight file of this package ({error}); delete it and run its stage"
-        ) from error
-
-
 def load_network(path: Path, kind: str, stage: str, build: Callable[[dict[str, Any]], N]) -> N:
     """A network with the weights of a file, in evaluation mode.
 
@@ -54,7 +36,7 @@ def load_network(path: Path, kind: str, stage: str, build: Callable[[dict[str, A
     Raises:
         UserError: the file is missing or damaged, or holds something else.
     """
-    weights, about = read_weights(path)
+    weights, about = read_tensors(path, "pt", stage)
     try:
         network = build(about)
         network.load_state_dict(weights)

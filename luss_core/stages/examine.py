@@ -22,7 +22,7 @@ from luss_core.io import atomic_folder, provenance, write_json
 from luss_core.metrics.consistency import CategorySums, view_cosines
 from luss_core.metrics.saliency import RULE, foreground_f, salient
 from luss_core.models.encoder import Encoder, load_encoder, split
-from luss_core.models.weights import read_weights
+from luss_core.models.tensor_file import read_tensors
 from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
@@ -101,8 +101,9 @@ def trained_views(encoder: Path) -> ViewsConfig:
     Raises:
         UserError: it does not, or in words of another version.
     """
+    about = read_tensors(encoder, "np", "pretrain")[1]
     try:
-        views = PretrainConfig.model_validate(read_weights(encoder)[1]["provenance"]["settings"]["pretrain"]).views
+        views = PretrainConfig.model_validate(about["provenance"]["settings"]["pretrain"]).views
     except (KeyError, ValueError) as error:
         raise UserError(f"{encoder} does not say with which views it was trained; run pretrain again") from error
     return views.model_copy(update={"crops": (views.crops[0].model_copy(update={"count": PAIR}),)})

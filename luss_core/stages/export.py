@@ -6,16 +6,13 @@ Imports no torch: the weights are copied as they are.
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from luss_core.config import ExportConfig
 from luss_core.data.normalization import MEAN, STD
-from luss_core.errors import UserError
 from luss_core.io import atomic, provenance, read_json
+from luss_core.models.tensor_file import read_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +33,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     Raises:
         UserError: an input is missing or damaged.
     """
-    weights, about = _read(segmenter)
+    weights, about = read_tensors(segmenter, "np", "finetune")
     summary, cut, result = read_json(images.with_name("summary.json")), read_json(threshold), read_json(scores)
     made = {"export": cfg.model_dump(mode="json")}
     for part in (summary, about, cut, result):
@@ -57,15 +54,3 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     with atomic(out) as partial:
         save_file(weights, partial, {"luss": json.dumps(content)})
     logger.info("export: %s (%.1f MB)", out, sum(values.nbytes for values in weights.values()) / 1e6)
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Weights, and what was said about them."""
-    try:
-        with safe_open(path, "np") as file:
-            about = json.loads(file.metadata()["luss"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; run the stage finetune, which writes it") from error
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"{path} is no whole file of finetune ({error}); delete it and run finetune again") from error

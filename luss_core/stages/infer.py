@@ -69,16 +69,16 @@ def infer(
     about = provenance({"infer": cfg.model_dump(mode="json")})
     splits = [split for split in listing.splits if split in cfg.splits] or listing.splits
     rows = portion(np.concatenate([listing.rows(split) for split in splits]), 1, *part)
-    own = rows[group.share(len(rows))]
+    own_rows = rows[group.own_slice(len(rows))]
     with torch.inference_mode(), autocast("auto", device):
         scale = score_scale(network, pixels, listing.rows("train"), cfg.size, device)
         level = otsu(scale.histogram) if cfg.threshold == "otsu" else round(cfg.threshold * 100)
         logger.info(
             "infer: %d images of %s, threshold %.2f (%s)", len(rows), "+".join(splits), level / 100, cfg.threshold
         )
-        maps = segment(network, pixels, listing, own, cfg.size, scale.greatest)
-        with group.shared_folder(masks) as folder, _shared_scored(scored, about) as writer:
-            _write_all(progress(maps, len(own), "images"), folder, writer, listing, level, threads)
+        maps = segment(network, pixels, listing, own_rows, cfg.size, scale.greatest)
+        with group.folder_of_all(masks) as folder, _shared_scored(scored, about) as writer:
+            _write_all(progress(maps, len(own_rows), "images"), folder, writer, listing, level, threads)
     if group.rank():
         return
     write_json(
@@ -156,7 +156,7 @@ def _shared_scored(path: Path, about: dict[str, Any]) -> Iterator[ScoredWriter]:
             yield writer
         return
     parts = path.with_suffix(".parts")
-    with group.shared_folder(parts) as folder, write_scored(folder / f"{group.rank():04d}.h5", about) as writer:
+    with group.folder_of_all(parts) as folder, write_scored(folder / f"{group.rank():04d}.h5", about) as writer:
         yield writer
     if group.rank() == 0:
         try:

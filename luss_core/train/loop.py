@@ -17,7 +17,7 @@ from luss_core.data.loader import Views, make_loader, shuffled, steps_per_epoch
 from luss_core.data.ordered import TrainingImages
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.batchnorm import synchronized
-from luss_core.runtime import autocast, derive_seed
+from luss_core.runtime import autocast, derive_seed, try_kernels
 from luss_core.train.folder import TrainingFolder
 from luss_core.train.interruption import Interruption
 from luss_core.train.journal import Journal
@@ -63,6 +63,7 @@ def fit(
     per_epoch = steps_per_epoch(len(views), cfg.batch_size) if cfg.epochs else 1
     total = cfg.epochs * per_epoch
     device = resources.device
+    try_kernels(device)
     if group.world_size() > 1:
         synchronized(method, device)
     method.to(device).to(memory_format=torch.channels_last).train()

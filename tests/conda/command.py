@@ -18,12 +18,8 @@ VERSION = "25.1.0"
 HERE = Path(__file__).parent
 
 
-def install(base: Path) -> Path:
-    """Make ``base`` look like an installation of conda; its channels go to ``base``/channels.
-
-    Returns:
-        The folder to put on PATH.
-    """
+def install(base: Path) -> None:
+    """Make ``base`` look like an installation of conda; its channels go to ``base``/channels, ``base``/bin to PATH."""
     (base / "bin").mkdir(parents=True)
     root = HERE.parents[1]
     command = f"PYTHONPATH={shlex.quote(str(root))} exec {shlex.quote(sys.executable)} -m tests.conda.command"
@@ -31,7 +27,6 @@ def install(base: Path) -> Path:
     script.write_text(f'#!/bin/sh\n{command} {shlex.quote(str(base))} "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     shutil.copy(HERE / "activate", base / "bin")
-    return base / "bin"
 
 
 def main(base: Path, arguments: list[str]) -> None:

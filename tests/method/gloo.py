@@ -68,8 +68,8 @@ def _work(rank: int, folder: Path, port: int, kind: str) -> None:
     device = torch.device(kind, rank) if kind == "cuda" else CPU
     if kind == "cuda":
         torch.cuda.set_device(device)
-    with group.joined(device):
-        found: dict[str, Any] = {"parts": _parts(rank, device), "shares": [group.share(n).stop for n in (1, 5, 8)]}
+    with group.process_group(device):
+        found: dict[str, Any] = {"parts": _parts(rank, device), "shares": [group.own_slice(n).stop for n in (1, 5, 8)]}
         for name in NAMES:
             found[name] = state(train(name, folder / name, device=device))
         train("shape", folder / "grown", stop=STOP, device=device)

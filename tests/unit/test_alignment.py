@@ -1,4 +1,4 @@
-"""Alignment and prior losses against definitions written out in float64."""
+"""Alignment and attention losses against definitions written out in float64."""
 
 import math
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from skimage.filters import threshold_otsu
 
 from luss_core.losses.alignment import image_to_pixel, pixel_to_pixel
+from luss_core.losses.attention import attention_loss, attention_target, otsu
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
-from luss_core.losses.prior import otsu, prior_loss, prior_target
 
 B, P, K, T, EPS = 3, 4, 5, 0.2, 0.05
 
@@ -92,21 +92,21 @@ def test_codes_of_pixels_pass_no_gradient():
     torch.testing.assert_close(found, one.grad / 2)
 
 
-def test_prior_loss():
+def test_attention_loss():
     logits, target = scores(2, 1, 3, 4), scores(2, 1, 3, 4, seed=1).abs()
     p = 1 / (1 + np.exp(-logits.numpy()))
     wanted = -(target.numpy() * np.log(p) + (1 - target.numpy()) * np.log(1 - p)).mean()
-    assert prior_loss(logits, target.float()).item() == pytest.approx(wanted, rel=1e-5)
+    assert attention_loss(logits, target.float()).item() == pytest.approx(wanted, rel=1e-5)
 
 
-def test_prior_is_brought_to_the_resolution_of_the_attention():
+def test_target_is_brought_to_the_resolution_of_the_attention():
     target = torch.zeros(1, 1, 8, 8)
     target[..., :4] = 1
     logits = torch.full((1, 1, 2, 2), -20.0)
     logits[..., 0] = 20
-    assert prior_loss(logits, target).item() < prior_loss(-logits, target).item() / 5
+    assert attention_loss(logits, target).item() < attention_loss(-logits, target).item() / 5
     flat = torch.rand(1, 1, 8, 8)  # a mean of means is the mean
-    even = prior_loss(torch.zeros(1, 1, 2, 2), flat).item()
+    even = attention_loss(torch.zeros(1, 1, 2, 2), flat).item()
     assert even == pytest.approx(math.log(2))
 
 
@@ -121,8 +121,8 @@ def test_otsu_equals_scikit_image(seed):
 
 
 def test_targets():
-    prior = torch.tensor([0.0, 0.1, 0.2, 0.9]).view(1, 1, 2, 2)
-    assert prior_target(prior, "soft") is prior
-    assert prior_target(prior, "adaptive").flatten().tolist() == [0, 0, 0, 1]  # twice the mean is 0.6
-    assert prior_target(prior, "otsu").flatten().tolist() == [0, 0, 0, 1]
-    assert prior_target(torch.zeros(1, 1, 2, 2), "adaptive").sum() == 0
+    saliency = torch.tensor([0.0, 0.1, 0.2, 0.9]).view(1, 1, 2, 2)
+    assert attention_target(saliency, "soft") is saliency
+    assert attention_target(saliency, "adaptive").flatten().tolist() == [0, 0, 0, 1]  # twice the mean is 0.6
+    assert attention_target(saliency, "otsu").flatten().tolist() == [0, 0, 0, 1]
+    assert attention_target(torch.zeros(1, 1, 2, 2), "adaptive").sum() == 0

@@ -8,7 +8,8 @@ from luss_core.config import SMALL_DECODER, BackboneConfig, EncoderConfig
 from luss_core.errors import UserError
 from luss_core.models.backbone import ResNet
 from luss_core.models.encoder import Encoder, load_encoder
-from luss_core.models.weights import read_weights, save_weights
+from luss_core.models.tensor_file import read_tensors
+from luss_core.models.weights import save_weights
 
 PUBLISHED = {"width": 64, "stem": "imagenet", "strides": (1, 2, 2, 2)}
 
@@ -40,7 +41,7 @@ def test_weights_round_trip_with_what_they_are(tmp_path):
     assert all(
         torch.equal(a, b) for a, b in zip(encoder.state_dict().values(), again.state_dict().values(), strict=True)
     )
-    assert read_weights(tmp_path / "b.safetensors")[1]["note"] == "é"
+    assert read_tensors(tmp_path / "b.safetensors", "pt", "pretrain")[1]["note"] == "é"
     assert [p.name for p in tmp_path.iterdir()] == ["b.safetensors"]
 
 

@@ -21,7 +21,8 @@ from luss_core.io import read_json
 from luss_core.methods.exported import Exported, load_exported
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
-from luss_core.models.weights import read_weights, save_weights
+from luss_core.models.tensor_file import read_tensors
+from luss_core.models.weights import save_weights
 from luss_core.stages.evaluate import evaluate
 from luss_core.stages.export import export
 from luss_core.stages.infer import infer
@@ -112,8 +113,8 @@ def test_without_truth_categories_stay_numbers(run: dict[str, Path], tmp_path: P
 
 
 def test_the_file_says_what_it_is(run: dict[str, Path]) -> None:
-    weights, about = read_weights(run["model"])
-    theirs, _ = read_weights(run["segmenter"])
+    weights, about = read_tensors(run["model"], "pt", "export")
+    theirs, _ = read_tensors(run["segmenter"], "pt", "finetune")
     assert all(torch.equal(weights[name], theirs[name]) for name in theirs)
     assert weights.keys() == theirs.keys()
     assert "load_exported" in about["what"]
@@ -141,7 +142,10 @@ def test_other_and_damaged_files_are_named(run: dict[str, Path], tmp_path: Path)
         load_exported(run["segmenter"])
     given: dict[str, Any] = {name: run[name] for name in ("images", "threshold", "scores")}
     (tmp_path / "cut.safetensors").write_bytes(run["segmenter"].read_bytes()[:-100])
-    for name, message in (("none", "does not exist; run the stage finetune"), ("cut", "is no whole file of finetune")):
+    for name, message in (
+        ("none", "does not exist; run the stage finetune"),
+        ("cut", "is not a whole weight file of finetune"),
+    ):
         with pytest.raises(UserError, match=message):
             export(ExportConfig(), **given, segmenter=tmp_path / f"{name}.safetensors", out=tmp_path / "model")
     assert not (tmp_path / "model").exists()

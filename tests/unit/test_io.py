@@ -1,13 +1,15 @@
-"""Locks of folders, also where the file system has none."""
+"""Locks of folders, also where the file system has none; rights of files."""
 
 import errno
 import fcntl
 import os
 
 import pytest
+from torch import nn
 
 from luss_core import io
 from luss_core.errors import UserError
+from luss_core.models.weights import save_weights
 
 
 def failing(monkeypatch, number: int) -> None:
@@ -46,3 +48,14 @@ def test_another_fault_of_the_disk_is_one_line(tmp_path, monkeypatch):
     failing(monkeypatch, errno.EIO)
     with pytest.raises(UserError, match="cannot lock .*a: Input/output error"), io.locked(tmp_path / "a", "training"):
         pass
+
+
+@pytest.mark.parametrize(("mask", "rights"), [(0o022, 0o644), (0o007, 0o660)])
+def test_files_have_the_rights_that_new_files_have(tmp_path, mask, rights):
+    before = os.umask(mask)
+    try:
+        save_weights(tmp_path / "a.safetensors", nn.Linear(2, 2), {})
+        io.write_json(tmp_path / "a.json", {})
+    finally:
+        os.umask(before)
+    assert [oct((tmp_path / name).stat().st_mode & 0o777) for name in ("a.safetensors", "a.json")] == [oct(rights)] * 2

@@ -176,8 +176,9 @@ def test_contents_are_those_of_the_files_in_their_order(tmp_path):
     assert of("a.csv", "one.h5") != of("b.csv", "one.h5")
     assert of("a.csv", "b.csv") != of("b.csv", "a.csv")
     for none in ("none.h5", "none.csv", "none.safetensors"):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError) as missing:
             of(none)
+        assert Path(missing.value.filename).name == none  # by which Snakemake knows that it will be made
 
 
 def test_weights_are_told_apart_by_tensors_and_network_but_not_by_the_commit(tmp_path):

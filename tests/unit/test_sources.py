@@ -116,7 +116,7 @@ def test_a_training_is_made_of_what_decides_its_numbers():
         "group",
     ):
         assert f"luss_core/{name}.py" in counted, name
-    for name in ("io", "data/images", "data/masks", "data/store", "train/folder", "methods/shape", "losses/prior"):
+    for name in ("io", "data/images", "data/masks", "data/store", "train/folder", "methods/shape", "losses/attention"):
         assert f"luss_core/{name}.py" not in counted, name
     assert "luss_core/data/overlap.py" in counted, "the stage itself asks how often views overlap"
 
@@ -223,7 +223,7 @@ def test_other_pythons_give_the_same_digest():
 
 def test_the_record_changes_only_when_the_source_does(tmp_path, package, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    record, script = tmp_path / "results" / "code.json", package / "script.py"
+    record, script = tmp_path / "results" / "source.json", package / "script.py"
     sources.record(record, {"script.py": sources.digest(script)})
     assert json.loads(record.read_text()) == {"script.py": sources.digest(script)}
     os.utime(record, (1, 1))
@@ -255,7 +255,7 @@ def test_a_record_that_cannot_be_written_is_an_error_only_if_there_is_none(tmp_p
         raise UserError("cannot write: disk full")
 
     monkeypatch.setattr(sources.io, "write_text", full)
-    record = tmp_path / "code.json"
+    record = tmp_path / "source.json"
     with pytest.raises(UserError, match="disk full"):
         sources.record(record, {"script.py": ""})
     record.write_text("{}")

@@ -1,12 +1,13 @@
 """A copy of the project to run Snakemake in, and the whole workflow run once on a tiny data set."""
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -69,10 +70,14 @@ class Project:
         (self.source / name).write_text(text.replace(old, new, 1), encoding="utf-8")
 
     def copy(self, folder: Path) -> "Project":
-        other = replace(self, source=folder / "source", work=folder / "work")
+        other = self.at(folder)
         shutil.copytree(self.source, other.source)
         shutil.copytree(self.work, other.work, symlinks=True)  # an environment links to all of torch
         return other
+
+    def at(self, folder: Path) -> "Project":
+        """The copy in a folder."""
+        return replace(self, source=folder / "source", work=folder / "work")
 
 
 @pytest.fixture(scope="session")
@@ -90,14 +95,36 @@ def fresh(tmp_path_factory) -> Project:
     return project
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first worker of the session to need it makes; the others wait for it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("a+", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if not lock.read():
+            shutil.rmtree(folder, ignore_errors=True)  # left by a worker that failed
+            make(folder)
+            lock.write("made")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def finished(fresh, tmp_path_factory) -> Project:
     """The project after one whole run; not to be changed."""
-    project = fresh.copy(tmp_path_factory.mktemp("finished"))
-    # one core: OpenMP threads that wait for each other are slow where tests run side by side
-    run = project.snakemake("--cores", "1", "--configfile", TINY)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return project
+
+    def make(folder: Path) -> None:
+        # one core: OpenMP threads that wait for each other are slow where tests run side by side
+        run = fresh.copy(folder).snakemake("--cores", "1", "--configfile", TINY)
+        assert run.returncode == 0, run.stdout + run.stderr
+
+    return fresh.at(made_once(tmp_path_factory, "finished", make))
 
 
 @pytest.fixture
@@ -110,10 +137,13 @@ def project(finished, tmp_path) -> Project:
 def bare(fresh, tmp_path_factory) -> Project:
     """The project without results, where `conda` is on PATH; not to be changed."""
     pytest.importorskip("rattler", reason="py-rattler, of the dev extra, is not installed")
-    base = tmp_path_factory.mktemp("conda") / "base"
-    path = f"{command.install(base)}:/usr/local/bin:/usr/bin:/bin"
-    channel.build(base / "channels" / "conda-forge", ENVIRONMENTS)
-    return replace(fresh, variables={"PATH": path})
+
+    def make(base: Path) -> None:
+        command.install(base)
+        channel.build(base / "channels" / "conda-forge", ENVIRONMENTS)
+
+    base = made_once(tmp_path_factory, "conda", make)
+    return replace(fresh, variables={"PATH": f"{base}/bin:/usr/local/bin:/usr/bin:/bin"})
 
 
 def started(environment: Path) -> dict[str, dict]:

@@ -3,12 +3,13 @@
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 
-from .conftest import TINY, Project
+from .conftest import TINY, Project, made_once
 
 SHARED = ("prior/prior.h5", "prior/summary.json", "{run}/pretrain/encoder.safetensors", "{run}/pretrain/log.jsonl")
 SHARED = (*SHARED, "{run}/extract/features.h5")
@@ -28,14 +29,20 @@ def cached(project: Project, *arguments) -> dict[str, bool]:
 @pytest.fixture(scope="module")
 def first(fresh, tmp_path_factory) -> Project:
     """The project after a run that filled the cache; not to be changed."""
-    folder = tmp_path_factory.mktemp("first")
-    (folder / "cache").mkdir()
-    project = replace(fresh, variables={"SNAKEMAKE_OUTPUT_CACHE": str(folder / "cache")}).copy(folder)
-    features = "results/tiny/shape/seed0/extract/features.h5"
-    run = project.snakemake(features, "--cores", "1", "--cache", "--configfile", TINY)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert (project.work / "results/tiny/shape/seed0/logs/pretrain.log").read_text()
-    return project
+
+    def cached_in(folder: Path) -> Project:
+        return replace(fresh, variables={"SNAKEMAKE_OUTPUT_CACHE": str(folder / "cache")})
+
+    def make(folder: Path) -> None:
+        (folder / "cache").mkdir(parents=True)
+        project = cached_in(folder).copy(folder)
+        features = "results/tiny/shape/seed0/extract/features.h5"
+        run = project.snakemake(features, "--cores", "1", "--cache", "--configfile", TINY)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert (project.work / "results/tiny/shape/seed0/logs/pretrain.log").read_text()
+
+    folder = made_once(tmp_path_factory, "first", make)
+    return cached_in(folder).at(folder)
 
 
 def test_another_folder_gets_what_the_first_made(first, fresh, tmp_path):

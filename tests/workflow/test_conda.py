@@ -8,7 +8,7 @@ import pytest
 from luss_core.config import STAGES
 from tests.conda import channel
 
-from .conftest import ENVIRONMENTS, ROOT, TINY, Project, made, started
+from .conftest import ENVIRONMENTS, ROOT, TINY, Project, made, made_once, started
 
 CUDA = {"CONDA_OVERRIDE_CUDA": "12.8"}
 
@@ -16,10 +16,12 @@ CUDA = {"CONDA_OVERRIDE_CUDA": "12.8"}
 @pytest.fixture(scope="module")
 def done(bare, tmp_path_factory) -> Project:
     """The same after a whole run with --use-conda; not to be changed."""
-    project = bare.copy(tmp_path_factory.mktemp("done"))
-    run = project.snakemake("--cores", "1", "--configfile", TINY, "--use-conda")
-    assert run.returncode == 0, run.stdout + run.stderr
-    return project
+
+    def make(folder: Path) -> None:
+        run = bare.copy(folder).snakemake("--cores", "1", "--configfile", TINY, "--use-conda")
+        assert run.returncode == 0, run.stdout + run.stderr
+
+    return bare.at(made_once(tmp_path_factory, "done", make))
 
 
 def asked(name: str) -> set[str]:

@@ -150,7 +150,7 @@ def test_results_that_cannot_be_written_are_one_message(fresh, tmp_path):
     (project.work / "results").touch()  # root, as tests may run, writes into read-only folders too
     run = project.snakemake("--dry-run")
     assert run.returncode == 1
-    assert "error: cannot write results/code/" in run.stderr
+    assert "error: cannot write results/source/" in run.stderr
     assert 'File "' not in run.stdout + run.stderr
 
 

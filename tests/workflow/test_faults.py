@@ -27,7 +27,6 @@ def longer(tmp_path_factory):
     return "--configfile", TINY, file
 
 
-@pytest.mark.slow
 def test_twenty_kills_change_no_bit(fresh, finished, longer, tmp_path):
     undisturbed = finished.copy(tmp_path / "undisturbed")
     run = undisturbed.snakemake("--cores", "1", *longer)

@@ -173,9 +173,9 @@ def test_the_source_of_a_stage_runs_it_again(project, file, old, new, expected):
 def test_another_method_runs_nothing_again(project):
     """The digests of this method are as they were, those of the other are not."""
 
-    recorded = [project.work / "results" / "code" / f"pretrain-{method}.json" for method in ("swav", "shape")]
+    recorded = [project.work / "results" / "source" / f"pretrain-{method}.json" for method in ("swav", "shape")]
     before = [file.read_text() for file in recorded]
-    project.edit("luss_core/losses/prior.py", "def prior_loss(", "MORE = 1\n\n\ndef prior_loss(")
+    project.edit("luss_core/losses/attention.py", "def attention_loss(", "MORE = 1\n\n\ndef attention_loss(")
     assert project.planned("--configfile", TINY) == PRETRAIN
     assert [file.read_text() == text for file, text in zip(recorded, before, strict=True)] == [True, False]
 
@@ -208,7 +208,7 @@ def test_tracking_can_be_switched_off(project):
 
 
 def test_files_that_were_only_touched_run_nothing_again(project):
-    for file in [*project.source.rglob("*.py"), *(project.work / "results" / "code").iterdir()]:
+    for file in [*project.source.rglob("*.py"), *(project.work / "results" / "source").iterdir()]:
         os.utime(file)
     assert project.planned("--configfile", TINY) == set()
 

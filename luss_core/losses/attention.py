@@ -1,4 +1,4 @@
-"""Supervision of the pixel attention by an unsupervised shape prior: Sec. 4 of the LUSS paper."""
+"""Supervision of the pixel attention by saliency maps, the shape prior of Sec. 4 of the LUSS paper."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor
 LEVELS = 256
 
 
-def prior_loss(logits: Float[Tensor, "B 1 h w"], target: Float[Tensor, "B 1 H W"]) -> Float[Tensor, ""]:
+def attention_loss(logits: Float[Tensor, "B 1 h w"], target: Float[Tensor, "B 1 H W"]) -> Float[Tensor, ""]:
     """Binary cross-entropy of the attention with the target at the resolution of the attention.
 
     The paper names no loss; this is the plainest for a map of probabilities.
@@ -20,21 +20,21 @@ def prior_loss(logits: Float[Tensor, "B 1 h w"], target: Float[Tensor, "B 1 H W"
     return F.binary_cross_entropy_with_logits(logits.float(), target)
 
 
-def prior_target(
-    prior: Float[Tensor, "B 1 H W"], kind: Literal["soft", "otsu", "adaptive"]
+def attention_target(
+    saliency: Float[Tensor, "B 1 H W"], kind: Literal["soft", "otsu", "adaptive"]
 ) -> Float[Tensor, "B 1 H W"]:
-    """What the attention should be, from maps in [0, 1].
+    """What the attention should be, from saliency maps in [0, 1].
 
     Args:
         kind: soft keeps the map; otsu cuts each map where its two sides differ most; adaptive cuts it at twice its
             mean, as Achanta et al. (CVPR 2009) evaluate saliency.
     """
     if kind == "soft":
-        return prior
+        return saliency
     if kind == "otsu":
-        return (prior >= otsu(prior)).float()
-    cut = (2 * prior.mean(dim=(1, 2, 3), keepdim=True)).clamp(max=1)
-    return ((prior >= cut) & (prior > 0)).float()
+        return (saliency >= otsu(saliency)).float()
+    cut = (2 * saliency.mean(dim=(1, 2, 3), keepdim=True)).clamp(max=1)
+    return ((saliency >= cut) & (saliency > 0)).float()
 
 
 def otsu(maps: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 1 1"]:

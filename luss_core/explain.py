@@ -1,0 +1,47 @@
+"""What is wrong with settings, in words: where, what was found, what is allowed. Imports no torch."""
+
+import difflib
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from luss_core.config import METHODS, Section
+
+
+def explain(error: ValidationError, origin: str, kind: type[Section], prefix: str = "") -> str:
+    """A validation error as one line a key: where, what was found, what is allowed.
+
+    Args:
+        error: what validating a ``kind`` raised.
+        origin: the file or argument that the values came from.
+        prefix: dotted place of the ``kind`` in the whole configuration.
+    """
+    lines = [f"{origin}: {error.error_count()} setting(s) cannot be used"]
+    for item in error.errors():
+        keys = [part for part in item["loc"] if part not in METHODS]  # pydantic names the kind of method too
+        place = ".".join(map(str, [prefix, *keys] if prefix else keys))
+        if item["type"] == "extra_forbidden":
+            hint = _hint(item["loc"], kind)
+        elif item["type"] == "union_tag_invalid":
+            hint = f"unknown method {item['ctx']['tag']!r}; known: {', '.join(METHODS)}"
+        elif item["type"] == "value_error":  # our own validators name what they found
+            hint = item["msg"].removeprefix("Value error, ")
+        else:
+            hint = f"{item['msg']}, found {item['input']!r}"
+        lines.append(f"  {place}: {hint}" if place else f"  {hint}")
+    return "\n".join(lines)
+
+
+def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:
+    """Names the keys allowed where an unknown one was found, the nearest first."""
+    kind: Any = section
+    for part in place[:-1]:
+        if isinstance(part, str) and part in getattr(kind, "model_fields", {}):
+            kind = kind.model_fields[part].annotation
+            kind = next((choice for choice in get_args(kind) if hasattr(choice, "model_fields")), kind)  # or null
+        elif part in METHODS:  # the tag of a method
+            kind = METHODS[part].config
+    allowed = sorted(getattr(kind, "model_fields", {}))
+    near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"unknown key; {guess}allowed: {', '.join(allowed)}"
