@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "check-store": "luss_core.data.verify",
     "evaluate": "luss_core.metrics.command",
+    "methods": "luss_core.listing",
     "model-info": "luss_core.models.command",
     "submission": "luss_core.metrics.submission",
 }

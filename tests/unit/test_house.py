@@ -24,7 +24,21 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config", "explain"),
-    ("io", "digests", "cli", "defaults", "runs", "rows", "names", "sources", "runtime", "group", "launch", "parallel"),
+    (
+        "io",
+        "digests",
+        "cli",
+        "defaults",
+        "listing",
+        "runs",
+        "rows",
+        "names",
+        "sources",
+        "runtime",
+        "group",
+        "launch",
+        "parallel",
+    ),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
     ("train",),
