@@ -7,7 +7,7 @@ from torch import nn
 from luss_core.config import TrainConfig
 from luss_core.methods import Progress
 from luss_core.train.loop import set_lr
-from luss_core.train.optim import Larc, cosine_lr, make_optimizer
+from luss_core.train.optim import Larc, cosine_lr, learning_rate, make_optimizer
 
 
 def slow_larc(weights, gradients, momenta, lr, momentum, decay, trust):
@@ -84,3 +84,39 @@ def test_cosine_lr_corners():
     assert cosine_lr(100, 100, 10, 1.0, 0.1) == pytest.approx(0.1)
     values = [cosine_lr(s, 100, 0, 1.0, 0.0) for s in range(100)]
     assert values == sorted(values, reverse=True)
+
+
+def test_lars_adapts_and_decays_matrices_only():
+    """As SimCLR and BYOL: biases and BatchNorm take plain steps of SGD."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).double()
+    start = {name: p.detach().clone() for name, p in module.named_parameters()}
+    cfg = TrainConfig(optimizer="lars", lr=0.5, momentum=0.9, weight_decay=0.1, larc_trust=0.001)
+    optimizer = make_optimizer(module, cfg)
+    for part in optimizer.param_groups:
+        part["lr"] = cfg.lr
+    gradients = {name: torch.randn_like(p) for name, p in start.items()}
+    for name, p in module.named_parameters():
+        p.grad = gradients[name].clone()
+    optimizer.step()
+    expected = slow_larc([start["0.weight"]], [gradients["0.weight"]], [None], 0.5, 0.9, 0.1, 0.001)
+    for name, p in module.named_parameters():
+        wanted = expected[0] if name == "0.weight" else start[name] - 0.5 * gradients[name]
+        torch.testing.assert_close(p.data, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_the_step_schedule_divides_at_its_milestones():
+    cfg = TrainConfig(lr=1.0, schedule="step", milestones=(2, 3.5), step_factor=0.1, warmup_epochs=1)
+    rates = [learning_rate(cfg, step, 40, 10) for step in range(40)]
+    assert rates[:10] == pytest.approx([(k + 1) / 10 for k in range(10)])
+    assert rates[10:20] == [1.0] * 10
+    assert rates[20:35] == pytest.approx([0.1] * 15)
+    assert rates[35:] == pytest.approx([0.01] * 5)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"schedule": "step"}, {"milestones": (1,)}, {"schedule": "step", "milestones": (3, 2)}]
+)
+def test_milestones_belong_to_the_step_schedule(settings):
+    with pytest.raises(ValueError, match="give rising epochs with schedule: step, none with cosine"):
+        TrainConfig(**settings)
