@@ -10,6 +10,7 @@ from luss_core.data.batch import Batch
 from luss_core.losses.instance import instance_cross_entropy
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, pool
+from luss_core.models.heads import Float32
 
 
 class NPID(Method):
@@ -20,11 +21,11 @@ class NPID(Method):
     def __init__(self, cfg: NPIDConfig, encoder: Encoder, images: int):
         super().__init__()
         self.cfg, self.encoder = cfg, encoder
-        self.projector = nn.Linear(encoder.width, cfg.dim)
+        self.projector = Float32(nn.Linear(encoder.width, cfg.dim))
         self.register_buffer("bank", F.normalize(torch.randn(images, cfg.dim), dim=1))
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        z = F.normalize(self.projector(pool(self.encoder(views[0]))).float(), dim=1)
+        z = F.normalize(self.projector(pool(self.encoder(views[0]))), dim=1)
         negatives = self.bank[self._others(batch.index)]
         loss = instance_cross_entropy(z, self.bank[batch.index], negatives, self.cfg.temperature)
         self.remember(z, batch.index)

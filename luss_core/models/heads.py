@@ -5,13 +5,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def projection_head(inputs: int, hidden: int, outputs: int, final_batchnorm: bool) -> nn.Sequential:
+class Float32(nn.Sequential):
+    """Layers that compute in float32 even under autocast.
+
+    Embeddings are compared and then divided by a temperature or an epsilon of a few hundredths: of bfloat16, whose
+    numbers have eight bits, an error of a tenth would be left.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            found: Tensor = super().forward(x.float())
+        return found
+
+
+def projection_head(inputs: int, hidden: int, outputs: int, final_batchnorm: bool) -> Float32:
     """Linear, BatchNorm, ReLU, linear; then BatchNorm without affine if asked for. (B, inputs) -> (B, outputs)."""
     layers: list[nn.Module] = [nn.Linear(inputs, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True)]
     layers.append(nn.Linear(hidden, outputs))
     if final_batchnorm:
         layers.append(nn.BatchNorm1d(outputs, affine=False))
-    return nn.Sequential(*layers)
+    return Float32(*layers)
 
 
 class Prototypes(nn.Linear):
