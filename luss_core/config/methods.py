@@ -32,6 +32,11 @@ class MethodConfig(Section):
         return frozenset()
 
     @property
+    def aligned_by(self) -> str:
+        """The keys for which it compares places that the large views share; empty where it does not."""
+        return ""
+
+    @property
     def frame_stride(self) -> int:
         """Frames from the first to the second of a pair; where it needs pairs."""
         return 1
@@ -106,6 +111,10 @@ class ShapeConfig(SwAVConfig):
     @property
     def needs(self) -> frozenset[Need]:
         return frozenset() if self.attention_target == "none" else frozenset({"saliency"})
+
+    @property
+    def aligned_by(self) -> str:
+        return "method.i2p_weight and method.p2p_weight" if self.i2p_weight or self.p2p_weight else ""
 
     def check(self, pretrain: "PretrainConfig") -> None:
         super().check(pretrain)

@@ -34,7 +34,8 @@ def in_shuffled_parts(network: nn.Module, images: Tensor, size: int) -> Tensor:
 
     BatchNorm that is not synchronised then mixes other images than in the network that is compared with, and cannot
     tell which belong together: shuffled BatchNorm, Sec. 3.3 of arXiv:1911.05722, whatever the number of processes.
-    Every process must have drawn the same random numbers before.
+    Every process must have drawn the same random numbers before, and ``network`` must lie in a ``batchnorm.Apart``, or
+    several processes would normalise it jointly again.
     """
     everything = group.gather(images)
     order = torch.randperm(len(everything), device=images.device)

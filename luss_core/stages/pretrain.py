@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from luss_core import group, sources
-from luss_core.config import PretrainConfig, ShapeConfig
+from luss_core.config import PretrainConfig
 from luss_core.data.beside import TrueMasks, folder_labels, frame_partners
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.loader import Images, Plane, Views
@@ -92,15 +92,15 @@ def check_overlap(cfg: PretrainConfig, views: Views) -> None:
     Raises:
         UserError: fewer than OVERLAPPING of the pairs do.
     """
-    if not isinstance(cfg.method, ShapeConfig) or not (cfg.method.i2p_weight or cfg.method.p2p_weight):
+    if not cfg.method.aligned_by:
         return
     _, parameters = views.draw(views.keys(0, range(min(DRAWN, len(views)))))
     share = float(overlapping(*parameters[:2]).float().mean())
     if share < OVERLAPPING:
         raise UserError(
             f"pretrain.views.crops: only {100 * share:.0f} % of the pairs of large views overlap, so that pixels cannot"
-            f" be aligned; raise the scale {list(cfg.views.crops[0].scale)} of the first entry, or switch alignment off"
-            " with method.i2p_weight: 0 and method.p2p_weight: 0"
+            f" be aligned; raise the scale {list(cfg.views.crops[0].scale)} of the first entry, or switch alignment"
+            f" off: {cfg.method.aligned_by} 0"
         )
 
 
