@@ -42,6 +42,7 @@ class DeepCluster(Method):
         accuracy = (logits.argmax(dim=1) == label).float().mean()
         return Output(F.cross_entropy(logits.float(), label), {"accuracy": accuracy})
 
+    @torch.no_grad()
     def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:
         """Cluster all images, and begin with a new classifier: a cluster has another number each time."""
         if progress.epoch % self.cfg.every_epochs:
@@ -49,7 +50,7 @@ class DeepCluster(Method):
         seed = int(torch.randint(SEEDS, ()))
         with images.vectors(lambda batch: pool(self.encoder(batch)), self.encoder.width) as features:
             self.label.copy_(group.from_first(lambda: self._clusters(features, seed), self.label))
-        nn.init.normal_(self.head.weight, std=0.01)
+        self.head.weight.copy_(0.01 * torch.randn(self.head.weight.shape))  # on the processor: the same for a GPU
         nn.init.zeros_(self.head.bias)
         return self.head.parameters()
 

@@ -11,6 +11,7 @@ from luss_core.losses.instance import instance_cross_entropy
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, pool
 from luss_core.models.heads import Float32
+from luss_core.models.host import to_device
 
 
 class NPID(Method):
@@ -42,5 +43,5 @@ class NPID(Method):
         """(B, K) uniformly drawn images, for each image none of which is itself."""
         batch = len(index) * group.world_size()  # Every process draws for all, so that their number changes nothing.
         shape = batch, min(self.cfg.negatives, len(self.bank) - 1)
-        drawn = torch.randint(len(self.bank) - 1, shape, device=index.device)[group.own_slice(batch)]
+        drawn = to_device(torch.randint(len(self.bank) - 1, shape)[group.own_slice(batch)], index.device)
         return drawn + (drawn >= index[:, None])

@@ -14,6 +14,7 @@ from luss_core.losses.attention import attention_loss, attention_target
 from luss_core.methods.base import Output, Progress
 from luss_core.methods.swav import CODE_VIEWS, SwAV
 from luss_core.models.encoder import Encoder, Maps
+from luss_core.models.host import to_device
 
 PAIRS = ((0, 1), (1, 0))
 """The view that gives the code and the view that predicts it."""
@@ -83,7 +84,9 @@ class Shape(SwAV):
         """The places of the grid that take part: all, or a random part where they exceed ``max_pixels``."""
         places = self.cfg.grid**2
         most = max(1, self.cfg.max_pixels // (images * group.world_size()))
-        return torch.arange(places, device=device) if most >= places else torch.randperm(places, device=device)[:most]
+        if most >= places:
+            return torch.arange(places, device=device)
+        return to_device(torch.randperm(places)[:most], device)
 
     def _project_pixels(self, z: Tensor) -> Tensor:
         """M(z) with gradients into z alone; BatchNorm takes the statistics of the pixels and its own do not move."""

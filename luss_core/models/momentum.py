@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from luss_core import group
+from luss_core.models.host import to_device
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -38,7 +39,7 @@ def in_shuffled_parts(network: nn.Module, images: Tensor, size: int) -> Tensor:
     several processes would normalise it jointly again.
     """
     everything = group.gather(images)
-    order = torch.randperm(len(everything), device=images.device)
+    order = to_device(torch.randperm(len(everything)), images.device)
     own_slice = group.own_slice(len(everything))
     shuffled = group.gather(torch.cat([network(everything[part]) for part in order[own_slice].split(size)]))
     ordered = torch.empty_like(shuffled)
