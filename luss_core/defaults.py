@@ -8,13 +8,14 @@ import json
 import re
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from luss_core.config import METHODS, STAGES, Config, MethodConfig
+from luss_core.config import FAMILIES, METHODS, STAGES, BackboneConfig, Config, MethodConfig, Section
 
 WIDTH = 120
 
@@ -43,8 +44,13 @@ def render() -> str:
 
 def method_settings(name: str, width: int = WIDTH) -> list[str]:
     """Every setting of a method with its meaning and its default, as lines of YAML."""
-    section: BaseModel = METHODS[name].config.model_validate({"name": name})
-    return [line for key in type(section).model_fields if key != "name" for line in _setting(section, key, width)]
+    return _settings(METHODS[name].config, "name", width)
+
+
+def _settings(kind: type[Section], tag: str, width: int) -> list[str]:
+    """Every setting of a section but the one that names its kind."""
+    section = kind.model_validate({})
+    return [line for key in kind.model_fields if key != tag for line in _setting(section, key, width)]
 
 
 def _setting(section: BaseModel, name: str, width: int) -> list[str]:
@@ -58,7 +64,10 @@ def _entry(key: str, value: Any, width: int) -> list[str]:
     """A key and its value: on one line, or what is inside two places further in."""
     inner = width - 2
     if isinstance(value, MethodConfig):
-        inside = [f"name: {value.name}", *_methods(inner)]
+        methods = {name: method.config for name, method in METHODS.items()}
+        inside = [f"name: {value.name}", *_choices(methods, "name", inner)]
+    elif isinstance(value, BackboneConfig):
+        inside = [f"family: {value.family}", *_choices(FAMILIES, "family", inner)]
     elif isinstance(value, BaseModel):
         inside = [line for name in type(value).model_fields for line in _setting(value, name, inner)]
     elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
@@ -70,12 +79,12 @@ def _entry(key: str, value: Any, width: int) -> list[str]:
     return [f"{key}:", *(f"  {line}".rstrip() for line in inside)] if inside else [f"{key}: {{}}"]
 
 
-def _methods(width: int) -> list[str]:
-    """The settings of every method as comments: as values, those of one would stay when another is named."""
+def _choices(kinds: Mapping[str, type[Section]], tag: str, width: int) -> list[str]:
+    """The settings of every kind as comments: as values, those of one would stay when another is named."""
     lines = []
-    for name, method in METHODS.items():
-        lines += ["", *_comment(f"Settings of {name} and their defaults. {_summary(method.config)}", width)]
-        lines += [f"# {line}" for line in method_settings(name, width - 2)]
+    for name, kind in kinds.items():
+        lines += ["", *_comment(f"Settings of {name} and their defaults. {_summary(kind)}", width)]
+        lines += [f"# {line}" for line in _settings(kind, tag, width - 2)]
     return lines
 
 

@@ -5,7 +5,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from luss_core.config import METHODS, Section
+from luss_core.config import FAMILIES, METHODS, Section
+
+KINDS = {**{name: method.config for name, method in METHODS.items()}, **FAMILIES}
+"""What pydantic names in the place of a setting beside its keys: methods and families of backbones."""
 
 
 def explain(error: ValidationError, origin: str, kind: type[Section], prefix: str = "") -> str:
@@ -18,12 +21,13 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
     """
     lines = [f"{origin}: {error.error_count()} setting(s) cannot be used"]
     for item in error.errors():
-        keys = [part for part in item["loc"] if part not in METHODS]  # pydantic names the kind of method too
+        keys = [part for part in item["loc"] if part not in KINDS]  # pydantic names the kind too
         place = ".".join(map(str, [prefix, *keys] if prefix else keys))
         if item["type"] == "extra_forbidden":
             hint = _hint(item["loc"], kind)
         elif item["type"] == "union_tag_invalid":
-            hint = f"unknown method {item['ctx']['tag']!r}; known: {', '.join(METHODS)}"
+            what, known = ("family", FAMILIES) if item["loc"][-1] == "backbone" else ("method", METHODS)
+            hint = f"unknown {what} {item['ctx']['tag']!r}; known: {', '.join(known)}"
         elif item["type"] == "value_error":  # our own validators name what they found
             hint = item["msg"].removeprefix("Value error, ")
         else:
@@ -39,8 +43,8 @@ def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:
         if isinstance(part, str) and part in getattr(kind, "model_fields", {}):
             kind = kind.model_fields[part].annotation
             kind = next((choice for choice in get_args(kind) if hasattr(choice, "model_fields")), kind)  # or null
-        elif part in METHODS:  # the tag of a method
-            kind = METHODS[part].config
+        elif part in KINDS:  # the tag of a method or a family
+            kind = KINDS[str(part)]
     allowed = sorted(getattr(kind, "model_fields", {}))
     near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
     guess = f"did you mean {near[0]}? " if near else ""

@@ -167,9 +167,11 @@ def makers(presets: Mapping[str, Stages], stage: str) -> dict[str, str]:
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` laid over it, mapping by mapping.
 
-    Where the `name` in a mapping changes it is another thing, as another method is, and nothing of the old one stays.
+    Where the `name` in a mapping changes it is another thing, as another method is, and nothing of the old one stays;
+    so where the `family` does. Within a family a name is a setting like others.
     """
-    renamed = "name" in base and changes.get("name", base["name"]) != base["name"]
+    tag = next((key for key in ("family", "name") if key in base), None)
+    renamed = tag is not None and changes.get(tag, base[tag]) != base[tag]
     merged = {} if renamed else dict(base)
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)

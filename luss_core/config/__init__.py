@@ -28,7 +28,15 @@ from luss_core.config.methods import (
     SwAVConfig,
     with_settings_of_method,
 )
-from luss_core.config.network import SMALL_DECODER, BackboneConfig, DecoderConfig, EncoderConfig
+from luss_core.config.network import (
+    FAMILIES,
+    SMALL_DECODER,
+    AnyBackbone,
+    BackboneConfig,
+    DecoderConfig,
+    EncoderConfig,
+    TimmConfig,
+)
 from luss_core.config.training import (
     ColourConfig,
     CropConfig,
@@ -42,6 +50,7 @@ from luss_core.config.training import (
 )
 
 __all__ = [
+    "AnyBackbone",
     "BackboneConfig",
     "ClusterConfig",
     "ColourConfig",
@@ -54,6 +63,7 @@ __all__ = [
     "ExamineConfig",
     "ExportConfig",
     "ExtractConfig",
+    "FAMILIES",
     "FinetuneConfig",
     "FinetuneTrainConfig",
     "FinetuneViewsConfig",
@@ -81,6 +91,7 @@ __all__ = [
     "Stages",
     "SwAVConfig",
     "SynthesizeConfig",
+    "TimmConfig",
     "TrainConfig",
     "ViewsConfig",
     "with_settings_of_method",
@@ -130,7 +141,7 @@ told apart (embedded set, mIoU of the row attention: 35 to 39 from stage 4, 18 t
 TAUGHT = {**FROM_STAGE4, "attend": True}
 """The same where a prior teaches the attention, which decides what is foreground."""
 PLAIN = {"decoder": None, "attention": False, "method": {"name": "swav"}}
-UNTRAINED = {**PLAIN, "train": {"epochs": 0}}
+UNTRAINED = {**PLAIN, "weights": None, "frozen_stages": 0, "train": {"epochs": 0}}
 
 
 def _preset(method: str) -> dict[str, Any]:

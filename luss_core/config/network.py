@@ -2,9 +2,9 @@
 
 from itertools import accumulate
 from operator import mul
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from luss_core.config.base import Dilation, Positive, Section
 
@@ -12,6 +12,7 @@ from luss_core.config.base import Dilation, Positive, Section
 class BackboneConfig(Section):
     """ResNet, He et al. 2016, arXiv:1512.03385."""
 
+    family: Literal["resnet"] = "resnet"
     arch: Literal["resnet18", "resnet50"] = "resnet18"
     width: int = Field(16, gt=0, multiple_of=8)
     """Channels of the first stage; 64 is the published network. Fewer than 8 crash the CPU kernels of torch."""
@@ -30,6 +31,39 @@ class BackboneConfig(Section):
         first, second, third, fourth = tuple(accumulate((stem, *self.strides), mul))[1:]
         return first, second, third, fourth
 
+    @property
+    def published(self) -> bool:
+        """Whether weights of the published network fit, which any strides and dilations leave as they are."""
+        return self.width == 64 and self.stem == "imagenet"
+
+
+class TimmConfig(Section):
+    """A network of timm by its name, CNN or ViT. Its patch size, strides and normalisation are its own."""
+
+    family: Literal["timm"] = "timm"
+    name: str = Field("vit_small_patch14_dinov2.lvd142m", min_length=1)
+    """As timm lists it, with or without what follows the point: the weights that pretrain.weights: timm takes. Its last
+    four stages are used, of a ViT the outputs at each quarter of its depth."""
+    output_stride: Literal[8, 16, 32] | None = None
+    """Of a CNN: dilated instead of strided from there on. null: as published."""
+
+
+def _family(backbone: Any) -> str:
+    """The family that settings belong to; the default where it is left out."""
+    return str(backbone.get("family", "resnet") if isinstance(backbone, dict) else backbone.family)
+
+
+FAMILIES: dict[str, type[Section]] = {"resnet": BackboneConfig, "timm": TimmConfig}
+"""Of backbones, by name."""
+
+if TYPE_CHECKING:
+    AnyBackbone = BackboneConfig | TimmConfig
+else:
+    AnyBackbone = Annotated[
+        Union[tuple(Annotated[kind, Tag(name)] for name, kind in FAMILIES.items())],  # noqa: UP007 - made here
+        Discriminator(_family),
+    ]
+
 
 class DecoderConfig(Section):
     """DeepLabV3+ head, Chen et al. 2018, arXiv:1802.02611: ASPP over stage 4, then a decoder with an earlier stage."""
@@ -39,7 +73,7 @@ class DecoderConfig(Section):
     low_level_channels: int = Field(48, gt=0, multiple_of=8)
     """To which the map of the earlier stage is reduced; 48 is the published head."""
     low_level_stage: int = Field(1, ge=1, le=4)
-    """The earlier stage."""
+    """The earlier stage. Those of a ViT are all as coarse as its patches: 1 is a quarter of its depth, 4 the end."""
     rates: tuple[Positive, Positive, Positive] = (1, 2, 3)
     """Dilations of the three 3x3 branches of ASPP. The default is for maps about 7 positions wide; 6, 12, 18 is
     published, for maps of 33 positions. A branch whose rate is as large as the map sees no neighbour at all."""
@@ -56,19 +90,45 @@ SMALL_DECODER = DecoderConfig(channels=64, low_level_channels=16, low_level_stag
 class EncoderConfig(Section):
     """What is learned and passed on: backbone, decoder, attention."""
 
-    backbone: BackboneConfig = BackboneConfig()
+    backbone: AnyBackbone = BackboneConfig()
     decoder: DecoderConfig | None = None
     """DeepLabV3+ head; null uses the last stage of the backbone."""
     attention: bool = False
     """Pixel attention, Sec. 4 of the LUSS paper: one weight a pixel, with which the map is pooled."""
 
 
-def check_decoder(decoder: DecoderConfig, pixels: tuple[int, int, int, int], sizes: list[int]) -> None:
-    aspp, out, stage = decoder.aspp_stride, decoder.decoder_stride, decoder.low_level_stage
-    if aspp < pixels[3]:
+def check_views(backbone: AnyBackbone, pixels: tuple[int, ...], decoder: DecoderConfig | None, sizes: list[int]) -> None:
+    """Compare the views of a training with the network.
+
+    Args:
+        pixels: of the image from one position to the next, of the map of each stage.
+        sizes: sides of the views in pixels.
+
+    Raises:
+        ValueError: they leave too few positions; the message names the keys and the remedy.
+    """
+    smallest = min(sizes)
+    if smallest <= pixels[-1]:
+        if isinstance(backbone, BackboneConfig):
+            have, remedy = f"backbone.strides {list(backbone.strides)} with stem {backbone.stem}", "lower a stride or "
+        else:
+            have, remedy = f"backbone.name {backbone.name}", ""
         raise ValueError(
-            f"decoder.aspp_stride {aspp} is finer than stage 4 of the backbone, which has one position every"
-            f" {pixels[3]} pixels; set aspp_stride to {pixels[3]} or more, or lower one of backbone.strides"
+            f"{have}: one position of the last stage every {pixels[-1]} pixels, so that a view of {smallest} has no 2x2"
+            f" positions; {remedy}set views.crops.size to at least {pixels[-1] + 1}"
+        )
+    if decoder:
+        _check_decoder(decoder, pixels, sizes)
+
+
+def _check_decoder(decoder: DecoderConfig, pixels: tuple[int, ...], sizes: list[int]) -> None:
+    aspp, out, stage = decoder.aspp_stride, decoder.decoder_stride, decoder.low_level_stage
+    if stage > len(pixels):
+        raise ValueError(f"decoder.low_level_stage {stage}, but the backbone has {len(pixels)} stages; set it to these")
+    if aspp < pixels[-1]:
+        raise ValueError(
+            f"decoder.aspp_stride {aspp} is finer than the last stage of the backbone, which has one position every"
+            f" {pixels[-1]} pixels; set aspp_stride to {pixels[-1]} or more, or take finer strides of the backbone"
         )
     if out < pixels[stage - 1]:
         raise ValueError(
@@ -78,7 +138,7 @@ def check_decoder(decoder: DecoderConfig, pixels: tuple[int, int, int, int], siz
     if min(sizes) <= aspp:
         raise ValueError(
             f"decoder.aspp_stride {aspp} leaves ASPP no 2x2 positions in a view of {min(sizes)} pixels; lower it (and,"
-            f" if need be, backbone.strides) or set views.crops.size to at least {aspp + 1}"
+            f" if need be, the strides of the backbone) or set views.crops.size to at least {aspp + 1}"
         )
     for size in sizes:
         if size % out:

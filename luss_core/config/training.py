@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from luss_core.config.base import Fraction, Positive, Section
 from luss_core.config.methods import AnyMethod, ShapeConfig
-from luss_core.config.network import SMALL_DECODER, DecoderConfig, EncoderConfig, check_decoder
+from luss_core.config.network import SMALL_DECODER, BackboneConfig, DecoderConfig, EncoderConfig, check_views
 
 
 class CropConfig(Section):
@@ -115,8 +115,22 @@ class TrainConfig(Section):
         return self
 
 
+PUBLISHERS = ("timm", "torchvision")
+"""Of weights that are known by the name of the network."""
+
+
 class PretrainConfig(EncoderConfig):
-    """Step 1: self-supervised representation learning from random weights."""
+    """Step 1: self-supervised representation learning, from random weights or from those that others trained."""
+
+    weights: Annotated[str, Field(min_length=1)] | None = None
+    """What training begins from; train.epochs: 0 keeps it. null: random weights. timm: what timm publishes for
+    backbone.name, and torchvision: what torchvision publishes for backbone.arch; either is downloaded. Anything else is
+    a file."""
+    backbone_lr: float = Field(0.1, gt=0)
+    """Learning rate of a backbone that begins with weights, in multiples of train.lr; random ones have 1."""
+    frozen_stages: int = Field(0, ge=0, le=4)
+    """How many stages of a backbone that begins with weights stay as they are, with what comes before them and with the
+    statistics of their BatchNorm; see low_level_stage for those of a ViT. 0: all learn."""
 
     decoder: DecoderConfig | None = SMALL_DECODER
     attention: bool = True
@@ -145,19 +159,52 @@ class PretrainConfig(EncoderConfig):
         """The network alone."""
         return EncoderConfig(backbone=self.backbone, decoder=self.decoder, attention=self.attention)
 
+    @property
+    def weight_file(self) -> str | None:
+        """The file that training begins from, if it is one."""
+        return None if self.weights in PUBLISHERS else self.weights
+
+    @model_validator(mode="after")
+    def _weights_suit(self) -> Self:
+        backbone = self.backbone
+        if self.frozen_stages and self.weights is None:
+            raise ValueError(
+                f"frozen_stages {self.frozen_stages} without weights would keep random ones; set frozen_stages: 0, or"
+                " weights"
+            )
+        if self.weights == "timm" and backbone.family != "timm":
+            raise ValueError(
+                "weights: timm are published for networks of timm, found backbone.family resnet; set weights:"
+                " torchvision, or backbone: {family: timm, name: ...}"
+            )
+        if self.weights == "torchvision" and not (isinstance(backbone, BackboneConfig) and backbone.published):
+            found = "family timm"
+            if isinstance(backbone, BackboneConfig):
+                found = f"width {backbone.width} and stem {backbone.stem}"
+            raise ValueError(
+                "weights: torchvision are published for backbone: {family: resnet, width: 64, stem: imagenet}, found"
+                f" {found}; set these"
+            )
+        return self
+
     @model_validator(mode="after")
     def _strides_fit(self) -> Self:
-        crops = self.seen_views.crops
-        pixels, smallest = self.backbone.pixels, min(crop.size for crop in crops)
-        if smallest <= pixels[3]:
-            raise ValueError(
-                f"backbone.strides {list(self.backbone.strides)} with stem {self.backbone.stem} leave one position of"
-                f" stage 4 every {pixels[3]} pixels, so that a view of {smallest} has no 2x2 positions; lower a stride"
-                f" or set views.crops.size to at least {pixels[3] + 1}"
-            )
-        if self.decoder:
-            check_decoder(self.decoder, pixels, [crop.size for crop in crops])
+        if isinstance(self.backbone, BackboneConfig):
+            self.check_strides(self.backbone.pixels)
         return self
+
+    def check_strides(self, pixels: tuple[int, ...]) -> None:
+        """Compare the views with the network, whose strides only timm knows where it has the network.
+
+        Args:
+            pixels: of the image from one position to the next, of the map of each stage.
+
+        Raises:
+            ValueError: they do not go together; the message names the keys and the remedy.
+        """
+        if self.frozen_stages > len(pixels):
+            raise ValueError(f"frozen_stages {self.frozen_stages}, but the backbone has {len(pixels)}; set it to these")
+        check_views(self.backbone, pixels, self.decoder, [crop.size for crop in self.seen_views.crops])
 
 
 class FinetuneViewsConfig(ViewsConfig):

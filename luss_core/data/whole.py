@@ -18,13 +18,23 @@ def portion(rows: np.ndarray, batch_size: int, number: int, count: int) -> np.nd
     return rows[start:stop]
 
 
-def resize_short(image: np.ndarray, size: int) -> Tensor:
-    """(3, h, w) uint8 with the shorter side at ``size``; the longer is truncated to whole pixels as in torchvision."""
+def nearest_multiple(side: int, multiple: int) -> int:
+    """That of ``multiple`` which is nearest to ``side``, the larger of two, and at least one of it."""
+    return max(1, (2 * side + multiple) // (2 * multiple)) * multiple
+
+
+def resize_short(image: np.ndarray, size: int, multiple: int = 1) -> Tensor:
+    """(3, h, w) uint8 with the shorter side at ``size``; the longer is truncated to whole pixels as in torchvision.
+
+    Args:
+        multiple: of pixels that the network takes, `Backbone.multiple`: both sides become the nearest one.
+    """
     height, width = image.shape[:2]
     if height <= width:
         shape = (size, max(size, int(size * width / height)))
     else:
         shape = (max(size, int(size * height / width)), size)
+    shape = (nearest_multiple(shape[0], multiple), nearest_multiple(shape[1], multiple))
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
     return x[0] if shape == (height, width) else F.interpolate(x, shape, mode="bilinear", antialias=True)[0]
 

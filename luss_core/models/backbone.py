@@ -1,11 +1,11 @@
 """ResNet as a module that returns the maps of its four stages, made of torchvision's blocks."""
 
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from luss_core.config import BackboneConfig
+from luss_core.config import AnyBackbone, BackboneConfig
 
 ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
@@ -18,18 +18,43 @@ class Backbone(nn.Module):
 
     Attributes:
         widths: channels of the stage maps, from fine to coarse; at least one.
+        strides: pixels of the image from one position to the next in each of them.
+        multiple: of pixels, to which the sides of an image are best resized beforehand; others are resized within.
+        frozen: names of the modules that stay in evaluation mode, see ``freeze``.
     """
 
     widths: tuple[int, ...]
+    strides: tuple[int, ...]
+    multiple: int = 1
+    frozen: tuple[str, ...] = ()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) normalised images -> a map (B, width, h, w) of each stage."""
+        """(B, 3, H, W) images, normalised by `luss_core.data.normalization` -> a map (B, width, h, w) of each stage."""
         raise NotImplementedError
 
+    def passed_on(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The same, as each stage hands them to the next."""
+        return self(images)
 
-def make_backbone(cfg: BackboneConfig) -> Backbone:
-    """The backbone of the settings: the one place that knows the families."""
-    return ResNet(cfg)
+    def train(self, mode: bool = True) -> Self:
+        """What is frozen keeps the statistics of its BatchNorm."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
+
+
+def make_backbone(cfg: AnyBackbone) -> Backbone:
+    """The backbone of the settings: the one place that knows the families.
+
+    Raises:
+        UserError: timm has no such network, or none that gives maps.
+    """
+    if isinstance(cfg, BackboneConfig):
+        return ResNet(cfg)
+    from luss_core.models.timm_backbone import TimmBackbone  # timm takes a second to import
+
+    return TimmBackbone(cfg)
 
 
 class ResNet(Backbone):
@@ -37,11 +62,12 @@ class ResNet(Backbone):
 
     Attributes:
         widths: channels of the four stage maps.
+        strides: of these.
     """
 
     def __init__(self, cfg: BackboneConfig):
         super().__init__()
-        self.cfg = cfg
+        self.cfg, self.strides = cfg, cfg.pixels
         block, depths = ARCHITECTURES[cfg.arch]
         imagenet = cfg.stem == "imagenet"
         kernel = 7 if imagenet else 3

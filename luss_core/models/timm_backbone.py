@@ -1,0 +1,174 @@
+"""A network of timm, CNN or ViT, as a backbone."""
+
+import difflib
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from luss_core.config import TimmConfig
+from luss_core.data.normalization import MEAN, STD
+from luss_core.data.whole import nearest_multiple
+from luss_core.errors import UserError
+from luss_core.models.backbone import Backbone
+from luss_core.models.frozen import reached
+
+STAGES = 4
+TRIED = (3, 4)
+"""Positions of the coarsest map of the image on which a new network is tried: not square, and not what it was made for.
+"""
+REASON = 200
+"""Letters of the reason why a network cannot be used."""
+FAILS = (AssertionError, AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError)
+"""What networks of timm answer to what they cannot do."""
+
+
+class TimmBackbone(Backbone):
+    """The last four stages of a CNN, or the outputs of a ViT at the quarters of its depth, as maps.
+
+    The last map is what timm's ``forward_features`` gives: of a ViT the patch tokens after the last normalisation,
+    without class and register tokens; of a CNN that ends with a 1x1 convolution the map after it. The other maps of a
+    ViT are normalised likewise.
+
+    Images whose sides are no multiples of the coarsest stride, the patch size of a ViT, are resized to the nearest
+    ones: then every map covers the whole image and no more, and positions of two views match. Position embeddings are
+    resampled by timm. What no map depends on, such as a head on pooled features, does not learn.
+
+    Attributes:
+        model: the plain network of timm, without classifier.
+    """
+
+    scale: Tensor  # (1, 3, 1, 1), with shift: from the normalisation of images here to that of the network
+    shift: Tensor
+
+    def __init__(self, cfg: TimmConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.model = create(cfg)
+        mean, std = (torch.tensor(self.model.pretrained_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+        self.register_buffer("scale", torch.tensor(STD).view(1, 3, 1, 1) / std)
+        self.register_buffer("shift", (torch.tensor(MEAN).view(1, 3, 1, 1) - mean) / std)
+        reductions = [int(stage["reduction"]) for stage in self.model.feature_info]
+        self.tokens = len(set(reductions)) == 1
+        self.indices = chosen(reductions)
+        self.multiple = max(reductions)
+        self.widths, self.strides = self._try()
+        self.multiple = self.strides[-1]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) images, normalised as everywhere here -> up to four maps, from fine to coarse."""
+        return self._maps(images, norm=True)
+
+    def passed_on(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The same, without the normalisation of the output but in the last."""
+        return *self._maps(images, norm=False)[:-1], self._maps(images, norm=True)[-1]
+
+    def _maps(self, images: Tensor, norm: bool) -> tuple[Tensor, ...]:
+        x = self._fitted(images) * self.scale + self.shift
+        if self.tokens:
+            return tuple(self.model.forward_intermediates(x, self.indices, norm=norm, intermediates_only=True))
+        last, maps = self.model.forward_intermediates(x, self.indices, norm=norm)
+        same = last.ndim == 4 and last.shape[-2:] == maps[-1].shape[-2:]  # others have channels last, or tokens
+        return (*maps[:-1], last) if same else tuple(maps)
+
+    def _fitted(self, images: Tensor) -> Tensor:
+        height, width = (nearest_multiple(side, self.multiple) for side in images.shape[-2:])
+        if (height, width) == images.shape[-2:]:
+            return images
+        return F.interpolate(images, (height, width), mode="bilinear", antialias=True)
+
+    def _try(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Widths and strides, found on a small image; parameters that it does not reach stop learning.
+
+        Raises:
+            UserError: the network gives no maps of such an image, or maps that do not cover it.
+        """
+        height, width = (positions * self.multiple for positions in TRIED)
+        self.eval()
+        try:
+            with torch.enable_grad():
+                maps = self(torch.zeros(1, 3, height, width))
+        except FAILS as error:
+            reason = " ".join(str(error).split())[:REASON]
+            raise refused(self.cfg, f"gives no maps of an image of {height} x {width} pixels ({reason})") from error
+        learning = set[int]().union(*map(reached, maps))
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(id(parameter) in learning)
+        self.train()
+        strides = tuple(height // found.shape[-2] for found in maps)
+        for stride, found in zip(strides, maps, strict=True):
+            if (found.shape[-2] * stride, found.shape[-1] * stride) != (height, width):
+                raise refused(self.cfg, "gives maps that do not cover the whole image")
+        return tuple(found.shape[1] for found in maps), strides
+
+
+def create(cfg: TimmConfig, **weights: Any) -> nn.Module:
+    """The plain network of timm, without classifier, for images of any size.
+
+    Args:
+        weights: ``pretrained`` and what belongs to it; random weights without.
+
+    Raises:
+        UserError: unknown name, or a network that cannot be used as a backbone.
+    """
+    check_name(cfg.name)
+    options: dict[str, Any] = {"num_classes": 0, **weights}
+    if cfg.output_stride is not None:
+        options["output_stride"] = cfg.output_stride
+    published = timm.get_pretrained_cfg(cfg.name)
+    try:
+        if published is None or published.fixed_input_size:  # ViTs, which then resample their position embeddings
+            try:
+                model = timm.create_model(cfg.name, dynamic_img_size=True, **options)
+            except TypeError:
+                model = timm.create_model(cfg.name, **options)
+        else:
+            model = timm.create_model(cfg.name, **options)
+    except FAILS as error:
+        if weights:
+            raise
+        reason = " ".join(str(error).split())[:REASON]
+        stride = "" if cfg.output_stride is None else f" with output_stride {cfg.output_stride}"
+        raise refused(cfg, f"cannot be made{stride} ({reason})") from error
+    if not hasattr(model, "forward_intermediates") or not hasattr(model, "feature_info"):
+        raise refused(cfg, "gives no maps of its stages (it has no forward_intermediates)")
+    return model
+
+
+def chosen(reductions: list[int]) -> list[int]:
+    """Which of the maps that a network offers are the stages: the last four, or, where all are as coarse, those at each
+    quarter of the depth."""
+    count = len(reductions)
+    if len(set(reductions)) > 1 or count < STAGES:
+        return list(range(max(0, count - STAGES), count))
+    return [count * quarter // STAGES - 1 for quarter in range(1, STAGES + 1)]
+
+
+def check_name(name: str) -> None:
+    """Whether timm has a network of that name, with or without a tag.
+
+    Raises:
+        UserError: it has not; names the nearest.
+    """
+    plain, _, tag = name.partition(".")
+    if not timm.is_model(plain):
+        near = difflib.get_close_matches(plain, timm.list_models(), n=3)
+        raise UserError(
+            f"pretrain.backbone.name: timm {timm.__version__} has no network {name!r}; "
+            + (f"did you mean {', '.join(near)}? " if near else "")
+            + "All names: python -c 'import timm; print(*timm.list_models())'"
+        )
+    tags = timm.list_pretrained(f"{plain}.*")
+    if tag and name not in tags:
+        known = ", ".join(tags) or f"none, so name it {plain}"
+        raise UserError(f"pretrain.backbone.name: timm {timm.__version__} has no {name!r}; of {plain} it has {known}")
+
+
+def refused(cfg: TimmConfig, reason: str) -> UserError:
+    """Why a network of timm cannot be used."""
+    return UserError(
+        f"pretrain.backbone.name: {cfg.name} {reason}; take another network of timm {timm.__version__}, for instance"
+        " vit_small_patch14_dinov2.lvd142m, resnet50 or tf_efficientnet_lite0"
+    )
