@@ -5,6 +5,7 @@ import sys
 
 COMMANDS = {
     "check-store": "luss_core.data.verify",
+    "convert-weights": "luss_core.models.foreign.command",
     "evaluate": "luss_core.metrics.command",
     "methods": "luss_core.listing",
     "model-info": "luss_core.models.command",
