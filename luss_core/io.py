@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 LOCKLESS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 """What file systems without locks answer, such as Lustre mounted without the option flock."""
-LIBRARIES = ("torch", "torchvision", "faiss-cpu", "numpy", "h5py")
+LIBRARIES = ("torch", "torchvision", "timm", "faiss-cpu", "numpy", "h5py")
 
 
 def partial_name(path: Path) -> Path:

@@ -260,6 +260,27 @@ def names_file(config: Config) -> Path | None:
     return path
 
 
+def weight_files(config: Config) -> dict[str, Path]:
+    """The files of weights that presets begin from, by preset, wherever one is named.
+
+    Raises:
+        UserError: that of a preset which is run is missing.
+    """
+    settings = {name: resolve(config, name).pretrain for name in config.presets}
+    files = {
+        name: Path(pretrain.weight_file).expanduser()
+        for name, pretrain in settings.items()
+        if pretrain.weight_file is not None
+    }
+    for name in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
+        if name in files and not files[name].is_file():
+            raise UserError(
+                f"config: pretrain.weights of {name}: {files[name]} is not a file (seen from {Path.cwd()}); name a file"
+                " of weights, or timm or torchvision to download what they publish, or null for random weights"
+            )
+    return files
+
+
 def _folder(key: str, path: str, advice: str) -> Path:
     folder = Path(path).expanduser()
     if not folder.is_dir():

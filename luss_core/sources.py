@@ -56,7 +56,7 @@ UNTRACKED_IN_TRAINING = {
 `extract`, `cluster`), so its job runs after an edit of them; it then gives what it made, unless what they read differs.
 """
 
-NUMERIC = ("torch", "torchvision", "numpy")
+NUMERIC = ("torch", "torchvision", "timm", "numpy")
 """Libraries that decide the numbers of a training."""
 
 LOGGERS = ("log", "logger")

@@ -34,6 +34,7 @@ ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
 NAMES = or_stop(runs.names_file, CONFIG)
+WEIGHTS = or_stop(runs.weight_files, CONFIG)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
@@ -123,6 +124,12 @@ def prior_of(presets):
         "saliency" in PRESETS[preset].pretrain.method.needs for preset in presets
     )
     return rules.prior.output.maps if taught else []
+
+
+def weights_of_preset(wildcards):
+    """The file of weights that the preset of a run begins from, which its settings name; a row has its preset's."""
+    preset = wildcards.preset.removesuffix(runs.COMMON)
+    return str(WEIGHTS[preset]) if preset in WEIGHTS else []
 
 
 def prior_argument(wildcards, input):

@@ -4,6 +4,7 @@ rule pretrain:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         prior=prior_of_preset,
+        weights=weights_of_preset,
         source=source_of_method,
     output:
         encoder="<run>/pretrain/encoder.safetensors",

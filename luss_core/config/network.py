@@ -97,7 +97,9 @@ class EncoderConfig(Section):
     """Pixel attention, Sec. 4 of the LUSS paper: one weight a pixel, with which the map is pooled."""
 
 
-def check_views(backbone: AnyBackbone, pixels: tuple[int, ...], decoder: DecoderConfig | None, sizes: list[int]) -> None:
+def check_views(
+    backbone: AnyBackbone, pixels: tuple[int, ...], decoder: DecoderConfig | None, sizes: list[int]
+) -> None:
     """Compare the views of a training with the network.
 
     Args:

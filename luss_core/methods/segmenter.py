@@ -37,7 +37,8 @@ class Segmenter(Method):
             )
         self.cfg, self.encoder = cfg, encoder
         self.lr_scale = {"head.": cfg.head_lr}
-        self.encoder.requires_grad_(cfg.encoder == "trained")
+        if cfg.encoder == "frozen":
+            self.encoder.requires_grad_(False)
         for part in (encoder.attention, encoder.decoder if cfg.features == "stage4" else None):
             if part is not None:  # No label reaches it, and several processes wait for gradients of what learns.
                 part.requires_grad_(False)

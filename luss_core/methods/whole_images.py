@@ -26,7 +26,8 @@ def segment_image(
         shape: H and W.
         greatest: the score that counts as 100.
     """
-    x = to_network(resize_short(image, size)[None], next(network.parameters()).device)
+    whole = resize_short(image, size, network.encoder.backbone.multiple)
+    x = to_network(whole[None], next(network.parameters()).device)
     label, score = labels_and_scores(network.segment(x), *shape)
     return label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
 

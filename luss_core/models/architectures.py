@@ -20,13 +20,13 @@ Its decoder runs at 1/4, and its rates double at output stride 8, as in arXiv:17
 
 from typing import NamedTuple
 
-from luss_core.config import BackboneConfig, DecoderConfig
+from luss_core.config import AnyBackbone, BackboneConfig, DecoderConfig
 
 
 class Architecture(NamedTuple):
     """A backbone and what is on top of it."""
 
-    backbone: BackboneConfig
+    backbone: AnyBackbone
     decoder: DecoderConfig | None = None
 
 

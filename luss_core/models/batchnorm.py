@@ -109,6 +109,12 @@ def _moments(x: Tensor) -> Tensor:
     return torch.stack([mean, variance, number])
 
 
+def _then_what_is_inside(module: nn.Module, _: Any, found: Tensor) -> Tensor:
+    for inner in module.children():
+        found = inner(found)
+    return found
+
+
 def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
     """The module with every BatchNorm normalising over all processes; names and values of its state stay.
 
@@ -124,6 +130,9 @@ def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
         new = kind(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats)
         new.training = module.training
         new._parameters, new._buffers = module._parameters, module._buffers
+        if module._modules:  # a layer of timm, which ends with its activation
+            new._modules = module._modules
+            new.register_forward_hook(_then_what_is_inside)
         return new
     for name, child in module.named_children():
         setattr(module, name, synchronized(child, device))

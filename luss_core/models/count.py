@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from luss_core.models.architectures import Architecture
-from luss_core.models.backbone import ResNet
+from luss_core.models.backbone import make_backbone
 from luss_core.models.deeplab import DeepLabHead
 
 
@@ -21,10 +21,10 @@ class Cost(NamedTuple):
 
 def count(architecture: Architecture, size: int) -> Cost:
     """The cost of the encoder, which has no classifier, for an image of size x size pixels."""
-    with torch.device("meta"), torch.inference_mode():
-        backbone = ResNet(architecture.backbone).eval()
+    with torch.device("meta"):
+        backbone = make_backbone(architecture.backbone).eval()
         head = DeepLabHead(architecture.decoder, backbone.widths).eval() if architecture.decoder else None
-        with FlopCounterMode(display=False) as counter:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             maps = backbone(torch.empty(1, 3, size, size))
             if head:
                 head(maps, (size, size))

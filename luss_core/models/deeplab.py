@@ -55,12 +55,15 @@ def _positions(size: tuple[int, int], stride: int) -> tuple[int, int]:
 def _resize(x: Tensor, target: tuple[int, int]) -> Tensor:
     """(B, C, h, w) -> (B, C, *target): averages of whole cells to shrink, bilinear interpolation to enlarge.
 
-    Averages use every value, where interpolation would skip some, and cost no more. Strides are powers of two, so that
-    cells are equal but for the last of a row.
+    Averages use every value, where interpolation would skip some, and cost no more. Where strides are powers of two,
+    cells are equal but for the last of a row; those of patches of 14 pixels overlap.
     """
     height, width = x.shape[-2:]
     if (height, width) == target:
         return x
     if target[0] <= height and target[1] <= width:
-        return F.avg_pool2d(x, (-(-height // target[0]), -(-width // target[1])), ceil_mode=True)
+        cell = -(-height // target[0]), -(-width // target[1])
+        if (-(-height // cell[0]), -(-width // cell[1])) == target:
+            return F.avg_pool2d(x, cell, ceil_mode=True)
+        return F.adaptive_avg_pool2d(x, target)
     return F.interpolate(x, target, mode="bilinear", align_corners=False)

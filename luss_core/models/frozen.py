@@ -10,7 +10,7 @@ POSITIONS = 2
 
 
 def freeze(backbone: Backbone, stages: int) -> None:
-    """Keep the weights of the first ``stages`` stages, of what comes before them, and the statistics of their BatchNorm.
+    """Keep the weights of the first ``stages`` stages and of what comes before them, and their BatchNorm as it is.
 
     The last stage of a ViT includes the normalisation of its output, which maps of the others pass as well.
     """

@@ -40,6 +40,7 @@ class TimmBackbone(Backbone):
         model: the plain network of timm, without classifier.
     """
 
+    model: Any
     scale: Tensor  # (1, 3, 1, 1), with shift: from the normalisation of images here to that of the network
     shift: Tensor
 
@@ -113,28 +114,29 @@ def create(cfg: TimmConfig, **weights: Any) -> nn.Module:
     Raises:
         UserError: unknown name, or a network that cannot be used as a backbone.
     """
-    check_name(cfg.name)
+    fixed = published(cfg.name).fixed_input_size  # a ViT, which is to resample its position embeddings
     options: dict[str, Any] = {"num_classes": 0, **weights}
     if cfg.output_stride is not None:
         options["output_stride"] = cfg.output_stride
-    published = timm.get_pretrained_cfg(cfg.name)
     try:
-        if published is None or published.fixed_input_size:  # ViTs, which then resample their position embeddings
-            try:
-                model = timm.create_model(cfg.name, dynamic_img_size=True, **options)
-            except TypeError:
-                model = timm.create_model(cfg.name, **options)
-        else:
-            model = timm.create_model(cfg.name, **options)
+        model = _dynamic(cfg.name, options) if fixed else timm.create_model(cfg.name, **options)
     except FAILS as error:
         if weights:
             raise
         reason = " ".join(str(error).split())[:REASON]
-        stride = "" if cfg.output_stride is None else f" with output_stride {cfg.output_stride}"
+        stride = f" with output_stride {cfg.output_stride}, set it to null" if cfg.output_stride else ""
         raise refused(cfg, f"cannot be made{stride} ({reason})") from error
     if not hasattr(model, "forward_intermediates") or not hasattr(model, "feature_info"):
         raise refused(cfg, "gives no maps of its stages (it has no forward_intermediates)")
     return model
+
+
+def _dynamic(name: str, options: dict[str, Any]) -> nn.Module:
+    """A network with position embeddings for images of any size, where it knows how."""
+    try:
+        return timm.create_model(name, dynamic_img_size=True, **options)
+    except TypeError:
+        return timm.create_model(name, **options)
 
 
 def chosen(reductions: list[int]) -> list[int]:
@@ -146,15 +148,17 @@ def chosen(reductions: list[int]) -> list[int]:
     return [count * quarter // STAGES - 1 for quarter in range(1, STAGES + 1)]
 
 
-def check_name(name: str) -> None:
-    """Whether timm has a network of that name, with or without a tag.
+def published(name: str) -> Any:
+    """What timm knows of a network and of its weights, by its name with or without a tag.
 
     Raises:
-        UserError: it has not; names the nearest.
+        UserError: it has no such network; names the nearest.
     """
     plain, _, tag = name.partition(".")
     if not timm.is_model(plain):
-        near = difflib.get_close_matches(plain, timm.list_models(), n=3)
+        known = timm.list_models()
+        near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
+        near = [found for found in known if found.startswith(plain)][:3] or near
         raise UserError(
             f"pretrain.backbone.name: timm {timm.__version__} has no network {name!r}; "
             + (f"did you mean {', '.join(near)}? " if near else "")
@@ -162,8 +166,9 @@ def check_name(name: str) -> None:
         )
     tags = timm.list_pretrained(f"{plain}.*")
     if tag and name not in tags:
-        known = ", ".join(tags) or f"none, so name it {plain}"
-        raise UserError(f"pretrain.backbone.name: timm {timm.__version__} has no {name!r}; of {plain} it has {known}")
+        here = ", ".join(tags) or f"none, so name it {plain}"
+        raise UserError(f"pretrain.backbone.name: timm {timm.__version__} has no {name!r}; of {plain} it has {here}")
+    return timm.get_pretrained_cfg(name)
 
 
 def refused(cfg: TimmConfig, reason: str) -> UserError:

@@ -20,6 +20,7 @@ from luss_core.metrics.matching import identity, to_json
 from luss_core.metrics.scores import scores
 from luss_core.metrics.search import Search, match_masks, search_thresholds
 from luss_core.metrics.segmented import SegmentedImage, check_images, score_image, segmented_images
+from luss_core.models.tensor_file import foreign
 from luss_core.names import call_from
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def evaluate(
     listing, expected = read_images(images), read_expected(images)
     called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
-    cut, about = _read(threshold, "automatic", "rule"), _read(balance, "nmi", "accuracy")
+    cut, about = _read(threshold, "automatic", "rule"), _origin(threshold, balance)
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
@@ -157,6 +158,11 @@ def _read(path: Path | None, *names: str) -> dict[str, Any]:
     """Some entries of a JSON file; None for all without the file."""
     content = read_json(path) if path else dict.fromkeys(names)
     return {name: content[name] for name in names}
+
+
+def _origin(threshold: Path | None, balance: Path | None) -> dict[str, Any]:
+    """What earlier stages know: how good the clusters are, and the weights of others that the encoder began from."""
+    return {**_read(balance, "nmi", "accuracy"), "weights": foreign(read_json(threshold)) if threshold else None}
 
 
 def _threshold(cut: dict[str, Any], search: Search | None) -> dict[str, Any]:

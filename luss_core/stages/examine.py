@@ -22,7 +22,7 @@ from luss_core.io import atomic_folder, provenance, write_json
 from luss_core.metrics.consistency import CategorySums, view_cosines
 from luss_core.metrics.saliency import RULE, foreground_f, salient
 from luss_core.models.encoder import Encoder, load_encoder, split
-from luss_core.models.tensor_file import read_tensors
+from luss_core.models.tensor_file import read_about
 from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def trained_views(encoder: Path) -> ViewsConfig:
     Raises:
         UserError: it does not, or in words of another version.
     """
-    about = read_tensors(encoder, "np", "pretrain")[1]
+    about = read_about(encoder, "pretrain")
     try:
         views = PretrainConfig.model_validate(about["provenance"]["settings"]["pretrain"]).views
     except (KeyError, ValueError) as error:
@@ -140,7 +140,8 @@ def examine_images(
     for row in tqdm(sorted(measured | shown), unit="image", disable=None):
         if network.attention is None and not listing.mask[row]:
             continue
-        maps = network(to_network(resize_short(pixels.read(row), cfg.size)[None], device))
+        image = resize_short(pixels.read(row), cfg.size, network.backbone.multiple)
+        maps = network(to_network(image[None], device))
         weights = None if maps.attention is None else maps.attention[0, 0].float().sigmoid().cpu().numpy()
         if weights is not None and row in shown:
             _write(folder / listing.split[row] / f"{listing.id[row]}.png", stretched(weights))

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from luss_core.config import ExportConfig
 from luss_core.data.normalization import MEAN, STD
 from luss_core.io import atomic, provenance, read_json
-from luss_core.models.tensor_file import read_tensors
+from luss_core.models.tensor_file import foreign, read_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,8 @@ WHAT = (
 def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path, scores: Path, out: Path) -> None:
     """Write the weights of the segmenter with what infer and evaluate found out, as safetensors.
 
-    The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network; ``mean``, ``std``,
+    The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network, ``weights`` says
+    from which of others it began (null: random ones); ``mean``, ``std``,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
     ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``match`` (cluster to class) and
     ``names`` (of the classes, other first) are null without ground truth.
@@ -41,6 +42,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     content = {
         "what": WHAT,
         **{name: about[name] for name in ("encoder", "segmenter", "classes")},
+        "weights": foreign(about),
         "mean": MEAN,
         "std": STD,
         "short_side": made["prepare"]["short_side"],

@@ -10,7 +10,7 @@ from luss_core.config import ExtractConfig
 from luss_core.data.images import read_images
 from luss_core.data.ordered import write_vectors
 from luss_core.data.store import Store
-from luss_core.data.whole import portion, to_network
+from luss_core.data.whole import nearest_multiple, portion, to_network
 from luss_core.io import provenance
 from luss_core.models.encoder import Encoder, load_encoder, pool
 from luss_core.runtime import autocast
@@ -38,12 +38,13 @@ def extract(
     """
     rows, pixels = portion(read_images(images).rows("train"), cfg.batch_size, *part), Store(store)
     network = load_encoder(encoder).to(device)
+    crop = cfg.crop if cfg.features == "colour_histogram" else nearest_multiple(cfg.crop, network.backbone.multiple)
     dim = BINS**3 if cfg.features == "colour_histogram" else network.width_of(cfg.features)
     about = provenance({"extract": cfg.model_dump(mode="json")})
     logger.info("extract: %d images, %d numbers each, %s", len(rows), dim, device)
     with autocast("auto", device):
         write_vectors(
-            out, about, pixels, rows, cfg.size, cfg.crop, cfg.batch_size,
+            out, about, pixels, rows, max(cfg.size, crop), crop, cfg.batch_size,
             dim, lambda images: vectors_of(cfg, network, images, device), device,
         )  # fmt: skip
 

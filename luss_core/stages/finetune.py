@@ -14,6 +14,7 @@ from luss_core.digests import content
 from luss_core.io import provenance
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import load_encoder
+from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.train.folder import TrainingFolder, inputs
@@ -55,6 +56,7 @@ def finetune(
             "encoder": network.cfg.model_dump(mode="json"),
             "segmenter": cfg.segmenter.model_dump(mode="json"),
             "classes": classes,
+            "weights": foreign(read_about(encoder, "pretrain")),
             "provenance": provenance(settings),
         }
         save_weights(out, method, about)

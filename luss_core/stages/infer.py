@@ -23,6 +23,7 @@ from luss_core.io import provenance, write_json
 from luss_core.methods.segmenter import Segmenter, load_segmenter
 from luss_core.methods.whole_images import foreground, segment_image, to_levels
 from luss_core.metrics.threshold import THRESHOLDS, otsu
+from luss_core.models.tensor_file import foreign, read_about
 from luss_core.parallel import progress
 from luss_core.runtime import autocast
 
@@ -89,6 +90,7 @@ def infer(
             "histogram": scale.histogram.tolist(),
             "score_max": scale.greatest,
             "size": cfg.size,
+            "weights": foreign(read_about(segmenter, "finetune")),
             "provenance": about,
         },
     )
@@ -99,7 +101,8 @@ def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, size: int, 
     sample = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int)]
     scores = []
     for row in sample:
-        x = to_network(resize_short(pixels.read(int(row)), size)[None], device)
+        image = resize_short(pixels.read(int(row)), size, network.encoder.backbone.multiple)
+        x = to_network(image[None], device)
         scores.append(foreground(network.segment(x)).flatten().cpu().numpy())
     flat = np.concatenate(scores)
     greatest = max(float(flat.max()), 1e-6)

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,6 +17,8 @@ from luss_core.errors import UserError
 from luss_core.io import provenance
 from luss_core.methods import build_method
 from luss_core.models.encoder import Encoder
+from luss_core.models.frozen import freeze
+from luss_core.models.initial import load_initial
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.train.folder import TrainingFolder, inputs
@@ -49,18 +52,48 @@ def pretrain(
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
     pixels, listing = Store(store), read_images(images)
     views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed)
-    folder = TrainingFolder(state, settings | inputs(views), sources.of_training("pretrain", cfg.method.name))
+    torch.manual_seed(derive_seed(seed, 1))
+    encoder, weights = initial_encoder(cfg)
+    seen = settings | inputs(views) | ({"weights": weights["digest"]} if weights else {})
+    folder = TrainingFolder(state, seen, sources.of_training("pretrain", cfg.method.name))
     with folder.locked():
-        torch.manual_seed(derive_seed(seed, 1))
-        method = build_method(cfg.method, Encoder(cfg.encoder), len(views))
+        method = build_method(cfg.method, encoder, len(views))
+        method.lr_scale = {**method.lr_scale, **lr_scale(cfg)}
         check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
         fit(method, views, cfg.train, folder, resources)
         if group.rank():
             return
-        about = {"encoder": cfg.encoder.model_dump(mode="json"), "provenance": provenance(settings)}
+        about = {
+            "encoder": cfg.encoder.model_dump(mode="json"),
+            "weights": weights,
+            "provenance": provenance(settings | ({"weights": weights} if weights else {})),
+        }
         save_weights(out, method.encoder, about)
         folder.hand_over(log)
+
+
+def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None]:
+    """The encoder as training begins with it, and what its weights are, see ``foreign``; None where they are random.
+
+    Raises:
+        UserError: weights that cannot be had or do not fit, or a network that does not suit the views.
+    """
+    encoder = Encoder(cfg.encoder)
+    try:
+        cfg.check_strides(encoder.backbone.strides)
+    except ValueError as error:
+        raise UserError(f"pretrain: {error}") from error
+    weights = load_initial(encoder, cfg)
+    if weights:
+        logger.info("pretrain: begins with %s, %s (%s)", weights["source"], weights["layout"], weights["digest"][:8])
+    freeze(encoder.backbone, cfg.frozen_stages)
+    return encoder, weights
+
+
+def lr_scale(cfg: PretrainConfig) -> dict[str, float]:
+    """Learning rates in multiples of that of the run: a backbone that begins with weights is to keep what they know."""
+    return {} if cfg.weights is None else {"encoder.backbone.": cfg.backbone_lr}
 
 
 def training_views(

@@ -114,10 +114,11 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     named = set(re.findall(r"^        (\w+)=", text[: text.index("    shell:")].partition("    log:")[0], re.MULTILINE))
     # a parameter where some runs have the input and others do not
     used = set(re.findall(r"\{(?:input|output|params)\.(\w+)", shell))
-    # what a script finds beside a file that it is given, or writes into the folder that it is given
+    # what a script finds beside a file that it is given or in its settings, or writes into a folder that it is given
     implied = {
         "prepare": {"images", "store", "rejected", "summary"},
         "prior": {"maps", "summary"},
+        "pretrain": {"weights"},
         "compare": {"scores", "masks"},
         "ablation": {"scores", "masks", "measures", "attention"},
     }
