@@ -22,6 +22,7 @@ def test_config_yaml_reads_as_the_defaults():
     assert Config.model_validate(values) == Config()
     expected = Config().model_dump(mode="json")
     expected["pretrain"]["method"] = {"name": "shape"}  # its settings are comments
+    expected["pretrain"]["backbone"] = {"family": "resnet"}
     assert values == expected  # floats are floats, not texts such as 1e-6
 
 
