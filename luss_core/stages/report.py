@@ -19,6 +19,7 @@ from luss_core.io import read_json, write_text
 from luss_core.report import tables
 from luss_core.report.charts import balance_chart, threshold_chart
 from luss_core.report.colours import Palette, make_palette
+from luss_core.report.foreign import described
 from luss_core.report.gallery import gallery
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.logs import read_log
@@ -87,6 +88,7 @@ def report(
         "page.html",
         title=title,
         truth=truth,
+        foreign=described(result),
         palette=palette,
         total_images=len(listing),
         first=min(TOP_PANELS, len(rows)),
