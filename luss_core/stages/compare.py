@@ -1,7 +1,7 @@
 """Several runs of one data set -> one HTML page and scores.csv."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from luss_core.data.images import read_images
 from luss_core.data.spread import panel_rows
 from luss_core.data.store import Store
 from luss_core.io import atomic, read_json, write_text
+from luss_core.report.beyond import by_preset, groups, kind, weights_of
 from luss_core.report.charts import dot_chart
 from luss_core.report.colours import make_palette
 from luss_core.report.comparison import (
@@ -23,7 +24,6 @@ from luss_core.report.comparison import (
     first_runs,
     score_table,
 )
-from luss_core.report.foreign import begun_from
 from luss_core.report.page import render
 from luss_core.report.panels import Prediction, cluster_classes, make_panels
 from luss_core.report.tables import RULES, incomplete, main_split
@@ -49,7 +49,7 @@ COLUMNS = (
 def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store: Path, out: Path, table: Path) -> None:
     """Write scores.csv (a row for each run, split and rule) and a page that sets the presets side by side.
 
-    Those that began from weights of others stand apart, and the column ``weights`` says which.
+    Those that learned from more than the images stand apart; the columns ``beyond`` and ``weights`` say from what.
 
     Raises:
         UserError: the runs were not scored on the same images and classes, or not on those of ``images``.
@@ -59,7 +59,7 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
     check_listing(listing, runs[0], scores[0])
     frame, split = score_table(runs, scores), main_split(scores[0])
     assert split is not None
-    first, weights = first_runs(runs), begun_from(runs, scores)
+    first, kinds, weights = first_runs(runs), by_preset(runs, scores, kind), by_preset(runs, scores, weights_of)
     palette = make_palette(scores[0]["names"])
     predictions = [
         Prediction(runs[k].preset, runs[k].masks, cluster_classes(scores[k]["match"], scores[k]["classes"]))
@@ -75,23 +75,25 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
         first=min(FIRST, len(rows)),
         split=split,
         columns=COLUMNS,
-        blocks=score_blocks(aggregate(frame), weights),
-        foreign={preset: text for preset, text in weights.items() if text},
+        blocks=score_blocks(aggregate(frame), kinds),
+        weights={preset: text for preset, text in weights.items() if text},
+        apart=len(set(kinds.values())) > 1,
         incomplete=incomplete(scores[0]),
         most_seeds=int(frame.groupby("preset")["seed"].nunique().max()),
-        charts=seed_charts(frame, split, weights),
+        charts=seed_charts(frame, split, kinds),
         runs=[(run, values["provenance"]) for run, values in zip(runs, scores, strict=True)],
     )
+    beyond = {name: frame["preset"].map(found) for name, found in (("beyond", kinds), ("weights", weights))}
     with atomic(table) as partial:
-        frame.assign(weights=frame["preset"].map(weights)).to_csv(partial, index=False)
+        frame.assign(**beyond).to_csv(partial, index=False)
     write_text(out, page)
     logger.info("compare: %d runs, %s", len(runs), out)
 
 
-def score_blocks(aggregated: pd.DataFrame, weights: Mapping[str, str]) -> list[dict[str, Any]]:
+def score_blocks(aggregated: pd.DataFrame, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
     """For each split and rule a table; a cell holds mean, std, and whether it leads its column.
 
-    Presets that began from weights of others have tables of their own.
+    Presets that learned from more than the images have tables of their own.
     """
     blocks = []
     for split in dict.fromkeys(aggregated.index.get_level_values("split")):
@@ -99,8 +101,8 @@ def score_blocks(aggregated: pd.DataFrame, weights: Mapping[str, str]) -> list[d
             if (split, rule) not in aggregated.index.droplevel("preset"):
                 continue  # masks without scores have no oracle threshold
             part = aggregated.xs((split, rule), level=("split", "rule"))
-            for foreign, presets in groups(part.index, weights):
-                blocks.append({"split": split, "rule": rule, "foreign": foreign, "rows": _rows(part.loc[presets])})
+            for beyond, presets in groups(part.index, kinds):
+                blocks.append({"split": split, "rule": rule, "beyond": beyond, "rows": _rows(part.loc[presets])})
     return blocks
 
 
@@ -112,19 +114,12 @@ def _rows(part: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def groups(presets: Iterable[str], weights: Mapping[str, str]) -> list[tuple[bool, list[str]]]:
-    """Presets from random weights, then those from weights of others (True); of each that there are."""
-    ordered = list(dict.fromkeys(presets))
-    parts = [(foreign, [preset for preset in ordered if bool(weights[preset]) == foreign]) for foreign in (False, True)]
-    return [part for part in parts if part[1]]
-
-
-def seed_charts(frame: pd.DataFrame, split: str, weights: Mapping[str, str]) -> list[tuple[str, str]]:
+def seed_charts(frame: pd.DataFrame, split: str, kinds: Mapping[str, str]) -> list[tuple[str, str]]:
     """mIoU under both thresholds and NMI of every run: (SVG, caption)."""
     shown = frame[frame["split"] == split]
     charts = []
-    for foreign, presets in groups(shown["preset"], weights):
-        begun = ", from weights that others trained" if foreign else ""
+    for beyond, presets in groups(shown["preset"], kinds):
+        begun = f", with {beyond}" if beyond else ""
         miou = {m: {rule: _values(shown, m, rule, "mIoU") for rule in RULES} for m in presets}
         chart = dot_chart(miou, label=f"mIoU of every run{begun}, {split} images", x="mIoU (%)")
         charts.append((chart, f"mIoU, {split} images{begun}."))

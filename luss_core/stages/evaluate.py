@@ -81,7 +81,7 @@ def evaluate(
     listing, expected = read_images(images), read_expected(images)
     called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
-    cut, about = _read(threshold, "automatic", "rule"), _read(balance, "nmi", "accuracy")
+    cut, about = _read(threshold, "automatic", "rule"), _read(balance, "nmi", "accuracy", "supervised")
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}

@@ -17,9 +17,9 @@ from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import read_json, write_text
 from luss_core.report import tables
+from luss_core.report.beyond import weights_of
 from luss_core.report.charts import balance_chart, threshold_chart
 from luss_core.report.colours import Palette, make_palette
-from luss_core.report.foreign import described
 from luss_core.report.gallery import gallery
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.logs import read_log
@@ -88,7 +88,8 @@ def report(
         "page.html",
         title=title,
         truth=truth,
-        foreign=described(result),
+        weights=weights_of(result),
+        supervised=result.get("supervised", False),
         palette=palette,
         total_images=len(listing),
         first=min(TOP_PANELS, len(rows)),

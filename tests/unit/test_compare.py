@@ -84,7 +84,7 @@ def test_table_holds_every_score(page: Path, written: tuple[FakeRun, list[Scored
     _, runs, scores = written
     with (page / "scores.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert list(rows[0]) == ["preset", "seed", "split", "rule", *METRICS, "nmi", "accuracy", "weights"]
+    assert list(rows[0]) == ["preset", "seed", "split", "rule", *METRICS, "nmi", "accuracy", "beyond", "weights"]
     expected = [(r, s, rule, v) for r, v in zip(runs, scores, strict=True) for s in v["splits"] for rule in RULES]
     assert len(rows) == len(expected) == 16
     for row, (run, split, rule, values) in zip(rows, expected, strict=True):
@@ -146,7 +146,7 @@ def test_weights_of_others_have_tables_of_their_own(tmp_path: Path) -> None:
     scored = [part for part in tables if 'scope="col">Preset' in part and "Seeds" in part]
     presets = [[shown for _, shown in Page(part.split("<tbody>")[1].split("</tbody>")[0]).all("th")] for part in scored]
     assert presets == [["own"], ["foreign"]] * 4
-    assert [("From random" in part, "others trained" in part) for part in scored] == [(True, False), (False, True)] * 4
+    assert [("images alone" in part, "others trained" in part) for part in scored] == [(True, False), (False, True)] * 4
     assert "MoCo v2, moco.pth, SHA-256 0123456789ab…; MIT" in text
     with table.open(newline="") as lines:
         found = {row["preset"]: row["weights"][:7] for row in csv.DictReader(lines)}
