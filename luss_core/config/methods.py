@@ -196,6 +196,36 @@ _SWAV = {"prototypes": 12, "hidden": 16, "dim": 8, "freeze_prototypes_steps": 2,
 _MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 """Colour jitter of BYOL, App. B of its paper."""
 
+
+class ForegroundConfig(MethodConfig):
+    """For an encoder that others trained and that stays as it is: teaches the attention what is foreground.
+
+    The target is the product of cues that need no truth, cut by Otsu's threshold of the batch; what is learned is one
+    linear layer.
+    """
+
+    views: ClassVar[int] = 1
+
+    name: Literal["foreground"] = "foreground"
+    cues: Annotated[tuple[Literal["saliency", "norm", "border", "component"], ...], Field(min_length=1)] = (
+        "saliency",
+        "norm",
+    )
+    """saliency: the maps of the stage prior. norm: L2 norm of the features, for a CNN that learned to classify. border:
+    how unlike the border of its image a position is. component: first principal component of an image, with the border
+    on its low side, for a ViT. docs/measured.md has a table."""
+    stage: Positive | None = None
+    """Of the backbone, whose features the cues are of; null for the last."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"saliency"}) if "saliency" in self.cues else frozenset()
+
+    def check(self, pretrain: "PretrainConfig") -> None:
+        if not pretrain.attention:
+            raise ValueError("method foreground teaches the attention: set attention: true")
+
+
 METHODS: dict[str, Registered] = {
     "swav": Registered(SwAVConfig, "luss_core.methods.swav:SwAV", _SWAV),
     "shape": Registered(ShapeConfig, "luss_core.methods.shape:Shape", {**_SWAV, "grid": 3}, whole=True),
@@ -217,6 +247,13 @@ METHODS: dict[str, Registered] = {
         DeepClusterConfig,
         "luss_core.methods.deepcluster:DeepCluster",
         tiny={"clusters": 5, "components": 6, "every_epochs": 1},
+    ),
+    "foreground": Registered(
+        ForegroundConfig,
+        "luss_core.methods.foreground:Foreground",
+        tiny={"cues": ["saliency", "norm", "border", "component"]},
+        pretrain={"decoder": None, "attention": True, "views": {"jitter": 0, "gray": 0, "blur": 0}},
+        whole=True,
     ),
 }
 """By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""

@@ -95,6 +95,9 @@ class EncoderConfig(Section):
     """DeepLabV3+ head; null uses the last stage of the backbone."""
     attention: bool = False
     """Pixel attention, Sec. 4 of the LUSS paper: one weight a pixel, with which the map is pooled."""
+    attention_stages: tuple[Positive, ...] = ()
+    """Stages of the backbone that the attention is a linear function of, at the resolution of the finest: what is
+    foreground shows best below the last stage. Empty: the map that is pooled, as in the paper."""
 
 
 def check_views(

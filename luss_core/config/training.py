@@ -158,7 +158,12 @@ class PretrainConfig(EncoderConfig):
     @property
     def encoder(self) -> EncoderConfig:
         """The network alone."""
-        return EncoderConfig(backbone=self.backbone, decoder=self.decoder, attention=self.attention)
+        return EncoderConfig(
+            backbone=self.backbone,
+            decoder=self.decoder,
+            attention=self.attention,
+            attention_stages=self.attention_stages,
+        )
 
     @property
     def weight_file(self) -> str | None:
@@ -205,6 +210,10 @@ class PretrainConfig(EncoderConfig):
         """
         if self.frozen_stages > len(pixels):
             raise ValueError(f"frozen_stages {self.frozen_stages}, but the backbone has {len(pixels)}; set it to these")
+        if max(self.attention_stages, default=0) > len(pixels):
+            raise ValueError(
+                f"attention_stages {list(self.attention_stages)}, but the backbone has {len(pixels)} stages"
+            )
         check_views(self.backbone, pixels, self.decoder, [crop.size for crop in self.seen_views.crops])
 
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luss_core.config import EncoderConfig
+from luss_core.models.attention import make_attention
 from luss_core.models.backbone import make_backbone
 from luss_core.models.deeplab import DeepLabHead
 from luss_core.models.heads import global_average
@@ -21,7 +22,7 @@ class Maps(NamedTuple):
     stages: tuple[Tensor, ...]
     """Of the backbone, from fine to coarse, (B, L, h_i, w_i) each."""
     attention: Tensor | None
-    """(B, 1, h, w) logits of the pixel attention."""
+    """(B, 1, h', w') logits of the pixel attention, at the resolution of what it is a function of."""
 
     @property
     def stage4(self) -> Tensor:
@@ -42,26 +43,19 @@ class Encoder(nn.Module):
         self.backbone = make_backbone(cfg.backbone)
         self.decoder = None if cfg.decoder is None else DeepLabHead(cfg.decoder, self.backbone.widths)
         self.width = self.backbone.widths[-1] if self.decoder is None else self.decoder.width
-        self.attention = _attention(self.width) if cfg.attention else None
+        self.attention = make_attention(cfg, self.backbone.widths, self.width) if cfg.attention else None
 
     def forward(self, images: Tensor) -> Maps:
         """(B, 3, H, W) normalised images -> maps."""
         stages = self.backbone(images)
         z = stages[-1] if self.decoder is None else self.decoder(stages, images.shape[-2:])
-        return Maps(z, stages, None if self.attention is None else self.attention(z))
+        if self.attention is None:
+            return Maps(z, stages, None)
+        return Maps(z, stages, self.attention([stages[k - 1] for k in self.cfg.attention_stages] or [z]))
 
     def width_of(self, source: Literal["output", "stage4"]) -> int:
         """Channels of one of the maps."""
         return self.width if source == "output" else self.backbone.widths[-1]
-
-
-def _attention(width: int) -> nn.Conv2d:
-    """Logits of a weight for every pixel, all near one half at first."""
-    convolution = nn.Conv2d(width, 1, 1)
-    nn.init.normal_(convolution.weight, std=0.01)
-    assert convolution.bias is not None
-    nn.init.zeros_(convolution.bias)
-    return convolution
 
 
 def pool(maps: Maps, source: Literal["output", "stage4"] = "output", attend: bool = True) -> Tensor:

@@ -29,8 +29,8 @@ class TimmBackbone(Backbone):
     """The last four stages of a CNN, or the outputs of a ViT at the quarters of its depth, as maps.
 
     The last map is what timm's ``forward_features`` gives: of a ViT the patch tokens after the last normalisation,
-    without class and register tokens; of a CNN that ends with a 1x1 convolution the map after it. The other maps of a
-    ViT are normalised likewise.
+    without class and register tokens; of a CNN that ends with a 1x1 convolution to other channels the map after it,
+    which is a fifth. The other maps of a ViT are normalised likewise.
 
     Images whose sides are no multiples of the coarsest stride, the patch size of a ViT, are resized to the nearest
     ones: then every map covers the whole image and no more, and positions of two views match. Position embeddings are
@@ -59,7 +59,7 @@ class TimmBackbone(Backbone):
         self.multiple = self.strides[-1]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) images, normalised as everywhere here -> up to four maps, from fine to coarse."""
+        """(B, 3, H, W) images, normalised as everywhere here -> up to five maps, from fine to coarse."""
         return self._maps(images, norm=True)
 
     def passed_on(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -72,7 +72,9 @@ class TimmBackbone(Backbone):
             return tuple(self.model.forward_intermediates(x, self.indices, norm=norm, intermediates_only=True))
         last, maps = self.model.forward_intermediates(x, self.indices, norm=norm)
         same = last.ndim == 4 and last.shape[-2:] == maps[-1].shape[-2:]  # others have channels last, or tokens
-        return (*maps[:-1], last) if same else tuple(maps)
+        if not same:
+            return tuple(maps)
+        return (*maps, last) if last.shape[1] != maps[-1].shape[1] else (*maps[:-1], last)
 
     def _fitted(self, images: Tensor) -> Tensor:
         height, width = (nearest_multiple(side, self.multiple) for side in images.shape[-2:])

@@ -1,0 +1,61 @@
+"""Cues of what is foreground, from the maps of an encoder, without truth and without training."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+ITERATIONS = 12
+"""Of the power method; the first component of photographs stands out, and a cue need not be exact."""
+EPSILON = 1e-6
+
+
+def unit(maps: Float[Tensor, "B 1 h w"]) -> Float[Tensor, "B 1 h w"]:
+    """Each map stretched to [0, 1]; one that is the same everywhere becomes 0."""
+    least, most = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
+    return (maps - least) / (most - least).clamp(min=EPSILON)
+
+
+def norm(features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B 1 h w"]:
+    """L2 norm at each position: networks that learned to classify answer to objects more than to what is around."""
+    return features.norm(dim=1, keepdim=True)
+
+
+def border(features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B 1 h w"]:
+    """1 - cosine of each position and the border of its image, mean over the border, which is background as a rule."""
+    z = F.normalize(features, dim=1)
+    outer = on_border(z)
+    return 1 - torch.einsum("bdhw,bd->bhw", z, _mean_over(z, outer))[:, None]
+
+
+def component(features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B 1 h w"]:
+    """First principal component of the positions of each image; the border is on its low side."""
+    z = F.normalize(features, dim=1)
+    z = z - z.mean(dim=(2, 3), keepdim=True)
+    outer = on_border(z)
+    direction = -_mean_over(z, outer)  # a start that is the same every time, and on the right side
+    for _ in range(ITERATIONS):
+        along = torch.einsum("bdhw,bd->bhw", z, direction)
+        direction = F.normalize(torch.einsum("bhw,bdhw->bd", along, z), dim=1)
+    along = torch.einsum("bdhw,bd->bhw", z, direction)[:, None]
+    return along * torch.where(_mean_over(along, outer) > 0, -1.0, 1.0)[:, :, None, None]
+
+
+def on_border(maps: Tensor) -> Float[Tensor, "1 1 h w"]:
+    """1 at the outermost positions of a map, 0 within."""
+    outer = torch.ones_like(maps[:1, :1])
+    outer[..., 1:-1, 1:-1] = 0
+    return outer
+
+
+def together(cues: list[Float[Tensor, "B 1 h w"]]) -> Float[Tensor, "B 1 h w"]:
+    """Product of the cues, each stretched to [0, 1]: foreground is where all of them agree."""
+    return torch.stack([unit(cue) for cue in cues]).prod(dim=0)
+
+
+def _mean_over(maps: Tensor, where: Tensor) -> Tensor:
+    return (maps * where).sum(dim=(2, 3)) / where.sum()
+
+
+CUES = {"norm": norm, "border": border, "component": component}
+"""Of features, by name."""

@@ -1,0 +1,60 @@
+"""What is foreground, learned for an encoder that stays as it is: one linear layer on its maps, taught by cues."""
+
+from typing import Self
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from luss_core import group
+from luss_core.config.methods import ForegroundConfig
+from luss_core.data.batch import Batch
+from luss_core.errors import UserError
+from luss_core.losses.attention import attention_loss, otsu
+from luss_core.losses.cues import CUES, together
+from luss_core.methods.base import Method, Output, Progress
+from luss_core.models.encoder import Encoder, Maps
+
+
+class Foreground(Method):
+    """Teaches the attention alone.
+
+    Where cues agree is foreground, and Otsu's threshold over the batch says how far they must. The layer sees what
+    positions of all images that were called foreground have in common, which the cues of one image do not: what it
+    says is better than what it was taught. As FOUND, arXiv:2212.07834, and the self-training of many others.
+    """
+
+    def __init__(self, cfg: ForegroundConfig, encoder: Encoder, images: int):
+        super().__init__()
+        if encoder.attention is None:
+            raise UserError("the method foreground teaches the attention; set pretrain.attention: true")
+        self.cfg, self.encoder = cfg, encoder
+        encoder.requires_grad_(False)
+        encoder.attention.requires_grad_(True)
+
+    def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
+        maps = self.encoder(views[0])
+        assert maps.attention is not None
+        seed = self.seed(maps, batch)
+        everywhere = group.gather(seed).view(1, 1, 1, -1)
+        target = (seed >= otsu(everywhere)).float()
+        agree = ((maps.attention.detach() > 0) == (target > 0.5)).float().mean()
+        return Output(attention_loss(maps.attention, target), {"foreground": target.mean(), "agreement": agree})
+
+    def seed(self, maps: Maps, batch: Batch) -> Tensor:
+        """(B, 1, h, w) in [0, 1] at the resolution of the attention: the product of the cues."""
+        assert maps.attention is not None
+        stage = maps.stages[-1 if self.cfg.stage is None else self.cfg.stage - 1].float()
+        found = [
+            batch.planes["saliency"][0].float() / 255 if cue == "saliency" else CUES[cue](stage)
+            for cue in self.cfg.cues
+        ]
+        size = maps.attention.shape[-2:]
+        return together([F.interpolate(cue, size, mode="bilinear", antialias=True) for cue in found]).clamp(0, 1)
+
+    def train(self, mode: bool = True) -> Self:
+        """What does not learn stays in evaluation mode."""
+        super().train(mode)
+        for part in (self.encoder.backbone, self.encoder.decoder):
+            if part is not None:
+                part.eval()
+        return self
