@@ -10,7 +10,7 @@ from luss_core.models.backbone import ARCHITECTURES
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-DEPTHS = {
+DEPTHS: dict[tuple[str, tuple[int, ...]], str] = {
     ("basic", (2, 2, 2, 2)): "resnet18",
     ("basic", (3, 4, 6, 3)): "resnet34",
     ("bottleneck", (3, 4, 6, 3)): "resnet50",

@@ -58,7 +58,7 @@ class _Dictionary:
 
 def stand_ins(names: list[str]) -> AbstractContextManager:
     """Let ``torch.load(weights_only=True)`` meet these objects: a class of ours by each name, nothing imported."""
-    made = []
+    made: list[Any] = []
     for name in names:
         module, _, last = name.rpartition(".")
         mapping = last.lower().endswith(MAPPINGS) and not name.startswith("torch.")
