@@ -50,8 +50,8 @@ def read(path: Path, inert: bool = False) -> Contents:
 
 
 def shorten(names: list[str] | tuple[str, ...], shown: int = SHOWN) -> str:
-    """The first names, and how many there are."""
-    return ", ".join(names[:shown]) + (f", ... ({len(names)} in all)" if len(names) > shown else "")
+    """The first names."""
+    return ", ".join([*names[:shown], *(["..."] if len(names) > shown else [])])
 
 
 def _read_safetensors(path: Path) -> Contents:
