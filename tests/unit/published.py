@@ -1,6 +1,5 @@
 """Checkpoints as their authors write them, around networks of torchvision and timm with random weights."""
 
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -168,8 +167,3 @@ RESNETS: dict[str, tuple[str, Callable[[nn.Module], State]]] = {
     "sequence-elsewhere": ("names under net.features", lambda n: under("net.features.", sequence(n))),
 }
 """Name -> what it is recognised as (the beginning), and the file around torchvision's ResNet."""
-
-WITH_OBJECTS: dict[str, Callable[[State], State]] = {
-    "args": lambda file: {**file, "args": Namespace(lr=0.1, layers=[1, 2])},
-}
-"""What authors save beside tensors."""
