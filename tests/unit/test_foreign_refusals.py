@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import psutil
@@ -45,6 +46,12 @@ def jpeg(path):
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path, "JPEG")
 
 
+def script(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
+            archive.writestr(f"model/{name}", b"")
+
+
 NO_CHECKPOINTS = {
     "is empty": lambda path: path.touch(),
     "is a JPEG image": jpeg,
@@ -54,7 +61,7 @@ NO_CHECKPOINTS = {
     "is a pickle that torch.save did not write": lambda path: path.write_bytes(pickle.dumps({"a": np.zeros(3)})),
     "is a ZIP archive that torch.save did not write (it holds a.npy)": lambda path: np.savez(path.open("wb"), a=1),
     "holds no tensors by name": lambda path: torch.save({"epoch": 3, "state_dict": {}}, path),
-    "is a TorchScript program": lambda path: torch.jit.script(nn.ReLU()).save(str(path)),
+    "is a TorchScript program": script,
 }
 
 
@@ -120,11 +127,18 @@ def test_the_default_network_is_told_its_width_and_stem(network, tmp_path):
     assert "set pretrain.backbone.width: 64, pretrain.backbone.stem: imagenet" in message
 
 
-@pytest.mark.parametrize("arch", ["resnet34", "resnet101", "wide_resnet50_2"])
-def test_networks_that_are_not_built_here_are_named(arch, encoder, tmp_path):
+@pytest.mark.parametrize(
+    ("arch", "called", "name"),
+    [
+        ("resnet34", "resnet34", "resnet34"),
+        ("wide_resnet50_2", "wide resnet50", "wide_resnet50_2"),
+        ("resnext50_32x4d", "wide ResNeXt of 3-4-6-3 blocks", "..."),
+    ],
+)
+def test_networks_that_are_not_built_here_are_named(arch, called, name, encoder, tmp_path):
     message = fits_not(encoder, published.resnet(arch).state_dict(), tmp_path)
-    assert f"it is a {arch.replace('wide_resnet50_2', 'wide resnet50')} of width 64" in message
-    assert "which this project does not build: name it as a network of timm in pretrain.backbone" in message
+    assert f"it is a {called} of width 64" in message
+    assert f"which only timm has: set pretrain.backbone: {{family: timm, name: {name}}}" in message
 
 
 def test_a_stem_for_cifar_is_refused_even_where_its_shape_fits(network, tmp_path):
@@ -156,17 +170,17 @@ def test_names_of_no_backbone_are_shown_beside_what_is_known(encoder, tmp_path):
     ("value", "words"),
     [
         (
-            torch.ones(64, dtype=torch.int8),
+            lambda: torch.ones(64, dtype=torch.int8),
             "bn1.weight holds torch.int8 in layout torch.strided instead of real numbers",
         ),
-        (torch.full((64,), torch.nan), "bn1.weight holds values that are not finite"),
-        (torch.ones(64).to_sparse(), "bn1.weight holds torch.float32 in layout torch.sparse_coo"),
-        (torch.quantize_per_tensor(torch.ones(64), 1.0, 0, torch.qint8), "bn1.weight holds quantized values"),
+        (lambda: torch.full((64,), torch.nan), "bn1.weight holds values that are not finite"),
+        (lambda: torch.ones(64).to_sparse(), "bn1.weight holds torch.float32 in layout torch.sparse_coo"),
+        (lambda: torch.quantize_per_tensor(torch.ones(64), 1.0, 0, torch.qint8), "bn1.weight holds quantized values"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_values_that_are_no_weights_are_named(value, words, encoder, network, tmp_path):
-    message = fits_not(encoder, {**network.state_dict(), "bn1.weight": value}, tmp_path)
+    message = fits_not(encoder, {**network.state_dict(), "bn1.weight": value()}, tmp_path)
     assert words in message
 
 
