@@ -159,6 +159,15 @@ def test_nothing_is_imported_that_a_file_names(network, tmp_path, monkeypatch):
     assert load_file(encoder(), tmp_path / "x.safetensors").layout.startswith("bare ResNet names in state_dict")
 
 
+def test_not_even_a_class_that_a_package_allowed_is_made(network, tmp_path):
+    torch.save({"state_dict": published.bare(network), "x": Restored()}, tmp_path / "x.pth")
+    RAN.clear()
+    with torch.serialization.safe_globals([Restored]):
+        main(["convert-weights", str(tmp_path / "x.pth"), str(tmp_path / "x.safetensors")])
+        assert torch.serialization.get_safe_globals() == [Restored]
+    assert RAN == []
+
+
 def test_a_network_that_was_saved_whole_gives_its_weights(network, tmp_path):
     torch.save({"model": network, "epoch": 3}, tmp_path / "whole.pth")
     main(["convert-weights", str(tmp_path / "whole.pth"), str(tmp_path / "whole.safetensors")])
