@@ -163,8 +163,9 @@ def test_not_even_a_class_that_a_package_allowed_is_made(network, tmp_path):
     torch.save({"state_dict": published.bare(network), "x": Restored()}, tmp_path / "x.pth")
     RAN.clear()
     with torch.serialization.safe_globals([Restored]):
+        allowed = set(torch.serialization.get_safe_globals())
         main(["convert-weights", str(tmp_path / "x.pth"), str(tmp_path / "x.safetensors")])
-        assert torch.serialization.get_safe_globals() == [Restored]
+        assert set(torch.serialization.get_safe_globals()) == allowed
     assert RAN == []
 
 
