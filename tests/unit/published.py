@@ -158,7 +158,7 @@ RESNETS: dict[str, tuple[str, Callable[[nn.Module], State]]] = {
     "lightly": ("lightly", lightly),
     "lightly-backbone": ("lightly, backbone alone", sequence),
     "solo": ("solo-learn", solo),
-    "solo-old": ("solo-learn before 1.0.3", lambda n: solo(n, "encoder")),
+    "solo-old": ("solo-learn, old names", lambda n: solo(n, "encoder")),
     "lightning": ("names under state_dict.model.encoder", lambda n: lightning(under("model.encoder.", bare(n)))),
     "byol": (
         "names under state_dict.online.0",

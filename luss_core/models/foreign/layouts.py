@@ -67,7 +67,7 @@ LAYOUTS = (
     Layout("lightly", TRAINED + "backbone.", SEQUENCE),
     Layout("lightly, backbone alone", "", SEQUENCE),
     Layout("solo-learn", TRAINED + "backbone.", RESNET, (TRAINED + "classifier.",)),
-    Layout("solo-learn before 1.0.3", TRAINED + "encoder.", RESNET, (TRAINED + "classifier.",)),
+    Layout("solo-learn, old names", TRAINED + "encoder.", RESNET, (TRAINED + "classifier.",)),
     Layout("bare ResNet names in state_dict: DenseCL's backbone alone, and others", TRAINED, RESNET, licence=VARIES),
     Layout("bare ResNet names: torchvision, DINO, VICReg(L), DenseCL, timm", "", RESNET, licence=VARIES),
     Layout("DINOv3, as published", "", VIT, ("storage_tokens",), licence="DINOv3 licence"),
