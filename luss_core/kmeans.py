@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 from scipy.sparse import csr_array
 
-from luss_core.data.features import Features
+from luss_core.data.features import Change, Features
 from luss_core.parallel import progress
 
 Blocks = Callable[[], Iterable[np.ndarray]]
@@ -31,8 +31,8 @@ def normalized(vectors: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Whitening:
-    """Leading principal components, each with mean 0 and variance 1 where it was fitted."""
+class Components:
+    """Leading principal components, with mean 0 where they were fitted; whitened with variance 1 each as well."""
 
     transform: Any
     """A trained faiss.PCAMatrix."""
@@ -42,37 +42,53 @@ class Whitening:
         """(n, D) -> (n, components)."""
         return self.transform.apply(vectors) * self.scale
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """(components, D) float32 of the linear map that this is."""
+        return self.scale * faiss.vector_to_array(self.transform.A).reshape(-1, self.transform.d_in)
 
-def fit_whitening(vectors: np.ndarray, components: int) -> Whitening:
+    @property
+    def offset(self) -> np.ndarray:
+        """(components,) float32 that it adds."""
+        return self.scale * faiss.vector_to_array(self.transform.b)
+
+
+def fit_components(vectors: np.ndarray, components: int, whiten: bool) -> Components:
     """Fit to (n, D) float32 vectors; min(components, D, n - 1) are kept.
 
     A direction without variance stays 0 rather than becoming amplified rounding.
     """
     count, dim = vectors.shape
-    pca = faiss.PCAMatrix(dim, max(1, min(components, dim, count - 1)), -0.5)
+    pca = faiss.PCAMatrix(dim, max(1, min(components, dim, count - 1)), -0.5 if whiten else 0)
     seen = min(count, pca.max_points_per_d * dim)  # faiss sums squares over what it samples instead of averaging.
     spread = float(vectors[:: -(-count // 10_000)].var(axis=0).sum())
     pca.epsilon = (1e-8 * spread or 1.0) * seen
     pca.train(vectors)
-    return Whitening(pca, np.float32(seen**0.5))
+    return Components(pca, np.float32(seen**0.5 if whiten else 1))
 
 
 class Space:
     """The vectors as they are clustered: a sample in memory, and all of them in blocks."""
 
     def __init__(
-        self, source: Features, chosen: np.ndarray, normalize: bool, components: int = 0, normalize_after: bool = False
+        self,
+        source: Features,
+        chosen: np.ndarray,
+        normalize: bool,
+        components: int = 0,
+        whiten: bool = True,
+        normalize_after: bool = False,
     ):
         """Args:
         chosen: (m,) positions of the sample, ascending.
-        normalize, components, normalize_after: divide by the norm first; then keep so many whitened principal
-            components, 0 for none; then divide by the norm.
+        normalize, components, whiten, normalize_after: divide by the norm first; then keep so many principal
+            components, 0 for none, whitened or not; then divide by the norm.
         """
         self._source, self._normalize, self._normalize_after = source, normalize, normalize_after
-        self._whitening: Whitening | None = None
+        self._components: Components | None = None
         vectors = self._begun(source.take(chosen))
         if components:
-            self._whitening = fit_whitening(vectors, components)
+            self._components = fit_components(vectors, components, whiten)
         self.sample = self._ended(vectors)
         """(m, D) float32."""
 
@@ -83,11 +99,18 @@ class Space:
         else:
             yield from (self._ended(self._begun(block)) for block in self._source.blocks())
 
+    @property
+    def change(self) -> Change:
+        """What was done to the vectors, to do it to others."""
+        found, dim = self._components, self._source.dim
+        matrix, offset = (found.matrix, found.offset) if found else (np.empty((0, dim)), np.empty(0))
+        return Change(self._normalize, matrix.astype(np.float32), offset.astype(np.float32), self._normalize_after)
+
     def _begun(self, vectors: np.ndarray) -> np.ndarray:
         return normalized(vectors) if self._normalize else vectors
 
     def _ended(self, vectors: np.ndarray) -> np.ndarray:
-        vectors = self._whitening(vectors) if self._whitening else vectors
+        vectors = self._components(vectors) if self._components else vectors
         return normalized(np.ascontiguousarray(vectors)) if self._normalize_after else vectors
 
 

@@ -246,6 +246,12 @@ class SegmenterConfig(Section):
     encoder: Literal["trained", "frozen"] = "frozen"
     """The paper trains the whole network, which spreads the attention over the image: nothing but the labels teaches it
     then. frozen trains the 1x1 convolution alone."""
+    head: Literal["linear", "centroids"] = "linear"
+    """What gives a vector its category: a 1x1 convolution that is trained, as in the paper, or the nearest centroid of
+    `cluster`, with finetune.train.epochs: 0."""
+    label: Literal["pixel", "image"] = "pixel"
+    """image: what is foreground in an image is all of one category, that of its pooled vector. Of photographs of one
+    kind of object each that is right more often; pixel can tell several objects apart."""
     head_lr: float = Field(10, gt=0)
     """Learning rate of the 1x1 convolution in multiples of train.lr: it begins with nothing."""
 
@@ -256,3 +262,13 @@ class FinetuneConfig(Section):
     segmenter: SegmenterConfig = SegmenterConfig()
     views: FinetuneViewsConfig = FinetuneViewsConfig()
     train: FinetuneTrainConfig = FinetuneTrainConfig()
+
+    @model_validator(mode="after")
+    def _head_agrees(self) -> Self:
+        if self.segmenter.head == "centroids" and self.train.epochs:
+            raise ValueError(f"segmenter.head: centroids learns nothing, but train.epochs = {self.train.epochs}; set 0")
+        if self.segmenter.label == "image" and not self.segmenter.attend:
+            raise ValueError(
+                "segmenter.label: image leaves the foreground to the attention: set segmenter.attend: true"
+            )
+        return self

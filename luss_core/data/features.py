@@ -87,6 +87,18 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What is done to feature vectors before they are compared: norm, linear map, norm."""
+
+    normalize: bool
+    matrix: np.ndarray
+    """(d, D) float32; (0, D) where there is no linear map."""
+    offset: np.ndarray
+    """(d,) float32."""
+    normalize_after: bool
+
+
+@dataclass(frozen=True)
 class Clusters:
     """What clustering found."""
 
@@ -98,6 +110,8 @@ class Clusters:
     """(n,) int32, 0-based cluster of each image."""
     distance: np.ndarray
     """(n,) float32, squared distance to its centroid."""
+    change: Change
+    """Of the vectors, before distances were measured."""
 
     @property
     def fingerprint(self) -> str:
@@ -109,6 +123,12 @@ def write_clusters(path: Path, clusters: Clusters, about: dict[str, Any]) -> Non
         file.attrs["provenance"] = json.dumps(about)
         for name in ("centroids", "row", "label", "distance"):
             file.create_dataset(name, data=getattr(clusters, name))
+        change = file.create_group("change")
+        change.attrs["normalize"], change.attrs["normalize_after"] = (
+            clusters.change.normalize,
+            clusters.change.normalize_after,
+        )
+        change["matrix"], change["offset"] = clusters.change.matrix, clusters.change.offset
 
 
 def read_clusters(path: Path) -> Clusters:
@@ -118,4 +138,7 @@ def read_clusters(path: Path) -> Clusters:
         UserError: missing or cut short.
     """
     with open_hdf5(path, "cluster") as file:
-        return Clusters(**{name: file[name][:] for name in ("centroids", "row", "label", "distance")})
+        group = file["change"]
+        flags = {name: bool(group.attrs[name]) for name in ("normalize", "normalize_after")}
+        change = Change(matrix=group["matrix"][:], offset=group["offset"][:], **flags)
+        return Clusters(**{name: file[name][:] for name in ("centroids", "row", "label", "distance")}, change=change)

@@ -38,7 +38,13 @@ class Foreground(Method):
         everywhere = group.gather(seed).view(1, 1, 1, -1)
         target = (seed >= otsu(everywhere)).float()
         agree = ((maps.attention.detach() > 0) == (target > 0.5)).float().mean()
-        return Output(attention_loss(maps.attention, target), {"foreground": target.mean(), "agreement": agree})
+        loss = attention_loss(maps.attention, target) + self.cfg.penalty * self._weight().square().sum()
+        return Output(loss, {"foreground": target.mean(), "agreement": agree})
+
+    def _weight(self) -> Tensor:
+        """Of the layer, without its bias."""
+        assert self.encoder.attention is not None
+        return next(p for name, p in self.encoder.attention.named_parameters() if name.endswith("weight"))
 
     def seed(self, maps: Maps, batch: Batch) -> Tensor:
         """(B, 1, h, w) in [0, 1] at the resolution of the attention: the product of the cues."""

@@ -11,7 +11,8 @@ from luss_core.config import EncoderConfig, SegmenterConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.methods.base import Method, Output, Progress
-from luss_core.models.encoder import Encoder, attention_weights
+from luss_core.models.centroids import NearestCentroid, Shape
+from luss_core.models.encoder import Encoder, attention_weights, pool
 from luss_core.models.heads import global_average
 from luss_core.models.weights import load_network
 
@@ -20,7 +21,7 @@ class Segmented(NamedTuple):
     """What the segmenter says of a batch of images."""
 
     maps: Tensor
-    """(B, C, h, w) class activation maps."""
+    """(B, C, h, w) class activation maps; (B, C, 1, 1) where an image has one category."""
     attention: Tensor | None
     """(B, 1, h', w') logits of being foreground; None where the maps decide that as well."""
 
@@ -28,7 +29,12 @@ class Segmented(NamedTuple):
 class Segmenter(Method):
     """Encoder, 1x1 convolution to C maps, global average pooling, cross-entropy."""
 
-    def __init__(self, cfg: SegmenterConfig, encoder: Encoder, classes: int):
+    head: nn.Module
+
+    def __init__(self, cfg: SegmenterConfig, encoder: Encoder, classes: int, centroids: NearestCentroid | None = None):
+        """Args:
+        centroids: in place of the 1x1 convolution, where cfg.head says so.
+        """
         super().__init__()
         if cfg.attend and encoder.attention is None:
             raise UserError(
@@ -42,8 +48,7 @@ class Segmenter(Method):
         for part in (encoder.attention, encoder.decoder if cfg.features == "stage4" else None):
             if part is not None:  # No label reaches it, and several processes wait for gradients of what learns.
                 part.requires_grad_(False)
-        self.head = nn.Conv2d(encoder.width_of(cfg.features), classes, 1)
-        nn.init.normal_(self.head.weight, std=0.01)
+        self.head = centroids or _convolution(encoder.width_of(cfg.features), classes)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         assert batch.label is not None
@@ -58,7 +63,10 @@ class Segmenter(Method):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.cfg.encoder == "trained"):
             maps = self.encoder(images)
         z = maps.output if self.cfg.features == "output" else maps.stage4
-        return Segmented(self.head(z), maps.attention if self.cfg.attend else None)
+        attention = maps.attention if self.cfg.attend else None
+        if self.cfg.label == "image":
+            z = pool(maps, self.cfg.features, self.cfg.attend)[:, :, None, None]
+        return Segmented(self.head(z), attention)
 
     def train(self, mode: bool = True) -> Self:
         """A frozen encoder stays in evaluation mode."""
@@ -68,9 +76,15 @@ class Segmenter(Method):
         return self
 
 
+def _convolution(width: int, classes: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(width, classes, 1)
+    nn.init.normal_(convolution.weight, std=0.01)
+    return convolution
+
+
 def _pooled(maps: Tensor, attention: Tensor | None) -> Tensor:
     """(B, C) mean of the maps, weighted with the attention where there is one; labels do not teach the attention."""
-    if attention is None:
+    if attention is None or maps.shape[-2:] == (1, 1):
         return global_average(maps)
     c = attention_weights(attention.detach(), maps)
     return (c * maps).sum(dim=(2, 3)) / c.sum(dim=(2, 3))
@@ -88,4 +102,6 @@ def load_segmenter(path: Path) -> Segmenter:
 def make_segmenter(about: dict[str, Any]) -> Segmenter:
     """A segmenter without weights from what its file says."""
     encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
-    return Segmenter(SegmenterConfig.model_validate(about["segmenter"]), encoder, about["classes"])
+    centroids = about.get("centroids")
+    head = NearestCentroid(Shape(**centroids), about["classes"]) if centroids else None
+    return Segmenter(SegmenterConfig.model_validate(about["segmenter"]), encoder, about["classes"], head)

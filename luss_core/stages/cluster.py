@@ -44,7 +44,8 @@ def cluster(
     source = Features(features)
     if source.count < classes:
         raise UserError(f"{source.count} training images cannot form classes = {classes} clusters; lower classes")
-    space = Space(source, sample_of(source.count, classes * cfg.sample, seed), cfg.normalize, cfg.components)
+    chosen = sample_of(source.count, classes * cfg.sample, seed)
+    space = Space(source, chosen, cfg.normalize, cfg.components, cfg.whiten, cfg.normalize_after)
     listing, runs = read_images(images), list[float]()
     if cfg.assign == "kmeans":
         centroids, runs = fit_centroids(space.sample, classes, cfg.iterations, cfg.restarts, seed)
@@ -55,7 +56,7 @@ def cluster(
         label = given_labels(cfg, listing, source.row, classes)
         centroids, distance = around_means(space.blocks, label, classes)
     about = provenance({"cluster": cfg.model_dump(mode="json"), "classes": classes, "seed": seed})
-    found = Clusters(centroids.astype(np.float32), source.row, label, distance)
+    found = Clusters(centroids.astype(np.float32), source.row, label, distance, space.change)
     report = balance_report(found, [listing.folder[r] for r in source.row], runs)
     report |= {"supervised": cfg.assign == "folders"}
     shown, more = report["sizes"][:SHOWN], ", ..." if classes > SHOWN else ""

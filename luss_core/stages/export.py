@@ -41,7 +41,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         made |= part["provenance"]["settings"]
     content = {
         "what": WHAT,
-        **{name: about[name] for name in ("encoder", "segmenter", "classes")},
+        **{name: about[name] for name in ("encoder", "segmenter", "classes", "centroids")},
         "weights": foreign(about),
         "mean": MEAN,
         "std": STD,

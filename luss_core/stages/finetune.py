@@ -13,6 +13,7 @@ from luss_core.data.store import Store
 from luss_core.digests import content
 from luss_core.io import provenance
 from luss_core.methods.segmenter import Segmenter
+from luss_core.models.centroids import of_clusters
 from luss_core.models.encoder import load_encoder
 from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
@@ -45,7 +46,8 @@ def finetune(
     seen = inputs(views) | {"encoder": content(encoder)}
     folder = TrainingFolder(state, settings | seen, sources.of_training("finetune"))
     with folder.locked():
-        method = Segmenter(cfg.segmenter, network, classes)
+        centroids = of_clusters(found) if cfg.segmenter.head == "centroids" else None
+        method = Segmenter(cfg.segmenter, network, classes, centroids)
         logger.info(
             "finetune: %d images, %d pseudo categories, %s", len(views), classes, group.described(resources.device)
         )
@@ -56,6 +58,7 @@ def finetune(
             "encoder": network.cfg.model_dump(mode="json"),
             "segmenter": cfg.segmenter.model_dump(mode="json"),
             "classes": classes,
+            "centroids": centroids and centroids.shape._asdict(),
             "weights": foreign(read_about(encoder, "pretrain")),
             "provenance": provenance(settings),
         }

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from stores import write_store
 
-from luss_core.data.features import Clusters, write_clusters
+from luss_core.data.features import Change, Clusters, write_clusters
 from luss_core.data.images import ImageList, read_images, write_csv, write_images
 from luss_core.data.masks import write_mask
 from luss_core.data.store import Store
@@ -134,7 +134,8 @@ def _write_clusters(fake: FakeRun, rng: np.random.Generator) -> None:
     row = np.arange(fake.classes * fake.per_class)
     label = np.where(rng.random(len(row)) < 0.7, row // fake.per_class, rng.integers(0, fake.classes, len(row)))
     distance = rng.random(len(row)).astype(np.float32)
-    found = Clusters(np.zeros((fake.classes, 4), np.float32), row, label.astype(np.int32), distance)
+    change = Change(True, np.empty((0, 4), np.float32), np.empty(0, np.float32), False)
+    found = Clusters(np.zeros((fake.classes, 4), np.float32), row, label.astype(np.int32), distance, change)
     write_clusters(fake.run / "cluster" / "clusters.h5", found, ABOUT)
     sizes = np.bincount(label, minlength=fake.classes).tolist()
     balance = {

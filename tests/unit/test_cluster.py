@@ -13,9 +13,9 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from luss_core.config import ClusterConfig
 from luss_core.data import features
-from luss_core.data.features import Clusters, Features, read_clusters, write_features
+from luss_core.data.features import Change, Clusters, Features, read_clusters, write_features
 from luss_core.errors import UserError
-from luss_core.kmeans import assign, fit_centroids, fit_whitening, improve, normalized
+from luss_core.kmeans import assign, fit_centroids, fit_components, improve, normalized
 from luss_core.stages.cluster import balance_report, cluster, sample_of
 
 
@@ -60,7 +60,8 @@ def test_same_seed_same_clusters():
 def test_balance_report_against_scikit_learn():
     label = np.array([0, 0, 0, 1, 1, 3], np.int32)
     folders = ["a", "a", "b", "b", "b", "c"]
-    found = Clusters(np.zeros((4, 2), np.float32), np.arange(6), label, np.ones(6, np.float32))
+    change = Change(True, np.empty((0, 2), np.float32), np.empty(0, np.float32), False)
+    found = Clusters(np.zeros((4, 2), np.float32), np.arange(6), label, np.ones(6, np.float32), change)
     report = balance_report(found, folders, [6.0])
     assert report["sizes"] == [3, 2, 0, 1]
     p = np.array([3, 2, 1]) / 6
@@ -71,7 +72,7 @@ def test_balance_report_against_scikit_learn():
 
 
 def whiten(vectors: np.ndarray, components: int) -> np.ndarray:
-    return fit_whitening(vectors, components)(vectors)
+    return fit_components(vectors, components, True)(vectors)
 
 
 def test_whitening_against_scikit_learn():

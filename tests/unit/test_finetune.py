@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from luss_core.config import EncoderConfig, FinetuneConfig
-from luss_core.data.features import Clusters, write_clusters
+from luss_core.data.features import Change, Clusters, write_clusters
 from luss_core.data.images import read_images
 from luss_core.digests import content
 from luss_core.models.encoder import Encoder
@@ -39,7 +39,8 @@ def data(tmp_path_factory) -> Path:
     root = prepared(tmp_path_factory.mktemp("data"))
     rows = read_images(root / "prepare/images.csv").rows("train")
     label = np.arange(len(rows), dtype=np.int32) % 2
-    found = Clusters(np.zeros((2, 4), np.float32), rows, label, np.zeros(len(rows), np.float32))
+    change = Change(True, np.empty((0, 4), np.float32), np.empty(0, np.float32), False)
+    found = Clusters(np.zeros((2, 4), np.float32), rows, label, np.zeros(len(rows), np.float32), change)
     write_clusters(root / "clusters.h5", found, {})
     return root
 
