@@ -98,15 +98,23 @@ def infer(
 
 def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, size: int, device: torch.device) -> Scale:
     """The range and the histogram of the scores over an even sample of the training images, at map resolution."""
-    sample = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int)]
     scores = []
-    for row in sample:
+    for row in sampled(rows, SAMPLE):
         image = resize_short(pixels.read(int(row)), size, network.encoder.backbone.multiple)
         x = to_network(image[None], device)
         scores.append(foreground(network.segment(x)).flatten().cpu().numpy())
-    flat = np.concatenate(scores)
-    greatest = max(float(flat.max()), 1e-6)
-    return Scale(greatest, np.bincount(to_levels(flat / greatest), minlength=THRESHOLDS))
+    return scale_of(np.concatenate(scores))
+
+
+def sampled(rows: np.ndarray, count: int) -> np.ndarray:
+    """At most ``count`` of the rows, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
+def scale_of(scores: np.ndarray) -> Scale:
+    """The range and the histogram of (n,) scores."""
+    greatest = max(float(scores.max()), 1e-6)
+    return Scale(greatest, np.bincount(to_levels(scores / greatest), minlength=THRESHOLDS))
 
 
 def segment(
