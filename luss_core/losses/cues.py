@@ -1,5 +1,8 @@
 """Cues of what is foreground, from the maps of an encoder, without truth and without training."""
 
+from collections.abc import Callable
+from functools import wraps
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -8,6 +11,17 @@ from torch import Tensor
 ITERATIONS = 12
 """Of the power method; the first component of photographs stands out, and a cue need not be exact."""
 EPSILON = 1e-6
+
+
+def without_autocast(cue: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The cue in the precision of its features: bfloat16 has few levels, and processors do not resize it smoothly."""
+
+    @wraps(cue)
+    def exact(features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return cue(features)
+
+    return exact
 
 
 def unit(maps: Float[Tensor, "B 1 h w"]) -> Float[Tensor, "B 1 h w"]:
@@ -21,6 +35,7 @@ def norm(features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B 1 h w"]:
     return features.norm(dim=1, keepdim=True)
 
 
+@without_autocast
 def border(features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B 1 h w"]:
     """1 - cosine of each position and the border of its image, mean over the border, which is background as a rule."""
     z = F.normalize(features, dim=1)
@@ -28,6 +43,7 @@ def border(features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B 1 h w"]:
     return 1 - torch.einsum("bdhw,bd->bhw", z, _mean_over(z, outer))[:, None]
 
 
+@without_autocast
 def component(features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B 1 h w"]:
     """First principal component of the positions of each image; the border is on its low side."""
     z = F.normalize(features, dim=1)

@@ -11,7 +11,7 @@ from luss_core.config import METHODS, EncoderConfig, FinetuneConfig, SegmenterCo
 from luss_core.data.features import read_clusters
 from luss_core.errors import UserError
 from luss_core.kmeans import fit_components
-from luss_core.losses.cues import border, component, norm, together, unit
+from luss_core.losses.cues import CUES, border, component, norm, together, unit
 from luss_core.methods import build_method
 from luss_core.methods.foreground import Foreground
 from luss_core.methods.segmenter import Segmenter
@@ -52,6 +52,15 @@ def test_component_is_that_of_scikit_learn_with_the_border_low():
         theirs *= np.sign(np.corrcoef(theirs.ravel(), found[0].numpy().ravel())[0, 1])
         np.testing.assert_allclose(found[0].numpy(), theirs, atol=0.02)
         assert found[0, 2:4, 2:5].mean() > found[0, 0].mean()
+
+
+@pytest.mark.parametrize("cue", CUES.values(), ids=CUES)
+def test_cues_do_not_round_where_the_network_does(cue):
+    maps = features().float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = cue(maps)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, cue(maps))
 
 
 @given(st.integers(0, 1000))
