@@ -114,7 +114,7 @@ def create(cfg: TimmConfig, **weights: Any) -> nn.Module:
     Raises:
         UserError: unknown name, or a network that cannot be used as a backbone.
     """
-    fixed = published(cfg.name).fixed_input_size  # a ViT, which is to resample its position embeddings
+    fixed = published(cfg.name).fixed_input_size
     options: dict[str, Any] = {"num_classes": 0, **weights}
     if cfg.output_stride is not None:
         options["output_stride"] = cfg.output_stride
@@ -132,11 +132,13 @@ def create(cfg: TimmConfig, **weights: Any) -> nn.Module:
 
 
 def _dynamic(name: str, options: dict[str, Any]) -> nn.Module:
-    """A network with position embeddings for images of any size, where it knows how."""
-    try:
-        return timm.create_model(name, dynamic_img_size=True, **options)
-    except TypeError:
-        return timm.create_model(name, **options)
+    """A network that was made for one size of images, for any: ViTs and networks with windows say it differently."""
+    for kind in ({"dynamic_img_size": True}, {"strict_img_size": False}):
+        try:
+            return timm.create_model(name, **kind, **options)
+        except TypeError:
+            continue
+    return timm.create_model(name, **options)
 
 
 def chosen(reductions: list[int]) -> list[int]:
