@@ -132,8 +132,9 @@ def create(cfg: TimmConfig, **weights: Any) -> nn.Module:
 
 
 def _dynamic(name: str, options: dict[str, Any]) -> nn.Module:
-    """A network that was made for one size of images, for any: ViTs and networks with windows say it differently."""
-    for kind in ({"dynamic_img_size": True}, {"strict_img_size": False}):
+    """A network that was made for one size of images, for any; networks with windows and ViTs say it differently."""
+    kinds: tuple[dict[str, Any], ...] = ({"strict_img_size": False}, {"dynamic_img_size": True})
+    for kind in kinds:
         try:
             return timm.create_model(name, **kind, **options)
         except TypeError:
