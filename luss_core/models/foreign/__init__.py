@@ -1,4 +1,4 @@
-"""Weights that others trained: read without running anything, recognised by their structure, loaded whole or not at all.
+"""Weights that others trained: read without running anything, recognised by structure, loaded whole or not at all.
 
 ``load_file`` is all that a stage needs.
 """

@@ -10,7 +10,7 @@ from luss_core.models.backbone import ARCHITECTURES
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-DEPTHS = {
+DEPTHS: dict[tuple[str, tuple[int, ...]], str] = {
     ("basic", (2, 2, 2, 2)): "resnet18",
     ("basic", (3, 4, 6, 3)): "resnet34",
     ("bottleneck", (3, 4, 6, 3)): "resnet50",
@@ -18,6 +18,10 @@ DEPTHS = {
     ("bottleneck", (3, 8, 36, 3)): "resnet152",
 }
 """Kind of block and blocks of a stage -> name in torchvision."""
+
+
+WIDE = {"resnet50": "wide_resnet50_2", "resnet101": "wide_resnet101_2"}
+"""What they are called with bottlenecks of twice the width."""
 
 
 class ResNetShape(NamedTuple):
@@ -46,6 +50,8 @@ def resnet_shape(shapes: Shapes) -> ResNetShape | None:
     kind = "bottleneck" if "layer1.0.conv3.weight" in shapes else "basic"
     depths = tuple(counts[stage] for stage in "1234")
     arch = DEPTHS.get((kind, depths), f"ResNet of {'-'.join(map(str, depths))} {kind} blocks")
+    if middle[0] != middle[1]:
+        arch = f"ResNeXt of {'-'.join(map(str, depths))} blocks"
     return ResNetShape(arch, stem[0], stem[-1], middle[0] != stem[0])
 
 
@@ -66,14 +72,15 @@ def advice(cfg: BackboneConfig, shapes: Shapes) -> str:
     found = resnet_shape(shapes)
     if found is None:
         what = describe(shapes)
-        return f"it is {what}, no ResNet: name a network of timm with these sizes in pretrain.backbone" if what else ""
+        return f"it is {what}, no ResNet: set pretrain.backbone: {{family: timm, name: its model}}" if what else ""
     if found.stem != 7:
         return (
             f"it is {found}, made for images of some 32 pixels (CIFAR): there is no such network here; give weights"
             " that were trained on photographs"
         )
     if found.wide or found.arch not in ARCHITECTURES:
-        return f"it is {found}, which this project does not build: name it as a network of timm in pretrain.backbone"
+        name = WIDE.get(found.arch) if found.wide else found.arch if found.arch in DEPTHS.values() else None
+        return f"it is {found}, which only timm has: set pretrain.backbone: {{family: timm, name: {name or '...'}}}"
     wanted = {"arch": found.arch, "width": found.width, "stem": "imagenet"}
     wrong = [f"pretrain.backbone.{key}: {value}" for key, value in wanted.items() if getattr(cfg, key) != value]
     mine = f"a {cfg.arch} of width {cfg.width} with the stem {cfg.stem}"

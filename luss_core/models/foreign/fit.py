@@ -1,12 +1,12 @@
 """Tensors by name into a network: all that it has, nothing that it does not know, or a message with the list."""
 
-import sys
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from luss_core.errors import UserError
 from luss_core.models.foreign.anatomy import Shapes
 from luss_core.models.foreign.read import shorten
 
@@ -61,23 +61,34 @@ def unusable(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str
     return ""
 
 
-@torch.no_grad()
-def place(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy values into a network; types are converted, so that half precision becomes what the network has."""
-    module.load_state_dict(dict(tensors), strict=False)
+def check(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    begin: str,
+    name: str,
+    remedy: str,
+    surely: bool = False,
+    known: Callable[[str], bool] = lambda _: False,
+) -> None:
+    """Refuse tensors that are not all that a network has, and weights.
 
+    Args:
+        begin, name: how messages begin, and what the network is called there.
+        surely: they are of another network even if names and shapes agree.
+        known: whether a name that the network does not have is known to be no backbone.
 
-def convert_by_timm(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What timm makes of a file of this model's authors: names, register tokens, position embeddings of this size.
-
-    timm applies this function of the model's own source file when it loads what it downloaded; models without one
-    have the names of their authors.
+    Raises:
+        UserError: they do not fit, or their values are no weights.
     """
-    source = vars(sys.modules[type(module).__module__])
-    convert = source.get("checkpoint_filter_fn") or source.get("_filter_fn")
-    return dict(tensors) if convert is None else convert(dict(tensors), module)
+    wanted = module.state_dict()
+    differs = difference(shapes_of(wanted), shapes_of(tensors), known)
+    if differs or surely:
+        raise UserError(f"{begin} do not fit {name}: {remedy}" + (f". Tensors {differs}" if differs else ""))
+    reason = unusable({name: t for name, t in tensors.items() if name in wanted}, wanted)
+    if reason:
+        raise UserError(f"{begin}: {reason}; give another file")
 
 
-def restrict(tensors: Mapping[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
-    """Those that a network has."""
-    return {name: tensor for name, tensor in tensors.items() if name in names}
+def place(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy values into a network; what it does not have stays out, and types become those that it has."""
+    module.load_state_dict(dict(tensors), strict=False)

@@ -29,6 +29,7 @@ VARIES = (
     "whoever trained them decides: torchvision's have terms of their own, DINO is Apache-2.0, VICReg MIT, VICRegL"
     " CC BY-NC 4.0, DenseCL GPL-3.0"
 )
+MASKED = "DINOv2 is Apache-2.0"
 HEADS = (
     "fc.",
     "head.",
@@ -66,11 +67,11 @@ LAYOUTS = (
     Layout("lightly", TRAINED + "backbone.", SEQUENCE),
     Layout("lightly, backbone alone", "", SEQUENCE),
     Layout("solo-learn", TRAINED + "backbone.", RESNET, (TRAINED + "classifier.",)),
-    Layout("solo-learn before 1.0.3", TRAINED + "encoder.", RESNET, (TRAINED + "classifier.",)),
+    Layout("solo-learn, old names", TRAINED + "encoder.", RESNET, (TRAINED + "classifier.",)),
     Layout("bare ResNet names in state_dict: DenseCL's backbone alone, and others", TRAINED, RESNET, licence=VARIES),
     Layout("bare ResNet names: torchvision, DINO, VICReg(L), DenseCL, timm", "", RESNET, licence=VARIES),
     Layout("DINOv3, as published", "", VIT, ("storage_tokens",), licence="DINOv3 licence"),
-    Layout("DINOv2, as published", "", VIT, ("mask_token",), licence="Apache-2.0"),
+    Layout("ViT with a mask token: DINOv2 as published, and others", "", VIT, ("mask_token",), licence=MASKED),
     Layout("bare ViT names: DINO, DeiT, timm", "", VIT),
     Layout("efficientnet-lite-pytorch", "", LITE, licence="Apache-2.0"),
 )

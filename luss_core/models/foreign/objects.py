@@ -4,9 +4,12 @@ import io
 import pickletools
 import re
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Self
 
 import torch
@@ -18,10 +21,6 @@ TENSORS = re.compile(
     r"|collections\.(OrderedDict|Counter)|_codecs\.encode|builtins\.(set|bytearray|complex)"
 )
 """What tensors and plain containers are rebuilt with; torch keeps the list of what it allows."""
-OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
-"""Modules of Python 2, which pickles of protocol 2 name."""
-MAPPINGS = ("dict", "cfgnode", "munch", "box")
-"""How the names of classes end that are dictionaries: defaultdict, AttributeDict, ConfigDict, yacs' CfgNode."""
 PARTS_OF_A_STREAM = 4
 """Magic number, version, system, and then what was saved; the storages follow."""
 
@@ -49,21 +48,48 @@ class StandIn:
         return found
 
 
-class _Dictionary:
-    """In place of a dictionary of any class: torch's unpickler fills plain ones only."""
+def load_inert(path: Path, names: list[str], **settings: Any) -> Any:
+    """What torch.save wrote, with a class of ours in place of each object by its name; nothing is imported or called.
 
-    def __new__(cls, *_: Any, **__: Any) -> OrderedDict:  # type: ignore[misc]
-        return OrderedDict()
+    torch's unpickler fills plain dictionaries and lists only, and says which class it would not fill: that one gets a
+    plain container in its place, as for defaultdict and Lightning's AttributeDict.
+
+    Raises:
+        UnpicklingError: an object cannot be left out; among others, what torch blocks, such as all of ``os``.
+    """
+    plain: dict[str, type] = {}
+    while True:
+        made: list[Any] = [_stand_in(name, plain.get(name)) for name in names]
+        try:
+            with _allowed_alone(made):
+                return torch.load(path, weights_only=True, **settings)
+        except UnpicklingError as error:
+            text = str(error)
+            name = next((name for name in names if name not in plain and f"<class '{name}'>" in text), None)
+            if name is None:
+                raise
+            plain[name] = list if "append" in text else OrderedDict
 
 
-def stand_ins(names: list[str]) -> AbstractContextManager:
-    """Let ``torch.load(weights_only=True)`` meet these objects: a class of ours by each name, nothing imported."""
-    made = []
-    for name in names:
-        module, _, last = name.rpartition(".")
-        mapping = last.lower().endswith(MAPPINGS) and not name.startswith("torch.")
-        made.append(type(last, (_Dictionary if mapping else StandIn,), {"__module__": module, "__qualname__": last}))
-    return torch.serialization.safe_globals(made)
+@contextmanager
+def _allowed_alone(classes: list[Any]) -> Iterator[None]:
+    """Let torch's unpickler meet these, and none of the real classes that some package may have allowed."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        with torch.serialization.safe_globals(classes):
+            yield
+    finally:
+        torch.serialization.add_safe_globals(before)
+
+
+def _stand_in(name: str, container: type | None) -> type:
+    """A class by this name, of which instances do nothing or are plain containers."""
+    module, _, last = name.rpartition(".")
+    where = {"__module__": module, "__qualname__": last}
+    if container is None:
+        return type(last, (StandIn,), where)
+    return type(last, (), {**where, "__new__": lambda _, *__, **___: container()})
 
 
 def objects_in(path: Path, kind: Kind) -> list[str]:
@@ -90,10 +116,11 @@ def _of_stream(path: Path) -> set[str]:
 
 
 def _globals(file: Any) -> set[str]:
-    """Of one pickle, at the end of which the file stands."""
+    """Of one pickle, at the end of which the file stands; torch.save names what is built in as Python 2 did."""
     found = set()
     for opcode, argument, _ in pickletools.genops(file):
         if opcode.name == "GLOBAL":
             module, name = str(argument).split(" ", 1)
-            found.add(f"{OLD_NAMES.get(module, module)}.{name}")
+            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+            found.add(f"{module}.{name}")
     return found

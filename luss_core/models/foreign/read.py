@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from luss_core.errors import UserError
 from luss_core.models.foreign.kinds import Kind, kind_of, refusal
-from luss_core.models.foreign.objects import StandIn, objects_in, stand_ins
+from luss_core.models.foreign.objects import StandIn, load_inert, objects_in
 
 SHOWN = 5
 """Names that a message lists."""
@@ -50,8 +48,8 @@ def read(path: Path, inert: bool = False) -> Contents:
 
 
 def shorten(names: list[str] | tuple[str, ...], shown: int = SHOWN) -> str:
-    """The first names, and how many there are."""
-    return ", ".join(names[:shown]) + (f", ... ({len(names)} in all)" if len(names) > shown else "")
+    """The first names."""
+    return ", ".join([*names[:shown], *(["..."] if len(names) > shown else [])])
 
 
 def _read_safetensors(path: Path) -> Contents:
@@ -72,15 +70,14 @@ def _read_torch(path: Path, kind: Kind, inert: bool) -> Contents:
             f" {path.with_suffix('.safetensors')}"
         )
     try:
-        with stand_ins(names) if names else nullcontext():
-            value = torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "zip")
+        value = load_inert(path, names, map_location="cpu", mmap=kind == "zip")
     except Exception as error:  # A damaged file ends the reader in any way: IndexError, UnicodeDecodeError, ...
-        reason = " ".join(str(error).split())[:REASON]
+        reason = " ".join(str(error).split()).partition("WeightsUnpickler error: ")
+        short = (reason[2] or reason[0])[:REASON]
         if names:
-            reason = f"holds objects that cannot be left out ({shorten(names)}): {reason}"
-        else:
-            reason = f"is damaged or cut short ({type(error).__name__}: {reason}); download or copy it again"
-        raise refusal(path, reason) from error
+            raise refusal(path, f"holds objects that cannot be left out ({shorten(names)}): {short}") from error
+        text = f"is damaged or cut short ({type(error).__name__}: {short}); download or copy it again"
+        raise refusal(path, text) from error
     return Contents(_flat(value), None, tuple(names))
 
 
