@@ -203,8 +203,9 @@ class PretrainConfig(EncoderConfig):
             ValueError: they do not go together; the message names the keys and the remedy.
         """
         if self.frozen_stages > len(pixels):
-            raise ValueError(f"frozen_stages {self.frozen_stages}, but the backbone has {len(pixels)}; set it to these")
-        check_views(self.backbone, pixels, self.decoder, [crop.size for crop in self.seen_views.crops])
+            raise ValueError(f"frozen_stages {self.frozen_stages}, but the backbone has {len(pixels)} stages; lower it")
+        seen = self.seen_views.crops if self.train.epochs else ()
+        check_views(self.backbone, pixels, self.decoder, [crop.size for crop in seen])
 
 
 class FinetuneViewsConfig(ViewsConfig):

@@ -94,7 +94,8 @@ def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None
 
 
 def _note_resizing(cfg: PretrainConfig, multiple: int) -> None:
-    for size in sorted({crop.size for crop in cfg.seen_views.crops if crop.size % multiple}):
+    seen = cfg.seen_views.crops if cfg.train.epochs else ()
+    for size in sorted({crop.size for crop in seen if crop.size % multiple}):
         logger.warning(
             "pretrain.views.crops.size %d is no multiple of %d: the network resizes such views to %d",
             size,

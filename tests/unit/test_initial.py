@@ -216,6 +216,9 @@ def _unpublished(name: str) -> Any:
     return cfg
 
 
+TRAINED = {"train": {"epochs": 1, "batch_size": 2}}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -226,8 +229,12 @@ def _unpublished(name: str) -> Any:
 )
 def test_views_that_do_not_suit_the_network_stop_before_training(changes, words, data, tmp_path):
     with pytest.raises(UserError, match=rf"^pretrain: .*{words}"):
-        run(settings("vit", **changes), data, tmp_path)
+        run(settings("vit", **(TRAINED | changes)), data, tmp_path)
     assert not (tmp_path / "state").exists()
+
+
+def test_views_do_not_matter_where_nothing_is_trained(data, tmp_path):
+    assert run(settings("vit", views={"crops": [{"count": 2, "size": 16, "scale": [0.5, 1]}]}), data, tmp_path).exists()
 
 
 def test_files_in_half_precision_have_a_digest(tmp_path):
