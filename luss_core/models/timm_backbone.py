@@ -38,6 +38,7 @@ class TimmBackbone(Backbone):
 
     Attributes:
         model: the plain network of timm, without classifier.
+        continues: whether its last map is made after the last stage.
     """
 
     model: Any
@@ -52,7 +53,6 @@ class TimmBackbone(Backbone):
         self.register_buffer("scale", torch.tensor(STD).view(1, 3, 1, 1) / std)
         self.register_buffer("shift", (torch.tensor(MEAN).view(1, 3, 1, 1) - mean) / std)
         reductions = [int(stage["reduction"]) for stage in self.model.feature_info]
-        self.tokens = len(set(reductions)) == 1
         self.indices = chosen(reductions)
         self.multiple = max(reductions)
         self.widths, self.strides = self._try()
@@ -68,11 +68,10 @@ class TimmBackbone(Backbone):
 
     def _maps(self, images: Tensor, norm: bool) -> tuple[Tensor, ...]:
         x = self._fitted(images) * self.scale + self.shift
-        if self.tokens:
+        if not self.continues:
             return tuple(self.model.forward_intermediates(x, self.indices, norm=norm, intermediates_only=True))
         last, maps = self.model.forward_intermediates(x, self.indices, norm=norm)
-        same = last.ndim == 4 and last.shape[-2:] == maps[-1].shape[-2:]  # others have channels last, or tokens
-        return (*maps[:-1], last) if same else tuple(maps)
+        return *maps[:-1], last
 
     def _fitted(self, images: Tensor) -> Tensor:
         height, width = (nearest_multiple(side, self.multiple) for side in images.shape[-2:])
@@ -81,7 +80,9 @@ class TimmBackbone(Backbone):
         return F.interpolate(images, (height, width), mode="bilinear", antialias=True)
 
     def _try(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Widths and strides, found on a small image; parameters that it does not reach stop learning.
+        """Widths and strides, found on a small image, and whether the network goes on after its last stage.
+
+        Parameters that no map depends on stop learning.
 
         Raises:
             UserError: the network gives no maps of such an image, or maps that do not cover it.
@@ -90,7 +91,11 @@ class TimmBackbone(Backbone):
         self.eval()
         try:
             with torch.enable_grad():
-                maps = self(torch.zeros(1, 3, height, width))
+                image = torch.zeros(1, 3, height, width)
+                last, maps = self.model.forward_intermediates(image, self.indices)
+                # Others end with tokens, with channels last, or with several stages fused.
+                self.continues = last.ndim == 4 and last.shape[-2:] == maps[-1].shape[-2:]
+                maps = self(image)
         except FAILS as error:
             reason = " ".join(str(error).split())[:REASON]
             raise refused(self.cfg, f"gives no maps of an image of {height} x {width} pixels ({reason})") from error
