@@ -4,6 +4,7 @@ On the processor, whatever GPUs faiss could use: the job claims none, a million 
 faiss-gpu cannot be installed beside faiss-cpu, which has the same files.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -130,15 +131,23 @@ def improve(blocks: Blocks, centroids: np.ndarray) -> tuple[np.ndarray, float]:
     """
     sums, sizes, inertia = np.zeros(centroids.shape), np.zeros(len(centroids), np.int64), 0.0
     for vectors, label, distance in _assigned(blocks, centroids):
-        ones, rows = np.ones(len(label), np.float32), np.arange(len(label) + 1)
-        membership = csr_array((ones, label, rows), (len(label), len(sizes)))
-        sums += membership.T @ vectors
+        sums += _membership(label, len(sizes)).T @ vectors
         sizes += np.bincount(label, minlength=len(sizes))
         inertia += float(distance.sum(dtype=np.float64))
     filled = sizes > 0
     moved = centroids.copy()
     moved[filled] = sums[filled] / sizes[filled, None]
     return moved, inertia
+
+
+def around_means(blocks: Blocks, label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(count, D) means of the vectors of each label, zeros without any, and (n,) float32 squared distances to them."""
+    starts = np.cumsum([0, *(len(vectors) for vectors in blocks())])
+    parts = [slice(*ends) for ends in itertools.pairwise(starts)]
+    sums = sum(_membership(label[part], count).T @ vectors for part, vectors in zip(parts, blocks(), strict=True))
+    means = sums / np.maximum(np.bincount(label, minlength=count), 1)[:, None]
+    apart = (vectors - means[label[part]] for part, vectors in zip(parts, blocks(), strict=True))
+    return means, np.concatenate([(d**2).sum(axis=1) for d in apart]).astype(np.float32)
 
 
 def assign(blocks: Blocks, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,3 +164,9 @@ def _assigned(blocks: Blocks, centroids: np.ndarray) -> Iterator[tuple[np.ndarra
     for vectors in blocks():
         distance, label = index.search(vectors, 1)
         yield vectors, label[:, 0].astype(np.int32), distance[:, 0]
+
+
+def _membership(label: np.ndarray, count: int) -> csr_array:
+    """(n, count) with a one for the label of each row."""
+    ones, rows = np.ones(len(label), np.float32), np.arange(len(label) + 1)
+    return csr_array((ones, label, rows), (len(label), count))

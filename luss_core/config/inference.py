@@ -51,8 +51,9 @@ class ExtractConfig(Section):
 class ClusterConfig(Section):
     """Step 2b: k-means with K = number of categories."""
 
-    assign: Literal["kmeans", "single"] = "kmeans"
-    """single gives every image the same label: the control without categories."""
+    assign: Literal["kmeans", "single", "folders"] = "kmeans"
+    """single gives every image the same label: the control without categories. folders takes the category folders of
+    the images for labels: supervised, the upper rows of Table 4 of the LUSS paper. Pages say so."""
     restarts: Positive = 30
     iterations: Positive = 20
     sample: int = Field(256, ge=0)

@@ -87,8 +87,9 @@ class TrainConfig(Section):
     optimizer: Literal["sgd", "larc", "lars", "adamw"] = "adamw"
     """larc: SGD with layer-wise adaptive rates, arXiv:1708.03888, as the official recipes of SwAV and LUSS use; lars:
     the same, but biases and BatchNorm are neither adapted nor decayed, as in SimCLR and BYOL."""
-    lr: float = Field(4e-3, gt=0)
-    """Peak learning rate."""
+    lr: float = Field(6e-3, gt=0)
+    """Peak learning rate. On the embedded set 600 steps are few, and how far they come decides what is found: NMI of
+    shape 50 with 0.001, 61.5 ± 5.1 with 0.004, 72.2 ± 0.5 with 0.006, 66.5 ± 3.7 with 0.008 (three seeds or more)."""
     schedule: Literal["cosine", "step"] = "cosine"
     """After the warm-up: half a cosine down to final_lr, or divided at milestones."""
     final_lr: float = Field(1e-6, ge=0)

@@ -8,11 +8,12 @@ import faiss
 import numpy as np
 
 from luss_core.config import ClusterConfig
+from luss_core.data.beside import folder_labels
 from luss_core.data.features import Clusters, Features, write_clusters
-from luss_core.data.images import read_images
+from luss_core.data.images import ImageList, read_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, write_json
-from luss_core.kmeans import Space, assign, fit_centroids, improve, sample_of
+from luss_core.kmeans import Space, around_means, assign, fit_centroids, improve, sample_of
 from luss_core.metrics.clustering import clustering_accuracy, nmi
 
 logger = logging.getLogger(__name__)
@@ -44,19 +45,19 @@ def cluster(
     if source.count < classes:
         raise UserError(f"{source.count} training images cannot form classes = {classes} clusters; lower classes")
     space = Space(source, sample_of(source.count, classes * cfg.sample, seed), cfg.normalize, cfg.components)
-    if cfg.assign == "single":
-        centroids, runs = np.tile(space.sample.mean(axis=0), (classes, 1)), list[float]()
-    else:
+    listing, runs = read_images(images), list[float]()
+    if cfg.assign == "kmeans":
         centroids, runs = fit_centroids(space.sample, classes, cfg.iterations, cfg.restarts, seed)
         if len(space.sample) < source.count:
             centroids = improved(space, centroids, cfg.passes)
-    label, distance = assign(space.blocks, centroids)
-    if cfg.assign == "single":
-        label = np.zeros_like(label)  # Equal centroids: whichever comes first.
+        label, distance = assign(space.blocks, centroids)
+    else:
+        label = given_labels(cfg, listing, source.row, classes)
+        centroids, distance = around_means(space.blocks, label, classes)
     about = provenance({"cluster": cfg.model_dump(mode="json"), "classes": classes, "seed": seed})
     found = Clusters(centroids.astype(np.float32), source.row, label, distance)
-    listing = read_images(images)
     report = balance_report(found, [listing.folder[r] for r in source.row], runs)
+    report |= {"supervised": cfg.assign == "folders"}
     shown, more = report["sizes"][:SHOWN], ", ..." if classes > SHOWN else ""
     logger.info(
         "cluster: sizes %s%s, balance %.2f, NMI %s",
@@ -67,6 +68,23 @@ def cluster(
     )
     write_clusters(out, found, about)
     write_json(balance, report | {"provenance": about})
+
+
+def given_labels(cfg: ClusterConfig, listing: ImageList, rows: np.ndarray, classes: int) -> np.ndarray:
+    """(n,) int32 labels that do not come from the features.
+
+    Raises:
+        UserError: the images lie in another number of folders than there are to be categories.
+    """
+    if cfg.assign == "single":
+        return np.zeros(len(rows), np.int32)
+    label = folder_labels(listing, rows)
+    if (folders := int(label.max()) + 1) != classes:
+        raise UserError(
+            f"cluster.assign: folders takes the {folders} folders of the training images for categories, but classes ="
+            f" {classes}; set classes to {folders}"
+        )
+    return label.astype(np.int32)
 
 
 def improved(space: Space, centroids: np.ndarray, passes: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Several runs of one data set -> one HTML page and scores.csv."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from luss_core.data.images import read_images
 from luss_core.data.spread import panel_rows
 from luss_core.data.store import Store
 from luss_core.io import atomic, read_json, write_text
+from luss_core.report.beyond import by_preset, groups, kind, weights_of
 from luss_core.report.charts import dot_chart
 from luss_core.report.colours import make_palette
 from luss_core.report.comparison import (
@@ -48,6 +49,8 @@ COLUMNS = (
 def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store: Path, out: Path, table: Path) -> None:
     """Write scores.csv (a row for each run, split and rule) and a page that sets the presets side by side.
 
+    Those that learned from more than the images stand apart; the columns ``beyond`` and ``weights`` say from what.
+
     Raises:
         UserError: the runs were not scored on the same images and classes, or not on those of ``images``.
     """
@@ -56,7 +59,7 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
     check_listing(listing, runs[0], scores[0])
     frame, split = score_table(runs, scores), main_split(scores[0])
     assert split is not None
-    first = first_runs(runs)
+    first, kinds, weights = first_runs(runs), by_preset(runs, scores, kind), by_preset(runs, scores, weights_of)
     palette = make_palette(scores[0]["names"])
     predictions = [
         Prediction(runs[k].preset, runs[k].masks, cluster_classes(scores[k]["match"], scores[k]["classes"]))
@@ -72,44 +75,58 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
         first=min(FIRST, len(rows)),
         split=split,
         columns=COLUMNS,
-        blocks=score_blocks(aggregate(frame)),
+        blocks=score_blocks(aggregate(frame), kinds),
+        weights={preset: text for preset, text in weights.items() if text},
+        apart=len(set(kinds.values())) > 1,
         incomplete=incomplete(scores[0]),
         most_seeds=int(frame.groupby("preset")["seed"].nunique().max()),
-        charts=seed_charts(frame, split),
+        charts=seed_charts(frame, split, kinds),
         runs=[(run, values["provenance"]) for run, values in zip(runs, scores, strict=True)],
     )
+    beyond = {name: frame["preset"].map(found) for name, found in (("beyond", kinds), ("weights", weights))}
     with atomic(table) as partial:
-        frame.to_csv(partial, index=False)
+        frame.assign(**beyond).to_csv(partial, index=False)
     write_text(out, page)
     logger.info("compare: %d runs, %s", len(runs), out)
 
 
-def score_blocks(aggregated: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each split and rule a table; a cell holds mean, std, and whether it leads its column."""
+def score_blocks(aggregated: pd.DataFrame, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+    """For each split and rule a table; a cell holds mean, std, and whether it leads its column.
+
+    Presets that learned from more than the images have tables of their own.
+    """
     blocks = []
     for split in dict.fromkeys(aggregated.index.get_level_values("split")):
         for rule in RULES:
             if (split, rule) not in aggregated.index.droplevel("preset"):
                 continue  # masks without scores have no oracle threshold
             part = aggregated.xs((split, rule), level=("split", "rule"))
-            means, deviations = (part[[(key, name) for key, _ in COLUMNS]] for name in ("mean", "std"))
-            rows = [
-                {"preset": preset, "seeds": int(seeds), "cells": row}
-                for preset, seeds, row in zip(part.index, part["mIoU", "count"], cells(means, deviations), strict=True)
-            ]
-            blocks.append({"split": split, "rule": rule, "rows": rows})
+            for beyond, presets in groups(part.index, kinds):
+                blocks.append({"split": split, "rule": rule, "beyond": beyond, "rows": _rows(part.loc[presets])})
     return blocks
 
 
-def seed_charts(frame: pd.DataFrame, split: str) -> list[tuple[str, str]]:
+def _rows(part: pd.DataFrame) -> list[dict[str, Any]]:
+    means, deviations = (part[[(key, name) for key, _ in COLUMNS]] for name in ("mean", "std"))
+    return [
+        {"preset": preset, "seeds": int(seeds), "cells": row}
+        for preset, seeds, row in zip(part.index, part["mIoU", "count"], cells(means, deviations), strict=True)
+    ]
+
+
+def seed_charts(frame: pd.DataFrame, split: str, kinds: Mapping[str, str]) -> list[tuple[str, str]]:
     """mIoU under both thresholds and NMI of every run: (SVG, caption)."""
     shown = frame[frame["split"] == split]
-    presets = list(dict.fromkeys(shown["preset"]))
-    miou = {m: {rule: _values(shown, m, rule, "mIoU") for rule in RULES} for m in presets}
-    charts = [(dot_chart(miou, label=f"mIoU of every run, {split} images", x="mIoU (%)"), f"mIoU, {split} images.")]
-    nmi = {m: {"NMI": _values(shown, m, "automatic", "nmi")} for m in presets}
-    if any(values["NMI"] for values in nmi.values()):
-        charts.append((dot_chart(nmi, label="NMI of every run", x="NMI (%)"), "NMI of the clusters."))
+    charts = []
+    for beyond, presets in groups(shown["preset"], kinds):
+        begun = f", with {beyond}" if beyond else ""
+        miou = {m: {rule: _values(shown, m, rule, "mIoU") for rule in RULES} for m in presets}
+        chart = dot_chart(miou, label=f"mIoU of every run{begun}, {split} images", x="mIoU (%)")
+        charts.append((chart, f"mIoU, {split} images{begun}."))
+        nmi = {m: {"NMI": _values(shown, m, "automatic", "nmi")} for m in presets}
+        if any(values["NMI"] for values in nmi.values()):
+            chart = dot_chart(nmi, label=f"NMI of every run{begun}", x="NMI (%)")
+            charts.append((chart, f"NMI of the clusters{begun}."))
     return charts
 
 

@@ -162,7 +162,8 @@ def _read(path: Path | None, *names: str) -> dict[str, Any]:
 
 def _origin(threshold: Path | None, balance: Path | None) -> dict[str, Any]:
     """What earlier stages know: how good the clusters are, and the weights of others that the encoder began from."""
-    return {**_read(balance, "nmi", "accuracy"), "weights": foreign(read_json(threshold)) if threshold else None}
+    weights = foreign(read_json(threshold)) if threshold else None
+    return {**_read(balance, "nmi", "accuracy", "supervised"), "weights": weights}
 
 
 def _threshold(cut: dict[str, Any], search: Search | None) -> dict[str, Any]:

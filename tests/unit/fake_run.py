@@ -137,7 +137,15 @@ def _write_clusters(fake: FakeRun, rng: np.random.Generator) -> None:
     found = Clusters(np.zeros((fake.classes, 4), np.float32), row, label.astype(np.int32), distance)
     write_clusters(fake.run / "cluster" / "clusters.h5", found, ABOUT)
     sizes = np.bincount(label, minlength=fake.classes).tolist()
-    balance = {"sizes": sizes, "entropy": 0.93, "inertia": 10.0, "restarts": [10.0], "nmi": 61.25, "accuracy": 70.5}
+    balance = {
+        "sizes": sizes,
+        "entropy": 0.93,
+        "inertia": 10.0,
+        "restarts": [10.0],
+        "nmi": 61.25,
+        "accuracy": 70.5,
+        "supervised": False,
+    }
     (fake.run / "cluster" / "balance.json").write_text(json.dumps(balance | {"provenance": ABOUT}))
     histogram = np.histogram(rng.normal(0.35, 0.15, 9000).clip(0, 0.8), bins=81, range=(0, 0.81))[0].tolist()
     threshold = {"automatic": 31, "rule": "otsu", "histogram": histogram, "score_max": 9.5, "provenance": ABOUT}

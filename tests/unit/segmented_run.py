@@ -112,5 +112,5 @@ def make_run(root: Path, judged: dict[str, int], unjudged: dict[str, int] | None
     write_json(root / "prepare" / "summary.json", {"root": str(root / "data")})
     run.write_scored()
     write_json(root / "infer" / "threshold.json", {"automatic": AUTOMATIC, "rule": "otsu"})
-    write_json(root / "cluster" / "balance.json", {"nmi": 61.5, "accuracy": None})
+    write_json(root / "cluster" / "balance.json", {"nmi": 61.5, "accuracy": None, "supervised": True})
     return run

@@ -1,6 +1,7 @@
 """k-means, the balance report, and the HDF5 files around them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -150,21 +151,23 @@ def test_chosen_vectors_are_read_across_blocks(tmp_path, monkeypatch):
     np.testing.assert_array_equal(Features(tmp_path / "features.h5").take(chosen), vectors[chosen])
 
 
-def write_inputs(folder: Path, vectors: np.ndarray) -> dict[str, Path]:
+def write_inputs(folder: Path, vectors: np.ndarray, folders: Sequence[str] = ()) -> dict[str, Path]:
     with write_features(folder / "features.h5", len(vectors), vectors.shape[1], {}) as writer:
         for start in range(0, len(vectors), 7):
             part = vectors[start : start + 7]
             writer.append(part, np.arange(start, start + len(part)))
-    rows = "".join(f"g/{i},train/g/{i}.png,train,10,10,g,\n" for i in range(len(vectors)))
+    rows = "".join(
+        f"{g}/{i},train/{g}/{i}.png,train,10,10,{g},\n" for i, g in enumerate(folders or ["g"] * len(vectors))
+    )
     (folder / "images.csv").write_text("id,path,split,height,width,folder,mask\n" + rows)
     (folder / "summary.json").write_text(json.dumps({"root": "."}))
     return {"features": folder / "features.h5", "images": folder / "images.csv"}
 
 
-def run(folder: Path, vectors: np.ndarray, classes: int, **settings: object) -> Clusters:
+def run(folder: Path, vectors: np.ndarray, classes: int, folders: Sequence[str] = (), **settings: object) -> Clusters:
     out = folder / "clusters.h5"
     cfg = ClusterConfig(restarts=2, iterations=5, **settings)
-    inputs = write_inputs(folder, vectors)
+    inputs = write_inputs(folder, vectors, folders)
     cluster(cfg, **inputs, classes=classes, seed=0, out=out, balance=folder / "balance.json", threads=1)
     return read_clusters(out)
 
@@ -184,6 +187,27 @@ def test_stage_writes_what_it_found(tmp_path):
 
 def test_single_gives_one_label(tmp_path):
     assert set(run(tmp_path, blobs(20)[0], 4, assign="single").label) == {0}
+
+
+def test_folders_are_labels(tmp_path, monkeypatch):
+    """Means and distances by definition, over several blocks; what was used is said in the balance report."""
+    monkeypatch.setattr(features, "BLOCK_BYTES", 16 * 6 * 4)
+    vectors, _ = blobs(50)
+    names = ["b", "a", "c"] * 16 + ["a", "a"]
+    found = run(tmp_path, vectors, 3, names, assign="folders", normalize=False)
+    label = np.array(["abc".index(name) for name in names])
+    np.testing.assert_array_equal(found.label, label)
+    means = np.stack([vectors[label == k].mean(axis=0) for k in range(3)])
+    np.testing.assert_allclose(found.centroids, means, rtol=1e-5)
+    np.testing.assert_allclose(found.distance, ((vectors - means[label]) ** 2).sum(axis=1), rtol=1e-4)
+    report = json.loads((tmp_path / "balance.json").read_text())
+    assert (report["supervised"], report["nmi"], report["accuracy"]) == (True, pytest.approx(100), pytest.approx(100))
+    assert not json.loads((tmp_path / "balance.json").read_text())["restarts"]
+
+
+def test_other_number_of_folders(tmp_path):
+    with pytest.raises(UserError, match=r"takes the 2 folders .* but classes = 3; set classes to 2"):
+        run(tmp_path, blobs(6)[0], 3, ["a", "b"] * 3, assign="folders")
 
 
 def test_fewer_images_than_clusters(tmp_path):

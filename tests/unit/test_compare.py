@@ -84,7 +84,7 @@ def test_table_holds_every_score(page: Path, written: tuple[FakeRun, list[Scored
     _, runs, scores = written
     with (page / "scores.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert list(rows[0]) == ["preset", "seed", "split", "rule", *METRICS, "nmi", "accuracy"]
+    assert list(rows[0]) == ["preset", "seed", "split", "rule", *METRICS, "nmi", "accuracy", "beyond", "weights"]
     expected = [(r, s, rule, v) for r, v in zip(runs, scores, strict=True) for s in v["splits"] for rule in RULES]
     assert len(rows) == len(expected) == 16
     for row, (run, split, rule, values) in zip(rows, expected, strict=True):
@@ -125,6 +125,32 @@ def _leading(text: str) -> list[tuple[str, str]]:
         marks = [values.get("class") == "leading" for values, _ in cells.all("td")]
         found += [(head, preset) for head, mark in zip(heads[1:], marks, strict=True) if mark]
     return found
+
+
+WEIGHTS = {"layout": "MoCo v2", "source": "moco.pth", "digest": "0123456789abcdef" * 4, "licence": "MIT", "parts": []}
+
+
+def test_weights_of_others_have_tables_of_their_own(tmp_path: Path) -> None:
+    fakes = [FakeRun(tmp_path, tmp_path / name / "seed0", 3, seed=k) for k, name in enumerate(("own", "foreign"))]
+    write_data(fakes[0])
+    fakes[1].names = fakes[0].names
+    for fake in fakes:
+        write_run(fake)
+    scores = fakes[1].run / "evaluate" / "scores.json"
+    scores.write_text(json.dumps(json.loads(scores.read_text()) | {"weights": WEIGHTS}))
+    runs = [ScoredRun(fake.run.parent.name, 0, fake.run) for fake in fakes]
+    out, table = tmp_path / "index.html", tmp_path / "scores.csv"
+    compare(ReportConfig(panels=2), runs=runs, images=fakes[0].images, store=fakes[0].store, out=out, table=table)
+    text = out.read_text(encoding="utf-8")
+    tables = [part.split("</table>")[0] for part in text.split("<table>")[1:]]
+    scored = [part for part in tables if 'scope="col">Preset' in part and "Seeds" in part]
+    presets = [[shown for _, shown in Page(part.split("<tbody>")[1].split("</tbody>")[0]).all("th")] for part in scored]
+    assert presets == [["own"], ["foreign"]] * 4
+    assert [("images alone" in part, "others trained" in part) for part in scored] == [(True, False), (False, True)] * 4
+    assert "MoCo v2, moco.pth, SHA-256 0123456789ab…; MIT" in text
+    with table.open(newline="") as lines:
+        found = {row["preset"]: row["weights"][:7] for row in csv.DictReader(lines)}
+    assert found == {"own": "", "foreign": "MoCo v2"}
 
 
 def test_presets_are_shown_with_their_first_seed(

@@ -43,7 +43,7 @@ def test_scores_of_both_thresholds_equal_the_reference(tmp_path: Path) -> None:
         on_curve = [official.evaluate(run.pairs(split, k), CLASSES, curve[k][0])["mIoU"] for k in (0, 41, 80)]
         assert [found["curve"][split][k] for k in (0, 41, 80)] == pytest.approx(on_curve, abs=1e-9)
         assert found["curve"][split][AUTOMATIC] == pytest.approx(found["splits"][split]["automatic"]["mIoU"], abs=1e-9)
-    assert (found["nmi"], found["accuracy"]) == (61.5, None)
+    assert (found["nmi"], found["accuracy"], found["supervised"]) == (61.5, None, True)
     assert found["provenance"]["settings"]["evaluate"]["match"] == "auto"
 
 
@@ -165,6 +165,6 @@ def test_masks_alone_are_scored_as_they_are(tmp_path: Path) -> None:
 
 def test_scored_maps_need_no_clusters_but_their_threshold(tmp_path: Path) -> None:
     run = make_run(tmp_path, {"test": 7})
-    assert run.evaluate() == run.evaluate(without=("balance",)) | {"nmi": 61.5}
+    assert run.evaluate() == run.evaluate(without=("balance",)) | {"nmi": 61.5, "supervised": True}
     with pytest.raises(UserError, match=r"scored\.h5 needs the threshold\.json"):
         run.evaluate(without=("threshold",))

@@ -130,6 +130,18 @@ def test_many_classes_stay_readable(tmp_path: Path) -> None:
     assert len(page.all("div", **{"class": "cluster"})) == 40
 
 
+def test_weights_of_others_are_marked(tmp_path: Path) -> None:
+    fake, _ = make(tmp_path, 3)
+    scores = fake.run / "evaluate" / "scores.json"
+    weights = {"layout": "DINO", "source": "dino.pth", "digest": "ab" * 32, "licence": "", "parts": ["backbone"]}
+    scores.write_text(json.dumps(json.loads(scores.read_text()) | {"weights": weights}))
+    out = tmp_path / "marked.html"
+    report(ReportConfig(), **fake.arguments(), prior=None, out=out, title="made up")
+    page = out.read_text(encoding="utf-8")
+    assert "From weights that others trained:</b> DINO, dino.pth, SHA-256 abababababab…." in page
+    assert "No label of these images was used" in page
+
+
 def test_untrained_control(tmp_path: Path) -> None:
     fake = FakeRun(tmp_path, tmp_path / "random" / "seed0", 3)
     write_data(fake)

@@ -1,0 +1,45 @@
+"""What a run learned from beyond the images: weights that others trained, labels of the folders.
+
+Scores of runs that differ in that never stand in one column.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from luss_core.report.comparison import ScoredRun
+
+DIGITS = 12
+"""Of a SHA-256 that are shown."""
+
+
+def kind(scores: Mapping[str, Any]) -> str:
+    """Of a run, by its scores.json; empty where it had the images alone."""
+    parts = ["weights that others trained"] if scores.get("weights") else []
+    parts += ["labels of the category folders"] if scores.get("supervised") else []
+    return " and ".join(parts)
+
+
+def weights_of(scores: Mapping[str, Any]) -> str:
+    """Which weights the encoder of a run began from; empty where they were random."""
+    weights = scores.get("weights")
+    if not weights:
+        return ""
+    licence = f"; {weights['licence']}" if weights["licence"] else ""
+    return f"{weights['layout']}, {weights['source']}, SHA-256 {weights['digest'][:DIGITS]}…{licence}"
+
+
+def by_preset(
+    runs: Sequence[ScoredRun], scores: Sequence[Mapping[str, Any]], what: Callable[[Mapping[str, Any]], str]
+) -> dict[str, str]:
+    """``kind`` or ``weights_of`` of each preset, by its first run."""
+    found: dict[str, str] = {}
+    for run, values in zip(runs, scores, strict=True):
+        found.setdefault(run.preset, what(values))
+    return found
+
+
+def groups(presets: Iterable[str], kinds: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Presets of one kind together, those that had the images alone first."""
+    ordered = list(dict.fromkeys(presets))
+    found = sorted({kinds[preset] for preset in ordered}, key=lambda name: (bool(name), name))
+    return [(name, [preset for preset in ordered if kinds[preset] == name]) for name in found]
