@@ -62,7 +62,7 @@ def test_a_step_waits_for_no_gpu(name, family):  # noqa: ARG001
     assert waits.found == []
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "foreground"])  # which keeps all of it
 @pytest.mark.parametrize("stages", [1, 3])
 def test_frozen_stages_stay_with_the_statistics_of_their_batchnorm(name, stages, family):
     method = make(name)

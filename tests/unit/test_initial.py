@@ -37,11 +37,13 @@ def settings(network: str, method: str = "swav", **changes: Any) -> PretrainConf
     values = {
         "backbone": NETWORKS[network],
         "decoder": None,
-        "attention": False,
+        "attention": method == "foreground",
         "method": TINY[method].model_dump() | ({"attention_target": "none"} if method == "shape" else {}),
         "views": {"crops": [{"count": METHODS[method].config.views, "size": 48, "scale": [0.5, 1]}]},
         "train": {"epochs": 0, "batch_size": 2, "warmup_epochs": 0, "precision": "float32"},
     }
+    if method == "foreground":
+        values["method"] = {"name": method, "cues": ["norm"]}
     if method == "deepcluster":
         values["method"] = {"name": method, "clusters": 2, "components": 2, "every_epochs": 1}
     return PretrainConfig.model_validate(values | changes)
