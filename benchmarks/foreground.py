@@ -40,7 +40,7 @@ from luss_core.metrics.threshold import THRESHOLDS, otsu
 from luss_core.models.encoder import Encoder, Maps, load_encoder
 from luss_core.parallel import progress
 from luss_core.runtime import autocast, make_device
-from luss_core.stages.infer import SAMPLE, Scale, sampled, scale_of
+from luss_core.stages.infer import Scale, sampled, scale_of
 
 SPLITS = ("validation", "test")
 Curves = dict[str, np.ndarray]
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = {split: found for split, found in rows.items() if len(found)}
     if not rows:
         raise UserError(f"{listing.root} has no masks of {' or '.join(SPLITS)}: there is nothing to score with")
-    train = sampled(listing.rows("train"), min(SAMPLE, args.images or SAMPLE))
+    train = sampled(listing.rows("train"), min(InferConfig().sample, args.images or len(listing)))
     with torch.inference_mode(), autocast("auto", device):
         scales = scales_of(observer.every(train))
         curves = {split: curves_of(observer, listing, found, scales) for split, found in rows.items()}
