@@ -47,6 +47,7 @@ bars: $(READY)
 	$(BIN)/snakemake --cores all --configfile recipes/default.yaml -- controls ablation
 	$(BIN)/python benchmarks/controls.py results/embedded/controls/scores.csv
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/timm_extraction.py
 	$(BIN)/python benchmarks/evaluator.py
 	$(BIN)/python benchmarks/prior.py
 	$(BIN)/python benchmarks/step_cost.py

@@ -34,13 +34,13 @@ def _of_store(file: Path) -> str:
 def _of_weights(file: Path) -> str:
     try:
         with safe_open(file, "numpy") as weights:
-            about = json.loads((weights.metadata() or {}).get("luss", "{}"))
+            about = json.loads((weights.metadata() or {})["luss"])
             about.pop("provenance", None)
             found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
             for name in sorted(weights.keys()):
                 tensor = weights.get_tensor(name)
                 found.update(repr((name, tensor.dtype.str, tensor.shape)).encode() + tensor.tobytes())
-    except SafetensorError:  # The stage that reads it says so.
+    except (SafetensorError, KeyError):  # Damaged, as the stage that reads it says, or of others.
         return _of_bytes(file)
     return found.hexdigest()
 

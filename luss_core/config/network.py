@@ -107,12 +107,12 @@ def check_views(
 
     Args:
         pixels: of the image from one position to the next, of the map of each stage.
-        sizes: sides of the views in pixels.
+        sizes: sides of the views in pixels; none where nothing is trained.
 
     Raises:
         ValueError: they leave too few positions; the message names the keys and the remedy.
     """
-    smallest = min(sizes)
+    smallest = min(sizes, default=pixels[-1] + 1)
     if smallest <= pixels[-1]:
         if isinstance(backbone, BackboneConfig):
             have, remedy = f"backbone.strides {list(backbone.strides)} with stem {backbone.stem}", "lower a stride or "
@@ -129,7 +129,7 @@ def check_views(
 def _check_decoder(decoder: DecoderConfig, pixels: tuple[int, ...], sizes: list[int]) -> None:
     aspp, out, stage = decoder.aspp_stride, decoder.decoder_stride, decoder.low_level_stage
     if stage > len(pixels):
-        raise ValueError(f"decoder.low_level_stage {stage}, but the backbone has {len(pixels)} stages; set it to these")
+        raise ValueError(f"decoder.low_level_stage {stage}, but the backbone has {len(pixels)} stages; lower it")
     if aspp < pixels[-1]:
         raise ValueError(
             f"decoder.aspp_stride {aspp} is finer than the last stage of the backbone, which has one position every"
@@ -140,7 +140,7 @@ def _check_decoder(decoder: DecoderConfig, pixels: tuple[int, ...], sizes: list[
             f"decoder.decoder_stride {out} is finer than decoder.low_level_stage {stage}, which has one position every"
             f" {pixels[stage - 1]} pixels; set decoder_stride to {pixels[stage - 1]} or more, or take an earlier stage"
         )
-    if min(sizes) <= aspp:
+    if sizes and min(sizes) <= aspp:
         raise ValueError(
             f"decoder.aspp_stride {aspp} leaves ASPP no 2x2 positions in a view of {min(sizes)} pixels; lower it (and,"
             f" if need be, the strides of the backbone) or set views.crops.size to at least {aspp + 1}"

@@ -209,12 +209,13 @@ class PretrainConfig(EncoderConfig):
             ValueError: they do not go together; the message names the keys and the remedy.
         """
         if self.frozen_stages > len(pixels):
-            raise ValueError(f"frozen_stages {self.frozen_stages}, but the backbone has {len(pixels)}; set it to these")
+            raise ValueError(f"frozen_stages {self.frozen_stages}, but the backbone has {len(pixels)} stages; lower it")
         if max(self.attention_stages, default=0) > len(pixels):
             raise ValueError(
-                f"attention_stages {list(self.attention_stages)}, but the backbone has {len(pixels)} stages"
+                f"attention_stages {list(self.attention_stages)}, but the backbone has {len(pixels)} stages; lower them"
             )
-        check_views(self.backbone, pixels, self.decoder, [crop.size for crop in self.seen_views.crops])
+        seen = self.seen_views.crops if self.train.epochs else ()
+        check_views(self.backbone, pixels, self.decoder, [crop.size for crop in seen])
 
 
 class FinetuneViewsConfig(ViewsConfig):

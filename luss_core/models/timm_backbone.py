@@ -38,6 +38,7 @@ class TimmBackbone(Backbone):
 
     Attributes:
         model: the plain network of timm, without classifier.
+        continues: whether its last map is made after the last stage.
     """
 
     model: Any
@@ -52,7 +53,6 @@ class TimmBackbone(Backbone):
         self.register_buffer("scale", torch.tensor(STD).view(1, 3, 1, 1) / std)
         self.register_buffer("shift", (torch.tensor(MEAN).view(1, 3, 1, 1) - mean) / std)
         reductions = [int(stage["reduction"]) for stage in self.model.feature_info]
-        self.tokens = len(set(reductions)) == 1
         self.indices = chosen(reductions)
         self.multiple = max(reductions)
         self.widths, self.strides = self._try()
@@ -68,12 +68,9 @@ class TimmBackbone(Backbone):
 
     def _maps(self, images: Tensor, norm: bool) -> tuple[Tensor, ...]:
         x = self._fitted(images) * self.scale + self.shift
-        if self.tokens:
+        if not self.continues:
             return tuple(self.model.forward_intermediates(x, self.indices, norm=norm, intermediates_only=True))
         last, maps = self.model.forward_intermediates(x, self.indices, norm=norm)
-        same = last.ndim == 4 and last.shape[-2:] == maps[-1].shape[-2:]  # others have channels last, or tokens
-        if not same:
-            return tuple(maps)
         return (*maps, last) if last.shape[1] != maps[-1].shape[1] else (*maps[:-1], last)
 
     def _fitted(self, images: Tensor) -> Tensor:
@@ -83,7 +80,9 @@ class TimmBackbone(Backbone):
         return F.interpolate(images, (height, width), mode="bilinear", antialias=True)
 
     def _try(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Widths and strides, found on a small image; parameters that it does not reach stop learning.
+        """Widths and strides, found on a small image, and whether the network goes on after its last stage.
+
+        Parameters that no map depends on stop learning.
 
         Raises:
             UserError: the network gives no maps of such an image, or maps that do not cover it.
@@ -92,7 +91,11 @@ class TimmBackbone(Backbone):
         self.eval()
         try:
             with torch.enable_grad():
-                maps = self(torch.zeros(1, 3, height, width))
+                image = torch.zeros(1, 3, height, width)
+                last, maps = self.model.forward_intermediates(image, self.indices)
+                # Others end with tokens, with channels last, or with several stages fused.
+                self.continues = last.ndim == 4 and last.shape[-2:] == maps[-1].shape[-2:]
+                maps = self(image)
         except FAILS as error:
             reason = " ".join(str(error).split())[:REASON]
             raise refused(self.cfg, f"gives no maps of an image of {height} x {width} pixels ({reason})") from error
@@ -116,7 +119,7 @@ def create(cfg: TimmConfig, **weights: Any) -> nn.Module:
     Raises:
         UserError: unknown name, or a network that cannot be used as a backbone.
     """
-    fixed = published(cfg.name).fixed_input_size  # a ViT, which is to resample its position embeddings
+    fixed = published(cfg.name).fixed_input_size
     options: dict[str, Any] = {"num_classes": 0, **weights}
     if cfg.output_stride is not None:
         options["output_stride"] = cfg.output_stride
@@ -134,11 +137,14 @@ def create(cfg: TimmConfig, **weights: Any) -> nn.Module:
 
 
 def _dynamic(name: str, options: dict[str, Any]) -> nn.Module:
-    """A network with position embeddings for images of any size, where it knows how."""
-    try:
-        return timm.create_model(name, dynamic_img_size=True, **options)
-    except TypeError:
-        return timm.create_model(name, **options)
+    """A network that was made for one size of images, for any; networks with windows and ViTs say it differently."""
+    kinds: tuple[dict[str, Any], ...] = ({"strict_img_size": False}, {"dynamic_img_size": True})
+    for kind in kinds:
+        try:
+            return timm.create_model(name, **kind, **options)
+        except TypeError:
+            continue
+    return timm.create_model(name, **options)
 
 
 def chosen(reductions: list[int]) -> list[int]:

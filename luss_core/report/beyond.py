@@ -28,6 +28,11 @@ def weights_of(scores: Mapping[str, Any]) -> str:
     return f"{weights['layout']}, {weights['source']}, SHA-256 {weights['digest'][:DIGITS]}…{licence}"
 
 
+def beyond_context(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the page of a run."""
+    return {"weights": weights_of(scores), "supervised": bool(scores.get("supervised"))}
+
+
 def by_preset(
     runs: Sequence[ScoredRun], scores: Sequence[Mapping[str, Any]], what: Callable[[Mapping[str, Any]], str]
 ) -> dict[str, str]:

@@ -13,6 +13,7 @@ from luss_core.data.images import ImageList, read_images
 from luss_core.data.loader import Images, Plane, Views
 from luss_core.data.overlap import overlapping
 from luss_core.data.store import Store
+from luss_core.data.whole import nearest_multiple
 from luss_core.errors import UserError
 from luss_core.io import provenance
 from luss_core.methods import build_method
@@ -84,11 +85,23 @@ def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None
         cfg.check_strides(encoder.backbone.strides)
     except ValueError as error:
         raise UserError(f"pretrain: {error}") from error
+    _note_resizing(cfg, encoder.backbone.multiple)
     weights = load_initial(encoder, cfg)
     if weights:
         logger.info("pretrain: begins with %s, %s (%s)", weights["source"], weights["layout"], weights["digest"][:8])
     freeze(encoder.backbone, cfg.frozen_stages)
     return encoder, weights
+
+
+def _note_resizing(cfg: PretrainConfig, multiple: int) -> None:
+    seen = cfg.seen_views.crops if cfg.train.epochs else ()
+    for size in sorted({crop.size for crop in seen if crop.size % multiple}):
+        logger.warning(
+            "pretrain.views.crops.size %d is no multiple of %d: the network resizes such views to %d",
+            size,
+            multiple,
+            nearest_multiple(size, multiple),
+        )
 
 
 def lr_scale(cfg: PretrainConfig) -> dict[str, float]:

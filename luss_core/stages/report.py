@@ -17,7 +17,7 @@ from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import read_json, write_text
 from luss_core.report import tables
-from luss_core.report.beyond import weights_of
+from luss_core.report.beyond import beyond_context
 from luss_core.report.charts import balance_chart, threshold_chart
 from luss_core.report.colours import Palette, make_palette
 from luss_core.report.gallery import gallery
@@ -88,8 +88,7 @@ def report(
         "page.html",
         title=title,
         truth=truth,
-        weights=weights_of(result),
-        supervised=result.get("supervised", False),
+        **beyond_context(result),
         palette=palette,
         total_images=len(listing),
         first=min(TOP_PANELS, len(rows)),

@@ -61,7 +61,7 @@ def make_optimizer(module: nn.Module, cfg: TrainConfig, lr_scale: Mapping[str, f
     found: list[dict[str, Any]] = [
         {"params": p, "scale": scale, "adapt": whole, "weight_decay": cfg.weight_decay if whole and not larc else 0.0}
         for (scale, whole), p in groups.items()
-    ]
+    ] or [{"params": [], "scale": 1.0, "adapt": False}]  # nothing learns
     if larc:
         return Larc(found, cfg.lr, cfg.momentum, cfg.weight_decay, cfg.larc_trust)
     if cfg.optimizer == "sgd":

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luss_core import defaults
-from luss_core.config import METHODS, RUN_STAGES, STAGES, Config, Stages
+from luss_core.config import FAMILIES, METHODS, RUN_STAGES, STAGES, Config, Stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +33,16 @@ def test_the_comments_on_a_method_are_its_defaults(name):
     assert values == METHODS[name].config.model_validate({"name": name}).model_dump(mode="json")
     keys = [f"    # {line}" for line in lines if not line.startswith("#")]
     assert set(keys) <= set(defaults.render().splitlines())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_comments_on_a_family_are_its_defaults(family):
+    page = defaults.render()
+    lines = page.partition(f"    # Settings of {family} and")[2].partition("\n\n")[0].partition("\n  # DeepLab")[0]
+    found = yaml.safe_load(
+        "\n".join(line[6:] for line in lines.splitlines() if line.startswith("    # ") and ":" in line)
+    )
+    assert {"family": family, **found} == FAMILIES[family].model_validate({}).model_dump(mode="json")
 
 
 def test_config_yaml_fits_the_page():

@@ -164,6 +164,21 @@ def test_strides_that_do_not_fit_are_named_with_the_remedy(values, words):
     assert all(word in str(error.value) for word in words), error.value
 
 
+@pytest.mark.parametrize(("positions", "target"), [((16, 16), (14, 14)), ((32, 21), (28, 20)), ((7, 16), (7, 14))])
+def test_cells_that_do_not_divide_are_averaged_as_they_overlap(positions, target):
+    x = torch.randn(2, 3, *positions)
+    found = _resize(x, target)
+    assert found.shape[-2:] == target
+    for i in range(target[0]):
+        for k in range(target[1]):
+            (top, bottom), (left, right) = (
+                (n * whole // cells, -(-(n + 1) * whole // cells))
+                for n, whole, cells in ((i, positions[0], target[0]), (k, positions[1], target[1]))
+            )
+            expected = x[..., top:bottom, left:right].mean(dim=(2, 3))
+            torch.testing.assert_close(found[..., i, k], expected)
+
+
 def test_the_crops_of_the_papers_fit():
     crops = [{"count": 2, "size": 224, "scale": [0.14, 1]}, {"count": 6, "size": 96, "scale": [0.05, 0.14]}]
     for strides, decoder in (((1, 2, 1, 4), {}), ((1, 2, 2, 2), None), ((1, 2, 2, 1), {"aspp_stride": 16})):

@@ -91,6 +91,21 @@ def test_the_networks_of_a_configuration_are_rows(tmp_path, capsys):
     assert rows["deeplabv3plus*-resnet50"] == ["40.347", "9.471"]
 
 
+def test_networks_of_timm_are_rows_without_a_download(tmp_path, capsys):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "presets: {mine: {pretrain: {decoder: null, weights: timm, backbone: {family: timm, name:"
+        " vit_small_patch14_dinov2.lvd142m}}}}"
+    )
+    main(["model-info", "--config", str(file)])
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("config: mine "))
+    assert float(row.split()[-2]) == 22.056  # dinov2: 22 M
+    assert float(row.split()[-1]) == pytest.approx(5.5, rel=0.15)
+    file.write_text("presets: {mine: {pretrain: {decoder: null, backbone: {family: timm, name: vit_smal}}}}")
+    with pytest.raises(UserError, match="has no network 'vit_smal'; did you mean vit_small"):
+        main(["model-info", "--config", str(file)])
+
+
 def test_without_a_file_the_defaults_are_counted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len(command.configured(None)) >= 1

@@ -50,6 +50,23 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
         ({"pretrain": {"method": {"queue": 100}}}, ["method.queue 100", "train.batch_size 64"]),
         ({"presets": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["presets.a.pretrain", "method.queue 100"]),
         ({"pretrain": {"method": {"name": "swov"}}}, ["pretrain.method", "unknown method 'swov'", "shape"]),
+        ({"pretrain": {"backbone": {"family": "tim"}}}, ["pretrain.backbone: unknown family 'tim'", "resnet, timm"]),
+        (
+            {"pretrain": {"backbone": {"family": "timm", "nme": "x"}}},
+            ["pretrain.backbone.nme", "did you mean name?", "output_stride"],
+        ),
+        ({"pretrain": {"backbone": {"widht": 8}}}, ["pretrain.backbone.widht", "did you mean width?", "dilations"]),
+        ({"pretrain": {"backbone": {"family": "timm", "output_stride": 4}}}, ["pretrain.backbone.output_stride", "4"]),
+        ({"pretrain": {"weights": "timm"}}, ["weights: timm", "found backbone.family resnet", "family: timm, name"]),
+        (
+            {"pretrain": {"weights": "torchvision"}},
+            ["width: 64, stem: imagenet}, found width 16 and stem small", "set these"],
+        ),
+        (
+            {"pretrain": {"weights": "torchvision", "backbone": {"family": "timm"}}},
+            ["weights: torchvision", "found family timm"],
+        ),
+        ({"pretrain": {"frozen_stages": 2}}, ["frozen_stages 2 without weights", "set frozen_stages: 0"]),
         ({"pretrain": {"attention": False}}, ["method.attention_target", "attention: true"]),
         (
             {"pretrain": {"attention": False, "method": {"attention_target": "none"}}},
@@ -93,6 +110,36 @@ def test_nothing_of_a_method_stays_where_another_is_named():
         "train": {"epochs": 3},
     }
     assert runs.merge(base, {"method": {"dim": 2}})["method"] == base["method"] | {"dim": 2}
+
+
+def test_nothing_of_a_family_stays_where_another_is_named():
+    base = {"backbone": {"family": "resnet", "arch": "resnet18", "width": 64}}
+    timm = {"family": "timm", "name": "resnet18", "output_stride": 8}
+    assert runs.merge(base, {"backbone": timm})["backbone"] == timm
+    assert runs.merge({"backbone": timm}, base) == base
+    assert runs.merge({"backbone": timm}, {"backbone": {"name": "resnet50"}})["backbone"] == timm | {"name": "resnet50"}
+    values = {"pretrain": {"backbone": timm, "decoder": None}, "presets": {"mine": {"pretrain": base}}}
+    config = runs.load(runs.over_defaults(values))
+    assert runs.resolve(config, "mine").pretrain.backbone.model_dump(exclude_defaults=True) == {"width": 64}
+    assert runs.resolve(config, "shape").pretrain.backbone.model_dump() == timm
+
+
+def test_presets_may_begin_from_different_weights(tmp_path):
+    (tmp_path / "a.pth").touch()
+    presets = {
+        "a": {"pretrain": {"weights": str(tmp_path / "a.pth")}},
+        "b": {"pretrain": {"weights": str(tmp_path / "b.pth")}},
+        "plain": {},
+    }
+    found = runs.weight_files(runs.load(runs.over_defaults({"presets": presets, "run": ["a", "plain"]})))
+    assert found == {"a": tmp_path / "a.pth", "b": tmp_path / "b.pth"}
+    config = runs.load(runs.over_defaults({"presets": presets, "run": ["b"]}))
+    with pytest.raises(UserError, match=r"pretrain\.weights of b: .*b\.pth is not a file .*timm or torchvision"):
+        runs.weight_files(config)
+    shared = {"pretrain": {"weights": str(tmp_path / "a.pth"), "frozen_stages": 1}}
+    config = runs.load(runs.over_defaults(shared))
+    assert runs.resolve(config, "shape").pretrain.weights
+    assert runs.resolve(config, "random").pretrain.weights is None  # the control stays one
 
 
 def test_settings_of_a_method_hold_in_every_preset_that_has_it():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from luss_core.config import (
@@ -17,6 +18,7 @@ from luss_core.config import (
     InferConfig,
 )
 from luss_core.data.features import Features
+from luss_core.data.images import read_images
 from luss_core.data.masks import read_mask
 from luss_core.io import read_json
 from luss_core.methods.exported import load_exported
@@ -95,19 +97,15 @@ def test_features_are_of_every_image(run):
 
 def test_every_file_says_which_weights_it_began_from(run):
     weights = foreign(read_about(run / "encoder.safetensors", "pretrain"))
-    assert (weights is None) == (run / "attention").exists() or weights is not None
     for path, stage in (("segmenter", "finetune"), ("model", "export")):
         assert foreign(read_about(run / f"{path}.safetensors", stage)) == weights
     assert read_json(run / "scores.json")["weights"] == read_json(run / "threshold.json")["weights"] == weights
-    if weights:
-        assert weights["source"] == "weights.safetensors"
+    named = read_about(run / "encoder.safetensors", "pretrain")["provenance"]["settings"]["pretrain"]["weights"]
+    assert (weights is None) == (named is None)
+    assert weights is None or weights["source"] == Path(named).name == "weights.safetensors"
 
 
 def test_the_exported_file_segments_as_infer_did(run):
-    from PIL import Image
-
-    from luss_core.data.images import read_images
-
     model, listing = load_exported(run / "model.safetensors"), read_images(run / "prepare/images.csv")
     match = read_json(run / "scores.json")["match"]
     names = np.array([match[str(k)] for k in range(CLASSES + 1)])

@@ -77,6 +77,21 @@ def test_presets_that_pretrain_alike_share_the_encoder(fresh, tmp_path):
     assert sorted(reports) == ["results/embedded/mine/seed0", "results/embedded/shape/seed0"]
 
 
+def test_the_file_of_weights_is_an_input(fresh, tmp_path):
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(b"weights")
+    settings = {"backbone": {"family": "timm", "name": "test_vit"}, "decoder": None, "weights": str(file)}
+    mine = {"run": ["mine", "shape", "random"], "presets": {"mine": {"pretrain": settings}}, "ablation": ["shape"]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    run = fresh.snakemake("--dry-run", "--configfile", tmp_path / "mine.yaml")
+    assert run.returncode == 0, run.stderr
+    trainings = re.findall(
+        r"^rule pretrain:\n    input: (.+)\n    output: (\S+),", run.stdout + run.stderr, re.MULTILINE
+    )
+    given = {output.split("/")[2]: str(file) in inputs for inputs, output in trainings}
+    assert given == {"mine": True, "shape": False, "random": False}
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_recipes_can_be_run(fresh, photographs, recipe):
     settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
@@ -117,6 +132,7 @@ MISTAKES = [
     ({"presets": {"mine": {"prior": {"size": 64}}}}, ["presets.mine.prior", "belongs to the data set"]),
     ({"prior": {"folder": "no/such/folder"}}, ["prior.folder", "no/such/folder is not a folder"]),
     ({"data_root": "no/such/folder"}, ["data_root", "no/such/folder is not a folder"]),
+    ({"pretrain": {"weights": "no/such.pth"}}, ["pretrain.weights of shape: no/such.pth is not a file"]),
 ]
 
 
