@@ -79,6 +79,8 @@ class InferConfig(Section):
 
     size: int = Field(72, ge=8)
     """Shorter side of the network input in pixels (256 in the papers)."""
+    sample: Positive = 2000
+    """Training images whose scores decide the threshold, at the most; of more an even sample."""
     splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")
     """What is segmented; a data set that has none of them is segmented whole."""
     threshold: Literal["otsu"] | Fraction = "otsu"

@@ -29,8 +29,6 @@ from luss_core.runtime import autocast
 
 logger = logging.getLogger(__name__)
 
-SAMPLE = 2000
-"""Training images whose scores decide the threshold; more do not move it."""
 WAITING = 4
 """Images a thread that wait to be written, at the most."""
 
@@ -72,7 +70,7 @@ def infer(
     rows = portion(np.concatenate([listing.rows(split) for split in splits]), 1, *part)
     own_rows = rows[group.own_slice(len(rows))]
     with torch.inference_mode(), autocast("auto", device):
-        scale = score_scale(network, pixels, listing.rows("train"), cfg.size, device)
+        scale = score_scale(network, pixels, listing.rows("train"), cfg, device)
         level = otsu(scale.histogram) if cfg.threshold == "otsu" else round(cfg.threshold * 100)
         logger.info(
             "infer: %d images of %s, threshold %.2f (%s)", len(rows), "+".join(splits), level / 100, cfg.threshold
@@ -96,12 +94,12 @@ def infer(
     )
 
 
-def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, size: int, device: torch.device) -> Scale:
+def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, cfg: InferConfig, device: torch.device) -> Scale:
     """The range and the histogram of the scores over an even sample of the training images, at map resolution."""
-    sample = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int)]
+    sample = rows[np.linspace(0, len(rows) - 1, min(cfg.sample, len(rows))).astype(int)]
     scores = []
-    for row in sample:
-        image = resize_short(pixels.read(int(row)), size, network.encoder.backbone.multiple)
+    for row in progress(sample, len(sample), "training images for the threshold"):
+        image = resize_short(pixels.read(int(row)), cfg.size, network.encoder.backbone.multiple)
         x = to_network(image[None], device)
         scores.append(foreground(network.segment(x)).flatten().cpu().numpy())
     flat = np.concatenate(scores)
