@@ -198,10 +198,10 @@ _MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 
 
 class ForegroundConfig(MethodConfig):
-    """Teaches the attention of a ready encoder what is foreground, by cues that need no truth; the encoder stays as it is.
+    """Teaches the attention of a ready encoder what is foreground, by cues that need no truth; the encoder stays.
 
-    The target is the product of the cues, each stretched to [0, 1], cut by Otsu's threshold of the batch. What learns is
-    one linear layer: the attention, see attention_stages. For pretrain.weights; docs/encoders.md.
+    The target is the product of the cues, each stretched to [0, 1], cut by Otsu's threshold of the batch. What learns
+    is one linear layer: the attention, see attention_stages. For pretrain.weights; docs/encoders.md.
     """
 
     views: ClassVar[int] = 1
@@ -211,8 +211,8 @@ class ForegroundConfig(MethodConfig):
         "saliency",
         "norm",
     )
-    """Foreground is where all of them are high. saliency: the maps of the stage prior. norm: L2 norm of the features; for
-    a CNN that learned to classify. border: one minus the cosine between a position and the border of its image.
+    """Foreground is where all of them are high. saliency: the maps of the stage prior. norm: L2 norm of the features;
+    for a CNN that learned to classify. border: one minus the cosine between a position and the border of its image.
     component: first principal component of the positions of an image, with the border on its low side; for a ViT."""
     stage: Positive | None = None
     """Stage of the backbone whose map norm, border and component are computed from. null: the last."""
