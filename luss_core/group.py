@@ -147,9 +147,9 @@ def agreed(wish: bool, device: torch.device) -> bool:
 def parallel(module: nn.Module, device: torch.device) -> nn.Module:
     """The module whose backward pass averages gradients over the processes; each keeps its own buffers.
 
-    Parameters and buffers start as those of the first.
+    Parameters and buffers start as those of the first. A module of which nothing learns is left as it is.
     """
-    if world_size() == 1:
+    if world_size() == 1 or not any(parameter.requires_grad for parameter in module.parameters()):
         return module
     network = DistributedDataParallel(module, [device] if device.type == "cuda" else None)
     network.broadcast_buffers = False  # The argument is called otherwise since torch 2.13, the attribute is not.

@@ -45,6 +45,10 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
+    "luss_core.models.foreign.anatomy": "says what a file that is refused looks like",
+    "luss_core.models.foreign.kinds": "refuses files that are no checkpoint",
+    "luss_core.models.foreign.objects": "refuses files that hold more than tensors, or converts them before a training",
+    "luss_core.models.foreign.read": "reads tensors by name; a digest of the file is one of the settings",
     "luss_core.models.tensor_file": "reads tensors by name, all of them or none",
     "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
     "luss_core.parallel": "spreads work over processes, in order",
@@ -54,6 +58,10 @@ UNTRACKED_IN_TRAINING = {
 }
 """Modules that do not count for a training either. The readers count for the stages before it (`prepare`, `prior`,
 `extract`, `cluster`), so its job runs after an edit of them; it then gives what it made, unless what they read differs.
+
+No stage before a training reads weights of others. Which tensors of a file go where in a network (`layouts`,
+`spellings`, `fill`, `fit`, `own`, and `load`, which imports them) decides numbers and counts; what is left out above
+gives all tensors of a file, or a message.
 """
 
 NUMERIC = ("torch", "torchvision", "timm", "numpy")

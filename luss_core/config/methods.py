@@ -198,10 +198,10 @@ _MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 
 
 class ForegroundConfig(MethodConfig):
-    """For an encoder that others trained and that stays as it is: teaches the attention what is foreground.
+    """Teaches the attention of a ready encoder what is foreground, by cues that need no truth; the encoder stays.
 
-    The target is the product of cues that need no truth, cut by Otsu's threshold of the batch; what is learned is one
-    linear layer.
+    The target is the product of the cues, each stretched to [0, 1], cut by Otsu's threshold of the batch. What learns
+    is one linear layer: the attention, see attention_stages. For pretrain.weights; docs/encoders.md.
     """
 
     views: ClassVar[int] = 1
@@ -211,14 +211,15 @@ class ForegroundConfig(MethodConfig):
         "saliency",
         "norm",
     )
-    """saliency: the maps of the stage prior. norm: L2 norm of the features, for a CNN that learned to classify. border:
-    how unlike the border of its image a position is. component: first principal component of an image, with the border
-    on its low side, for a ViT. docs/measured.md has a table."""
+    """Foreground is where all of them are high. saliency: the maps of the stage prior. norm: L2 norm of the features;
+    for a CNN that learned to classify. border: one minus the cosine between a position and the border of its image.
+    component: first principal component of the positions of an image, with the border on its low side; for a ViT."""
     stage: Positive | None = None
-    """Of the backbone, whose features the cues are of; null for the last."""
+    """Stage of the backbone whose map norm, border and component are computed from. null: the last."""
     penalty: float = Field(0.1, ge=0)
-    """Of the squared weights of the layer, whose inputs have variance 1: it is to learn what is common to foreground
-    and not what is peculiar to the cues. On objects8 F is 77 with 0.1, 74 with 0.001, 71 with 1."""
+    """Weight in the loss of the squared weights of the layer, whose inputs have variance 1, so that it learns what
+    foregrounds have in common rather than what is peculiar to the cues. On objects8 F is 77 with 0.1, 74 with 0.001, 71
+    with 1."""
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -27,6 +27,11 @@ class Foreground(Method):
         super().__init__()
         if encoder.attention is None:
             raise UserError("the method foreground teaches the attention; set pretrain.attention: true")
+        if cfg.stage is not None and cfg.stage > len(encoder.backbone.widths):
+            raise UserError(
+                f"pretrain.method.stage {cfg.stage}, but the backbone has {len(encoder.backbone.widths)} stages; lower"
+                " it, or set it to null for the last"
+            )
         self.cfg, self.encoder = cfg, encoder
         encoder.requires_grad_(False)
         encoder.attention.requires_grad_(True)

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 
+from luss_core import group
 from luss_core.errors import UserError
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 from luss_core.train.folder import TrainingFolder
@@ -90,6 +91,12 @@ def test_normalisation_over_unequal_parts(parts):
 
 def test_gathered_rows_take_their_gradients_home(parts):
     torch.testing.assert_close(parts["row"], torch.tensor([[2.0, 2.0]]))  # both processes multiply row 0 with 1
+
+
+def test_a_module_of_which_nothing_learns_has_no_gradients_to_average(monkeypatch):
+    monkeypatch.setattr(group, "world_size", lambda: 2)
+    module = torch.nn.Linear(2, 2).requires_grad_(False)
+    assert group.parallel(module, gloo.CPU) is module
 
 
 def test_shares_are_contiguous(two):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from luss_core import __version__
+from luss_core import __version__, runs
 from luss_core.config import METHODS
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,17 @@ def test_methods_that_pages_show_are_in_the_registry(page):
     assert rows
     for name, file in rows:
         assert METHODS[name].implementation.partition(":")[0] == file.removesuffix(".py").replace("/", ".")
+
+
+EXAMPLES = [
+    (page, text) for page in PAGES for text in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+]
+
+
+@pytest.mark.parametrize(("page", "text"), EXAMPLES, ids=lambda value: getattr(value, "name", ""))
+def test_settings_that_pages_show_are_valid(page, text):
+    config = runs.load(runs.over_defaults(yaml.safe_load(text)))
+    assert set(runs.presets(config)) >= set(config.run), page
 
 
 def test_the_readme_is_one_screen_with_two_commands():

@@ -106,6 +106,13 @@ def test_without_attention_there_is_nothing_to_teach():
         Foreground(METHODS["foreground"].config(), Encoder(EncoderConfig.model_validate({"backbone": {"width": 8}})), 4)
 
 
+def test_cues_are_of_a_stage_that_there_is():
+    encoder = Encoder(EncoderConfig.model_validate(SMALL))
+    Foreground(METHODS["foreground"].config(stage=4), encoder, 4)
+    with pytest.raises(UserError, match=r"pretrain\.method\.stage 5, but the backbone has 4 stages; lower it"):
+        Foreground(METHODS["foreground"].config(stage=5), encoder, 4)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -121,6 +121,17 @@ def test_a_training_is_made_of_what_decides_its_numbers():
     assert "luss_core/data/overlap.py" in counted, "the stage itself asks how often views overlap"
 
 
+def test_of_weights_that_a_training_begins_from_counts_where_they_go():
+    """Not what can only refuse a file."""
+    folder = "luss_core/models/foreign/"
+    counted = {file.removeprefix(folder) for file in sources.of_stage("pretrain", method="swav") if folder in file}
+    assert counted == {f"{name}.py" for name in ("__init__", "fill", "fit", "layouts", "load", "own", "spellings")}
+    assert {"luss_core/models/initial.py", "luss_core/models/frozen.py", "luss_core/models/timm_backbone.py"} <= (
+        sources.of_stage("pretrain", method="swav").keys()
+    )
+    assert not any(folder in file for file in sources.of_stage("finetune"))
+
+
 def test_checkpoints_carry_the_digests_that_the_workflow_records(monkeypatch):
     assert sources.of_training("pretrain", "swav") != sources.of_training("pretrain", "shape")
     found = sources.of_training("finetune")
