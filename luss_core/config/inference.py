@@ -1,6 +1,6 @@
 """Stages that train nothing."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -37,13 +37,14 @@ class ExtractConfig(Section):
     """Pool with the attention, where there is one. The paper does not say; its successor does."""
     size: int = Field(72, ge=8)
     """Shorter side of the image in pixels (256 in the papers)."""
-    crop: int = Field(72, ge=8)
-    """Side of the centre square that is looked at, in pixels (224 in the papers)."""
+    crop: Annotated[int, Field(ge=8)] | None = 72
+    """Side of the centre square that is looked at, in pixels (224 in the papers). null: the whole image, one at a time,
+    as `infer` sees it."""
     batch_size: Positive = 64
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
-        if self.crop > self.size:
+        if self.crop is not None and self.crop > self.size:
             raise ValueError(f"crop {self.crop} is larger than size {self.size}")
         return self
 
@@ -71,7 +72,7 @@ class ClusterConfig(Section):
     """Scale the components to the same variance. false suits features that others learned: what spreads most in them is
     what they know."""
     normalize_after: bool = False
-    """L2-normalise what is left."""
+    """L2-normalise what is left, and the centroids: the nearest is that of the greatest cosine."""
 
 
 class InferConfig(Section):

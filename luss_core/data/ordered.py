@@ -12,7 +12,7 @@ from torch import Tensor
 
 from luss_core import group
 from luss_core.data.features import Features, write_features
-from luss_core.data.loader import Images, Views
+from luss_core.data.loader import Views
 from luss_core.data.whole import squares, to_network
 from luss_core.parallel import progress
 from luss_core.runtime import autocast
@@ -47,8 +47,8 @@ class TrainingImages:
         crop, file = self._views.cfg.crops[0].size, self._folder / "between-epochs.h5"
         with autocast(self._precision, self._device):
             write_vectors(
-                file, {}, self._views.store, self._views.rows, crop * 8 // 7, crop, BATCH,
-                dim, lambda images: function(to_network(images, self._device)).float(), self._device,
+                file, {}, self._views.rows, lambda rows: squares(self._views.store, rows, crop * 8 // 7, crop, BATCH),
+                BATCH, dim, lambda images: function(to_network(images, self._device)).float(), self._device,
             )  # fmt: skip
         try:
             yield Features(file) if group.rank() == 0 else None
@@ -60,16 +60,14 @@ class TrainingImages:
 def write_vectors(
     out: Path,
     about: dict[str, Any],
-    pixels: Images,
     rows: np.ndarray,
-    size: int,
-    crop: int,
+    batches_of: Callable[[np.ndarray], Iterator[Tensor]],
     batch_size: int,
     dim: int,
     function: Callable[[Tensor], Tensor],
     device: torch.device,
 ) -> None:
-    """Write (n, dim) vectors of the images ``rows``: ``function`` of their centre squares, (B, 3, crop, crop) uint8.
+    """Write (n, dim) vectors of the images ``rows``: ``function`` of the (B, 3, h, w) uint8 batches of ``batches_of``.
 
     Memory does not grow with the number of images: one batch at a time goes from the store to the file. Several
     processes take turns with the batches, and the first of them writes. Batches are those of the whole, and so is
@@ -78,7 +76,7 @@ def write_vectors(
     at_once = batch_size * group.world_size()
     first = write_features(out, len(rows), dim, about) if group.rank() == 0 else nullcontext()
     with first as writer, torch.inference_mode():
-        batches = squares(pixels, own_batches(rows, batch_size), size, crop, batch_size)
+        batches = batches_of(own_batches(rows, batch_size))
         for start in progress(range(0, len(rows), at_once), -(-len(rows) // at_once), "batches"):
             vectors = torch.empty(0, dim, device=device)
             for batch in islice(batches, 1):

@@ -52,6 +52,12 @@ def squares(store: Images, rows: np.ndarray, size: int, crop: int, batch_size: i
         yield torch.stack([centre_square(resize_short(store.read(int(r)), size), crop) for r in part])
 
 
+def whole(store: Images, rows: np.ndarray, size: int, multiple: int) -> Iterator[Tensor]:
+    """Batches (1, 3, h, w) uint8 of one whole image each."""
+    for row in rows:
+        yield resize_short(store.read(int(row)), size, multiple)[None]
+
+
 def to_network(images: Tensor, device: torch.device) -> Tensor:
     """uint8 images -> normalised float32 on the device."""
     return normalize(images.to(device, non_blocking=True).float() / 255)

@@ -13,7 +13,7 @@ from luss_core.data.features import Clusters, Features, write_clusters
 from luss_core.data.images import ImageList, read_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, write_json
-from luss_core.kmeans import Space, around_means, assign, fit_centroids, improve, sample_of
+from luss_core.kmeans import Space, around_means, assign, fit_centroids, improve, normalized, sample_of
 from luss_core.metrics.clustering import clustering_accuracy, nmi
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def cluster(
         centroids, runs = fit_centroids(space.sample, classes, cfg.iterations, cfg.restarts, seed)
         if len(space.sample) < source.count:
             centroids = improved(space, centroids, cfg.passes)
+        centroids = normalized(centroids) if cfg.normalize_after else centroids
         label, distance = assign(space.blocks, centroids)
     else:
         label = given_labels(cfg, listing, source.row, classes)
