@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from luss_core.config import METHODS, EncoderConfig, FinetuneConfig, SegmenterConfig, TrainConfig
+from luss_core.config import METHODS, EncoderConfig, ExtractConfig, FinetuneConfig, SegmenterConfig, TrainConfig
 from luss_core.data.features import read_clusters
 from luss_core.errors import UserError
 from luss_core.kmeans import fit_components
@@ -17,6 +17,7 @@ from luss_core.methods.foreground import Foreground
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.centroids import NearestCentroid, of_clusters
 from luss_core.models.encoder import Encoder
+from luss_core.stages.extract import batches_of
 from luss_core.train.loop import train_step
 from luss_core.train.optim import make_optimizer
 from tests.method.test_methods import TRAIN, Progress, batch_of
@@ -133,6 +134,29 @@ def test_nearest_centroid_labels_as_kmeans_did(tmp_path, settings):
     assert torch.equal(again(torch.from_numpy(vectors).view(120, -1, 1, 1))[:, :, 0, 0], scores)
     read = read_clusters(tmp_path / "clusters.h5").change
     assert (read.normalize, read.normalize_after) == (head.shape.normalize, head.shape.normalize_after)
+
+
+def test_vectors_of_unit_length_are_compared_by_cosine(tmp_path):
+    vectors, _ = blobs(120)
+    found = run(tmp_path, vectors, 5, components=4, whiten=False, normalize_after=True)
+    np.testing.assert_allclose(np.linalg.norm(found.centroids, axis=1), 1, rtol=1e-5)
+    z = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    z = z @ found.change.matrix.T + found.change.offset
+    cosine = z @ found.centroids.T / np.linalg.norm(z, axis=1, keepdims=True)
+    np.testing.assert_array_equal(found.label, cosine.argmax(axis=1))
+    np.testing.assert_allclose(found.distance, 2 - 2 * cosine.max(axis=1), atol=1e-5)
+
+
+def test_whole_images_are_seen_as_infer_sees_them():
+    class Tall:
+        def read(self, row: int) -> np.ndarray:
+            return np.full((40, 30 - row, 3), 9 * row, np.uint8)
+
+    found = list(batches_of(ExtractConfig(size=28, crop=None), Tall(), 14, np.arange(3)))
+    assert [tuple(batch.shape) for batch in found] == [(1, 3, 42, 28)] * 3
+    assert [int(batch.max()) for batch in found] == [0, 9, 18]
+    squares = list(batches_of(ExtractConfig(size=28, crop=28, batch_size=2), Tall(), 14, np.arange(3)))
+    assert [tuple(batch.shape) for batch in squares] == [(2, 3, 28, 28), (1, 3, 28, 28)]
 
 
 def test_components_are_those_of_scikit_learn():
