@@ -6,6 +6,7 @@ Scores of runs that differ in that never stand in one column.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from luss_core.errors import UserError
 from luss_core.report.comparison import ScoredRun
 
 DIGITS = 12
@@ -41,6 +42,19 @@ def by_preset(
     for run, values in zip(runs, scores, strict=True):
         found.setdefault(run.preset, what(values))
     return found
+
+
+def only_kind(runs: Sequence[ScoredRun], scores: Sequence[Mapping[str, Any]]) -> str:
+    """The ``kind`` of all runs, which are to stand in one column.
+
+    Raises:
+        UserError: they differ.
+    """
+    kinds = by_preset(runs, scores, kind)
+    if len(set(kinds.values())) > 1:
+        found = ", ".join(f"{preset} {what or 'the images alone'}" for preset, what in kinds.items())
+        raise UserError(f"rows of one table must have learned from the same: {found}; leave one kind out of `ablation`")
+    return kinds[runs[0].preset]
 
 
 def groups(presets: Iterable[str], kinds: Mapping[str, str]) -> list[tuple[str, list[str]]]:

@@ -15,6 +15,7 @@ from luss_core.data.spread import compared_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import atomic, read_json, write_text
+from luss_core.report.beyond import only_kind
 from luss_core.report.charts import Steps, standalone, steps_chart
 from luss_core.report.colours import make_palette
 from luss_core.report.comparison import (
@@ -89,6 +90,7 @@ def ablation(
     page = render(
         "ablation.html",
         title=f"Ablation on {images.absolute().parent.parent.name}",
+        beyond=only_kind(parts[0].runs, parts[0].scores),
         rows=rows.rows,
         common=rows.common,
         settings=yaml.safe_dump(rows.common.model_dump(mode="json"), sort_keys=False),
