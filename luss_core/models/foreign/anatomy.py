@@ -78,6 +78,8 @@ def advice(cfg: BackboneConfig, shapes: Shapes) -> str:
             f"it is {found}, made for images of some 32 pixels (CIFAR): there is no such network here; give weights"
             " that were trained on photographs"
         )
+    if not found.wide and found.arch.startswith("ResNet of"):
+        return f"it is {found}, as no published network: the file may hold a part of one"
     if found.wide or found.arch not in ARCHITECTURES:
         name = WIDE.get(found.arch) if found.wide else found.arch if found.arch in DEPTHS.values() else None
         return f"it is {found}, which only timm has: set pretrain.backbone: {{family: timm, name: {name or '...'}}}"
