@@ -41,7 +41,8 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         made |= part["provenance"]["settings"]
     content = {
         "what": WHAT,
-        **{name: about[name] for name in ("encoder", "segmenter", "classes", "centroids")},
+        **{name: about[name] for name in ("encoder", "segmenter", "classes")},
+        "centroids": about.get("centroids"),
         "weights": foreign(about),
         "mean": MEAN,
         "std": STD,

@@ -18,7 +18,6 @@ from page_reader import Page
 from luss_core.config import ReportConfig, RowConfig, RowsConfig, SegmenterConfig
 from luss_core.errors import UserError
 from luss_core.report import table5
-from luss_core.report.beyond import only_kind
 from luss_core.report.charts import Steps, steps_chart
 from luss_core.report.comparison import ScoredRun
 from luss_core.stages.ablation import Part, ablation, every_run
@@ -237,15 +236,6 @@ def test_without_attention_and_with_one_seed(tmp_path: Path) -> None:
     heads = [shown for _, shown in parsed.all("div", **{"class": "grid-head"})]
     assert heads == ["image", "truth", "SwAV", "+ DeepLabV3+*"] * 2
     assert set(pd.read_csv(tmp_path / "out" / "table5.csv")["mIoU_test_std"].isna()) == {True}
-
-
-def test_rows_that_learned_from_more_are_marked_and_never_mixed() -> None:
-    runs = [ScoredRun(preset, 0, Path(preset)) for preset in ("a", "b")]
-    weights = {"layout": "DINO", "source": "dino.pth", "digest": "ab" * 32, "licence": "", "parts": ["backbone"]}
-    assert only_kind(runs, [{}, {"weights": None}]) == ""
-    assert only_kind(runs, [{"weights": weights}] * 2) == "weights that others trained"
-    with pytest.raises(UserError, match="a the images alone, b weights that others trained; leave one kind out"):
-        only_kind(runs, [{}, {"weights": weights}])
 
 
 def test_the_figure_is_a_file_of_its_own(page: tuple[Path, str]) -> None:
