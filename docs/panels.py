@@ -11,10 +11,10 @@ from PIL import Image
 
 from luss_core.data.images import read_images
 from luss_core.data.masks import IGNORE, read_mask, resize_nearest
+from luss_core.data.spread import panel_rows
 from luss_core.data.store import Store
 from luss_core.io import read_json
 from luss_core.report.colours import class_colours
-from luss_core.report.panels import panel_rows
 
 SIDE, GAP, COLUMNS = 128, 6, 8
 

@@ -89,7 +89,8 @@ class TrainConfig(Section):
     the same, but biases and BatchNorm are neither adapted nor decayed, as in SimCLR and BYOL."""
     lr: float = Field(6e-3, gt=0)
     """Peak learning rate. On the embedded set 600 steps are few, and how far they come decides what is found: NMI of
-    shape 50 with 0.001, 61.5 ± 5.1 with 0.004, 72.2 ± 0.5 with 0.006, 66.5 ± 3.7 with 0.008 (three seeds or more)."""
+    shape 50 with 0.001, 61.5 ± 5.1 with 0.004, 72.2 ± 0.5 with 0.006, 66.5 ± 3.7 with 0.008 (three seeds or more).
+    Single runs still differ: with two threads seed 0 gave 63.8 with 0.006."""
     schedule: Literal["cosine", "step"] = "cosine"
     """After the warm-up: half a cosine down to final_lr, or divided at milestones."""
     final_lr: float = Field(1e-6, ge=0)
