@@ -78,6 +78,7 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
         blocks=score_blocks(aggregate(frame), kinds),
         weights={preset: text for preset, text in weights.items() if text},
         apart=len(set(kinds.values())) > 1,
+        supervised=any(values.get("supervised") for values in scores),
         incomplete=incomplete(scores[0]),
         most_seeds=int(frame.groupby("preset")["seed"].nunique().max()),
         charts=seed_charts(frame, split, kinds),

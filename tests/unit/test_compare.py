@@ -148,6 +148,10 @@ def test_weights_of_others_have_tables_of_their_own(tmp_path: Path) -> None:
     assert presets == [["own"], ["foreign"]] * 4
     assert [("images alone" in part, "others trained" in part) for part in scored] == [(True, False), (False, True)] * 4
     assert "MoCo v2, moco.pth, SHA-256 0123456789ab…; MIT" in text
+    assert "in the same images without labels." in text
+    scores.write_text(json.dumps(json.loads(scores.read_text()) | {"supervised": True}))
+    compare(ReportConfig(panels=2), runs=runs, images=fakes[0].images, store=fakes[0].store, out=out, table=table)
+    assert "in the same images. What" in out.read_text(encoding="utf-8")
     with table.open(newline="") as lines:
         found = {row["preset"]: row["weights"][:7] for row in csv.DictReader(lines)}
     assert found == {"own": "", "foreign": "MoCo v2"}
