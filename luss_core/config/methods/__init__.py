@@ -1,0 +1,59 @@
+"""Methods of representation learning: what each can be told, and the registry. Imports no torch.
+
+A family is a file here; a method is its settings and one entry in ``METHODS`` of its family.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import Discriminator, Tag
+
+from luss_core.config.methods import clusters, foreground, instance, swav
+from luss_core.config.methods.base import MethodConfig, Need, Registered
+from luss_core.config.methods.clusters import DeepClusterConfig
+from luss_core.config.methods.foreground import ForegroundConfig
+from luss_core.config.methods.instance import BYOLConfig, NPIDConfig
+from luss_core.config.methods.swav import ShapeConfig, SwAVConfig
+
+__all__ = [
+    "METHODS",
+    "AnyMethod",
+    "BYOLConfig",
+    "DeepClusterConfig",
+    "ForegroundConfig",
+    "MethodConfig",
+    "NPIDConfig",
+    "Need",
+    "Registered",
+    "ShapeConfig",
+    "SwAVConfig",
+    "with_settings_of_method",
+]
+
+METHODS: dict[str, Registered] = {
+    **swav.METHODS,
+    **instance.METHODS,
+    **clusters.METHODS,
+    **foreground.METHODS,
+}
+"""By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
+
+
+def with_settings_of_method(pretrain: Mapping[str, Any], methods: Mapping[str, Any]) -> dict[str, Any]:
+    """The section pretrain with what ``methods`` says of its method below what it says itself."""
+    own = pretrain.get("method") or {}
+    return {**pretrain, "method": {**(methods.get(_name(own)) or {}), **own}}
+
+
+def _name(method: Any) -> str:
+    """The name that a method goes by; the default where it is left out."""
+    return str(method.get("name", "shape") if isinstance(method, dict) else method.name)
+
+
+if TYPE_CHECKING:
+    AnyMethod = MethodConfig
+else:
+    AnyMethod = Annotated[
+        Union[tuple(Annotated[entry.config, Tag(name)] for name, entry in METHODS.items())],  # noqa: UP007 - made here
+        Discriminator(_name),
+    ]
