@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luss_core import io
-from luss_core.data.images import ImageList, arrange, list_files, read_images, write_images
+from luss_core.data.arrange import arrange
+from luss_core.data.files import list_files
+from luss_core.data.images import ImageList, read_images, write_images
 from luss_core.errors import UserError
 
 IMAGENET_S = [

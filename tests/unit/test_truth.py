@@ -11,7 +11,7 @@ from folders import OUTPUTS, imagenet_s, prepare, put, rejected, save
 
 from luss_core import io
 from luss_core.config import PrepareConfig, ReportConfig, RowConfig, RowsConfig
-from luss_core.data.images import list_files
+from luss_core.data.files import list_files
 from luss_core.data.masks import write_mask
 from luss_core.data.outcome import LISTED
 from luss_core.errors import UserError
