@@ -25,7 +25,7 @@ class Kind(NamedTuple):
     """What to do where they were meant to be used."""
 
 
-PHONE = Kind("HEIC photograph", "HEIC photographs", "to read them: pip install pillow-heif")
+PHONE = Kind("HEIC photograph", "HEIC photographs", "install what reads them: pip install pillow-heif")
 AVIF = Kind("AVIF photograph", "AVIF photographs", "this Pillow cannot read them: pip install --upgrade pillow")
 RAW = Kind("raw photograph of a camera", "raw photographs of cameras", "convert them to JPEG or TIFF")
 VIDEO = Kind("video", "videos", "save frames of them as JPEG")
