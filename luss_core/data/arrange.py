@@ -100,7 +100,7 @@ def _attach(listing: Listing, split: str, mask_of: dict[str, str]) -> None:
     for row, mask in zip(rows, found, strict=True):
         listed = listing.images[row]
         folder = listed.folder
-        if above:  # the folder that all images have in common is no category
+        if listed.id.startswith(above) and above:  # the folder of all images is no category
             folder = sys.intern(listed.id[len(above) :].rpartition("/")[0].partition("/")[0])
         listing.images[row] = listed._replace(mask=mask, folder=folder)
         if not mask:

@@ -1,9 +1,10 @@
 """Which mask belongs to which image, by their names."""
 
-import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from os.path import commonprefix
 from typing import NamedTuple
 
 from luss_core.data.kinds import printable
@@ -24,6 +25,7 @@ MASK_WORDS = frozenset({"anno", "annot", "annotation", "annotations", "gt", "gtf
 MASK_WORDS |= {"mask", "masks", "seg", "segmentation", "segmentations", "segmentationclass", "segmentationclassaug"}
 MASK_WORDS |= {"segmentationclassraw", "segmentationobject", "segs", "semantic", "trimap", "trimaps", "truth"}
 NO_CATEGORY = MASK_WORDS | {"data", "images", "img", "imgs", "png", "pngs"}
+SAMPLED = 40
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -45,20 +47,14 @@ def plain(stem: str) -> str:
     return folder + slash + IMAGE_AFFIX.sub("", AFFIX.sub("", name, count=1), count=1)
 
 
-def common_folder(names: Iterable[str]) -> str:
-    """The folder, with the slash, in which all of them lie."""
-    names = list(names)
-    return os.path.commonprefix([min(names), max(names)]).rpartition("/")[0] + "/" if names else ""
-
-
 def pair(
     images: Sequence[str], masks: Mapping[str, str], suffixes: Sequence[str], *, loose: bool
 ) -> tuple[list[str], str]:
-    """The mask of each image, '' where it has none, by the one rule that finds most; and the folder that all images
-    have in common, with its slash, if that did not count.
+    """The mask of each image, '' where it has none, by the one rule that finds most; and the folder of the images, with
+    its slash, if that did not count.
 
     Equal paths come first: the mask of cat/1.jpg is cat/1.png, or cat/1.jpg.png. Else what names masks may differ
-    (1_mask.png), and if ``loose`` the folder that all images, or all masks, have in common (images/cat/1.jpg).
+    (1_mask.png), and if ``loose`` the folder of the images (images/cat/1.jpg) or a further one of the masks.
 
     Args:
         images: paths below the folder of the split, without suffix.
@@ -92,21 +88,49 @@ STRICT = ((Rule(str, str), ""), (Rule(plain, plain), ""))
 
 
 def _rules(images: Sequence[str], masks: Mapping[str, str]) -> Iterator[tuple[Rule, str]]:
-    """The same, with folders in common left out. Of masks only those that cannot be a category: cat/1.jpg does not
-    belong to dog/1.png.
-    """
-    above_images, above_masks = (folder if folder != "/" else "" for folder in map(common_folder, (images, masks)))
-    if not {*WORD.findall(above_masks.lower())} <= NO_CATEGORY and above_images:
-        above_masks = ""
+    """The same, then without the folder in which the images lie, or the masks, and last by the names of files alone."""
+    yield from STRICT
+    inner = _folder_in_common(masks)
+    above = _folder_of_images(images, masks, inner)
     for rule, _ in STRICT:
-        for cut_image, cut_mask in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            prefix, mask_prefix = above_images * cut_image, above_masks * cut_mask
-            image, mask = partial(_after, len(prefix), rule.image), partial(_after, len(mask_prefix), rule.mask)
-            yield Rule(image, mask), prefix
+        for image_cut, mask_cut in ((above, ""), ("", inner), (above, inner)):
+            if image_cut or mask_cut:
+                yield Rule(partial(_below, image_cut, rule.image), partial(_below, mask_cut, rule.mask)), image_cut
+    flat = len({*map(_name, images)}) == len(images) and all("/" not in stem[len(inner) :] for stem in masks)
+    if flat:
+        yield Rule(_name, _name), ""
 
 
-def _after(length: int, rule: Callable[[str], str], stem: str) -> str:
-    return rule(stem[length:])
+def _folder_in_common(masks: Iterable[str]) -> str:
+    """The folder, with the slash, in which all masks lie, unless it may be a category: cat/1.jpg is not dog/1.png."""
+    names = list(masks)
+    found = commonprefix([min(names), max(names)]).rpartition("/")[0]
+    return f"{found}/" if found and NO_CATEGORY.issuperset(WORD.findall(found.lower())) else ""
+
+
+def _folder_of_images(images: Sequence[str], masks: Iterable[str], inner: str) -> str:
+    """The folder, with the slash, below which some masks find an image of their path; '' where several would do."""
+    names = [stem[len(inner) :] for stem in masks]
+    wanted: dict[str, list[str]] = {}
+    for stem in names[:: -(-len(names) // SAMPLED)]:
+        wanted.setdefault(_name(stem), []).append(stem.rpartition("/")[0])
+    found: Counter[str] = Counter()
+    for stem in images:
+        folder = stem.rpartition("/")[0]
+        for below in wanted.get(_name(stem), ()):
+            if f"/{folder}".endswith(f"/{below}" if below else ""):
+                found[folder[: len(folder) - len(below)]] += 1
+    (best, most), (_, second) = [*found.most_common(2), ("", 0), ("", 0)][:2]
+    return f"{best.rstrip('/')}/" if best and most > 2 * second else ""
+
+
+def _below(folder: str, rule: Callable[[str], str], stem: str) -> str:
+    """What is outside the folder keeps a name that nothing else has."""
+    return rule(stem[len(folder) :] if stem.startswith(folder) else f"/{stem}")
+
+
+def _name(stem: str) -> str:
+    return plain(stem.rpartition("/")[2])
 
 
 def _refuse_shared(found: Sequence[str], images: Sequence[str], suffixes: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from luss_core.data.arrange import Listing
 from luss_core.data.decode import opened
 from luss_core.data.images import ListedFile
-from luss_core.data.kinds import MORE_MASKS, printable, stem_of, suffix_of
+from luss_core.data.kinds import printable, stem_of, suffix_of
 from luss_core.data.pairing import called_masks, plain
 from luss_core.errors import UserError
 
@@ -40,23 +40,19 @@ class Group(NamedTuple):
     """The image that the first of them belongs to; '' if none has its name."""
 
 
-def ask_about_masks(root: Path, listing: Listing, masks: str | None) -> None:
-    """Stop where masks lie among the photographs; where it is said where the masks are, leave further ones out.
+def masks_among(root: Path, listing: Listing, *, asked: bool) -> list[str]:
+    """Files that lie among the photographs and are masks beside those that the settings name.
+
+    Args:
+        asked: whether the settings say where the masks are.
 
     Raises:
-        UserError: names them, and the setting that answers.
+        UserError: the settings do not; names them, and the setting that answers.
     """
     found = [group for group in _groups(listing.images) if _contents_agree(root, group.files)]
-    if not found:
-        return
-    if masks is not None:
-        further = {name for group in found for name in group.files}
-        for name in sorted(further):
-            listing.left_out.add(MORE_MASKS, name)
-        listing.images = [listed for listed in listing.images if listed.path not in further]
-        listing.unmasked = [listed for listed in listing.unmasked if listed.path not in further]
-        return
-    raise UserError(_question(root, _together(found), bool(listing.splits)))
+    if found and not asked:
+        raise UserError(_question(root, _together(found), bool(listing.splits)))
+    return sorted({name for group in found for name in group.files})
 
 
 def _groups(images: Sequence[ListedFile]) -> list[Group]:

@@ -21,12 +21,12 @@ from luss_core.data.decode import stored_size
 from luss_core.data.files import list_files, look_inside
 from luss_core.data.identity import give_ids, read_earlier
 from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
-from luss_core.data.kinds import printable
+from luss_core.data.kinds import MORE_MASKS, printable
 from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
 from luss_core.data.outputs import NameLimits, ignores_case
 from luss_core.data.packing import Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
-from luss_core.data.suspects import ask_about_masks
+from luss_core.data.suspects import masks_among
 from luss_core.data.truth import expected
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
@@ -125,9 +125,11 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
         if prefix.startswith("../"):
             files = [*files, *(f"{prefix}/{name}" for name in list_files(folder).files)]
     listing = arrange(files, prefix)
+    if not no_masks and (further := masks_among(root, listing, asked=prefix is not None)):
+        listing = arrange(sorted(set(files).difference(further)), prefix)
+        for name in further:
+            listing.left_out.add(MORE_MASKS, name)
     look_inside(root, files, listing.left_out)
-    if listing.images and not no_masks:
-        ask_about_masks(root, listing, prefix)
     listing.left_out.include(found.left_out)
     if not listing.images:
         lines = "; ".join(listing.left_out.lines[:SHOWN]) or "nothing"
@@ -151,7 +153,8 @@ def _say(listing: Listing, apart: int) -> None:
     if first:
         log.info("masks: %s is that of %s, and so on", printable(first.mask), printable(first.path))
     if apart:
-        log.info("%d images have the name of another but for the suffix: their outputs keep it, as in 1.png.png", apart)
+        text = "%d of the images are called like another but for the suffix: their outputs keep it, as in 1.png.png"
+        log.info(text, apart)
     for kind, line in zip(listing.left_out.ordered, listing.left_out.lines, strict=True):
         log.log(logging.WARNING if kind.advice else logging.INFO, "left out: %s", line)
 
