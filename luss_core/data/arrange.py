@@ -8,10 +8,12 @@ from operator import attrgetter
 from luss_core.data.images import SPLITS, ListedFile
 from luss_core.data.kinds import NO_MASK, OUTSIDE, Kind, Tally, is_image, kind_of, stem_of, suffix_of
 from luss_core.data.pairing import pair
-from luss_core.data.splits import Role, find_splits, role_of
+from luss_core.data.splits import Role, find_splits, nested_splits, role_of
 from luss_core.errors import UserError
 
 PLAIN = Role("train")
+FEW = 5
+"""Folders in the data root that may each hold splits."""
 
 
 @dataclass
@@ -66,6 +68,8 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
             f" into {', '.join(f'{name}-segmentation/' for name in splits.values())}, as ImageNet-S has them, and set"
             " prepare.masks to null"
         )
+    if not splits and len(tops) <= FEW:
+        remark = remark or nested_splits({_top(name, 2) for name in files if is_image(name) and name.count("/") > 1})
     listing = Listing(splits={} if inside else splits, remark=remark)
     mask_of: dict[str, dict[str, str]] = {split: {} for split in SPLITS}
     for name in files:
@@ -131,8 +135,9 @@ def _kind(name: str, role: Role) -> tuple[Kind, str]:
     ), name
 
 
-def _top(name: str) -> str:
-    return name.partition("/")[0]
+def _top(name: str, folders: int = 1) -> str:
+    """The first folders of a path, or the file where there are none."""
+    return "/".join(name.split("/", folders)[:folders])
 
 
 def _suffix_as_written(listed: ListedFile) -> str:

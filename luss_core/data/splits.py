@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
 from luss_core.data.images import SPLITS
+from luss_core.data.pairing import called_masks
 from luss_core.errors import UserError
 
 CALLED = {
@@ -21,6 +23,7 @@ UNUSED = frozenset({"train-semi", "train-full", "train-semi-segmentation"})
 """Further folders of ImageNet-S, which no stage uses."""
 NO_CATEGORY = frozenset({"eval", "evaluation", "extra", "gallery", "holdout", "query", "unlabeled", "unlabelled"})
 """What a folder beside train/ may be called that is no category either."""
+MASKS_BELONG = ", the masks of train/ into train-segmentation/ and so on"
 SHOWN = 5
 
 
@@ -78,8 +81,9 @@ def find_splits(folders: Iterable[str]) -> tuple[dict[str, str], str]:
     if others:
         raise UserError(
             f"the data folder has splits ({_listed([*splits.values(), *_first(masks)])}) and beside them"
-            f" {_listed(others)}; move those into one of the splits or out of the data folder. If they are all"
-            " categories, give those called like splits another name"
+            f" {_listed(others)}; move those into one of the splits or out of the data folder"
+            f"{MASKS_BELONG if any(map(called_masks, others)) else ''}. If they are all categories, give those called"
+            " like splits another name"
         )
     if many and "train" not in splits:
         raise UserError(
@@ -87,6 +91,26 @@ def find_splits(folders: Iterable[str]) -> tuple[dict[str, str], str]:
             " is one set of photographs, give the folders names that are no splits"
         )
     return (splits if "train" in splits else {}), ""
+
+
+def nested_splits(folders: Iterable[str]) -> str:
+    """What to say of splits that lie deeper than in the data root, where they are none; '' if there are none.
+
+    Args:
+        folders: "photos/train" for images in it or below it.
+    """
+    inside: dict[str, set[str]] = {}
+    for folder in folders:
+        top, _, below = folder.partition("/")
+        inside.setdefault(top, set()).add(below)
+    for top, names in sorted(inside.items()):
+        with suppress(UserError):
+            if len(found := find_splits(names)[0]) > 1:
+                return (
+                    f"{_listed(f'{top}/{name}' for name in found.values())} are called like splits, but lie below"
+                    f" {top}/, and all images are read as one set; for splits set data_root to the folder {top}"
+                )
+    return ""
 
 
 def _as_categories(splits: dict[str, str], others: list[str]) -> str:

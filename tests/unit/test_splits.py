@@ -49,6 +49,11 @@ def test_train_among_categories_is_one_and_is_said_to_be():
     [
         (["train", "valid", "bus"], "has splits (train/, valid/) and beside them bus/; move those"),
         (["Train", "test", "a", "b", "c", "d", "e", "f"], "beside them a/, b/, c/, d/, e/ and 1 more; move those"),
+        (
+            ["train", "test", "masks"],
+            "beside them masks/; move those into one of the splits or out of the data folder,"
+            " the masks of train/ into train-segmentation/",
+        ),
         (["train", "holdout"], "rename holdout/, or move it"),
         (["train", "val", "Valid"], "has Valid/, val/, which are all read as validation; keep one"),
         (["train", "Train"], "has Train/, train/, which are all read as train"),
@@ -61,6 +66,17 @@ def test_what_is_neither_splits_nor_categories_stops(folders, message):
     with pytest.raises(UserError) as error:
         find_splits(folders)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("top", ["photos", "images"])
+def test_splits_that_lie_deeper_are_told_of(top):
+    listing = arrange([f"{top}/train/1.jpg", f"{top}/valid/2.jpg", f"{top}/valid/3.jpg", "readme.txt"])
+    assert {found.split for found in listing.images} == {"train"}
+    assert listing.remark == (
+        f"{top}/train/, {top}/valid/ are called like splits, but lie below {top}/, and all images are read as one set;"
+        f" for splits set data_root to the folder {top}"
+    )
+    assert arrange(["cat/1.jpg", "cat/train/2.jpg"]).remark == ""
 
 
 def test_ids_have_the_canonical_name_and_masks_any_spelling():
