@@ -35,6 +35,11 @@ SYSTEM_NAMES = frozenset(
 )
 """In lower case."""
 SYSTEM_PATTERN = re.compile(r"found\.\d{3}|\.(trash|trashes|trash-\d+|thumbnails?|thumbs|@__thumb|spotlight-v100)")
+PREVIEWS = ".lrdata"
+"""Ending of the folders in which Lightroom keeps previews."""
+LIBRARIES = (".photoslibrary", ".photolibrary", ".aplibrary")
+"""Folders of Apple's programs: the photographs lie in originals/ or Masters/, and elsewhere smaller copies."""
+COPIES = ("resources", "database", "external", "internal", "private", "scopes", "Database", "Previews", "Thumbnails")
 
 OWN = {
     "prepare": ("summary.json", "images.h5", "images.csv", "unusable.csv"),
@@ -77,7 +82,8 @@ def passed_over(name: str) -> Kind | None:
     if name.startswith("."):
         return SYSTEM if SYSTEM_PATTERN.fullmatch(name.lower()) or name == ".DS_Store" else HIDDEN
     lower = name.lower()
-    return SYSTEM if lower in SYSTEM_NAMES or SYSTEM_PATTERN.fullmatch(lower) else None
+    found = lower in SYSTEM_NAMES or lower.endswith(PREVIEWS) or SYSTEM_PATTERN.fullmatch(lower)
+    return SYSTEM if found else None
 
 
 def list_files(root: Path, *, photographs: bool = False) -> Files:
@@ -143,7 +149,9 @@ def look_inside(root: Path, files: list[str], left_out: Tally) -> None:
 
 
 def _own(folder: Path, names: set[str]) -> dict[str, Kind]:
-    """Entries that belong to this program, if the folder is one of its results or its own."""
+    """Entries that are no photographs because of what the folder is: results of this program, its own, or a library."""
+    if folder.name.lower().endswith(LIBRARIES):
+        return dict.fromkeys(COPIES, SYSTEM)
     if names.issuperset(CHECKOUT):
         return dict.fromkeys(CHECKOUT_FOLDERS, PROGRAM)
     for name in OWN.keys() & names:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from os.path import commonprefix
 from typing import NamedTuple
+from unicodedata import normalize
 
 from luss_core.data.kinds import printable
 from luss_core.errors import UserError
@@ -42,7 +43,9 @@ def called_masks(folder: str) -> bool:
 
 
 def plain(stem: str) -> str:
-    """The name of an image, of which that of its mask is made."""
+    """The name of an image, of which that of its mask is made; accents in one form, since those of macOS differ."""
+    if not stem.isascii():
+        stem = normalize("NFC", stem)
     folder, slash, name = stem.rpartition("/")
     return folder + slash + IMAGE_AFFIX.sub("", AFFIX.sub("", name, count=1), count=1)
 

@@ -89,8 +89,8 @@ def prepare(
         packing.complete(about)
         summary = _write_lists(root, out, outcome)
         packing.hand_over()
-        io.write_json(out / "summary.json", summary | {"provenance": about})
         io.link_or_copy(out / "images.csv", names)
+        io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
         shutil.rmtree(state)
 

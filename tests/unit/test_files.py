@@ -118,6 +118,14 @@ def test_the_folder_of_this_program_holds_no_photographs_but_those_put_there(tmp
     assert list_files(tmp_path, photographs=True).files == ["Snakefile", "holiday/d.png"]
 
 
+def test_smaller_copies_in_libraries_are_no_photographs(tmp_path):
+    library = tmp_path / "My.photoslibrary"
+    for name in ("originals/0/1.jpg", "resources/derivatives/0/1.jpg", "Thumbnails/1.jpg", "database/search.png"):
+        put(library / name, b"")
+    put(tmp_path / "Catalog Previews.lrdata/1.jpg", b"")
+    assert list_files(tmp_path, photographs=True).files == ["My.photoslibrary/originals/0/1.jpg"]
+
+
 def test_links_that_lead_nowhere_are_named(tmp_path):
     (tmp_path / "itself.jpg").symlink_to(tmp_path / "itself.jpg")
     os.mkfifo(tmp_path / "pipe")

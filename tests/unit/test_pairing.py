@@ -29,6 +29,7 @@ def pairs(files, masks="masks"):
         (["1.jpg", "1.png"], ["masks/1.jpg.png", "masks/1.png.png"]),
         (["1.jpg", "1.png"], ["masks/1.jpg.png", "masks/1.png"]),
         (["cat/1.jpg", "dog/2.jpg"], ["masks/1.png", "masks/2.png"]),
+        (["caf\u00e9.jpg"], ["masks/cafe\u0301.png"]),
     ],
 )
 def test_masks_are_found_where_people_put_them(images, masks):
