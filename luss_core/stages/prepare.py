@@ -122,7 +122,7 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
             raise UserError(
                 f"prepare.masks {masks}: no such folder below {root} or here; give one of masks only, or null"
             )
-        if prefix.startswith("../"):
+        if not any(name.startswith(f"{prefix}/") for name in files):  # elsewhere, or in a folder that is passed over
             files = [*files, *(f"{prefix}/{name}" for name in list_files(folder).files)]
     listing = arrange(files, prefix)
     if not no_masks and (further := masks_among(root, listing, asked=prefix is not None)):

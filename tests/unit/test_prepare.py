@@ -189,6 +189,14 @@ def test_masks_outside_the_data_folder(tmp_path):
     assert (images.root / images.mask[0]).samefile(tmp_path / "truth/cat/x.png")
 
 
+@pytest.mark.parametrize("folder", [".masks", "seed0/infer/masks"])
+def test_masks_in_a_folder_that_is_passed_over_are_found_where_the_settings_say(tmp_path, folder):
+    save(tmp_path / "data/cat/x.jpg")
+    write_mask(tmp_path / "data" / folder / "cat/x.png", np.ones((60, 90), np.uint16))
+    prepare(PrepareConfig(masks=folder), root=tmp_path / "data", out=tmp_path / "out", threads=1)
+    assert list(read_images(tmp_path / "out/images.csv").mask) == [f"{folder}/cat/x.png"]
+
+
 @pytest.mark.parametrize(
     ("masks", "message"),
     [("nowhere", "no such folder"), (".", "no such folder"), ("cat", "no mask fits an image")],
