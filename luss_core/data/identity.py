@@ -16,7 +16,7 @@ Earlier = Callable[[Collection[str]], Mapping[str, str]]
 """Paths of images -> the ids of those that an earlier run knew."""
 
 
-def give_ids(listing: Listing, earlier: Earlier, *, ignore_case: bool = False) -> int:
+def give_ids(listing: Listing, earlier: Earlier, *, ignore_case: bool = False) -> list[ListedFile]:
     """Change the ids of images that have the same, so that no two outputs have one name.
 
     An image is called by its path without suffix. Of several that differ in the suffix alone one is called so: the one
@@ -28,16 +28,17 @@ def give_ids(listing: Listing, earlier: Earlier, *, ignore_case: bool = False) -
         ignore_case: A and a are one name where the outputs are written.
 
     Returns:
-        How many images kept their suffix.
+        The images that kept their suffix.
     """
     groups = _groups(listing.images, ignore_case)
     known = earlier({listing.images[row].path for rows in groups for row in rows}) if groups else {}
-    changed = 0
+    apart: list[ListedFile] = []
     for rows in groups:
         for row, name in _assigned(listing.images, rows, known, ignore_case):
-            changed += name != listing.images[row].id
-            listing.images[row] = listing.images[row]._replace(id=name)
-    return changed
+            if name != listing.images[row].id:
+                listing.images[row] = listing.images[row]._replace(id=name)
+                apart.append(listing.images[row])
+    return apart
 
 
 def read_earlier(path: Path) -> Earlier:

@@ -139,7 +139,7 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
     return listing, found.problems
 
 
-def _say(listing: Listing, apart: int) -> None:
+def _say(listing: Listing, apart: list[ListedFile]) -> None:
     """What was found, and how it is read, in the log.
 
     Args:
@@ -153,8 +153,10 @@ def _say(listing: Listing, apart: int) -> None:
     if first:
         log.info("masks: %s is that of %s, and so on", printable(first.mask), printable(first.path))
     if apart:
-        text = "%d of the images are called like another but for the suffix: their outputs keep it, as in 1.png.png"
-        log.info(text, apart)
+        text = (
+            "%d of the images have the name of another but for the suffix, and keep it: the mask of %s will be %s.png"
+        )
+        log.info(text, len(apart), printable(apart[0].path), printable(apart[0].id))
     for kind, line in zip(listing.left_out.ordered, listing.left_out.lines, strict=True):
         log.log(logging.WARNING if kind.advice else logging.INFO, "left out: %s", line)
 

@@ -70,7 +70,7 @@ def test_no_two_images_have_one_id(first, more, ignore_case):
 
 
 @pytest.mark.parametrize(("old", "new"), [("png", "jpg"), ("jpg", "png")])
-def test_a_finished_run_keeps_its_names(tmp_path, old, new):
+def test_a_finished_run_keeps_its_names(tmp_path, caplog, old, new):
     """Snakemake deletes images.csv before it prepares again."""
     root, out = tmp_path / "data", tmp_path / "out"
     save(root / f"1.{old}", seed=1)
@@ -80,6 +80,7 @@ def test_a_finished_run_keeps_its_names(tmp_path, old, new):
     }
     shutil.rmtree(out)
     save(root / f"1.{new}", seed=2)
+    caplog.set_level("INFO")
     for _ in range(2):
         prepare(PrepareConfig(), root=root, out=out, threads=1)
         images, store = read_images(out / "images.csv"), Store(out / "images.h5")
@@ -87,3 +88,6 @@ def test_a_finished_run_keeps_its_names(tmp_path, old, new):
     for row, path in enumerate(images.path):
         colour = np.asarray(picture(60, 90, 1 if path.endswith(old) else 2)).mean((0, 1))
         np.testing.assert_allclose(store.read(row).mean((0, 1)), colour, atol=2)
+    assert (
+        f"1 of the images have the name of another but for the suffix, and keep it: the mask of 1.{new}" in caplog.text
+    )
