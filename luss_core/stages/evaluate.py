@@ -13,6 +13,7 @@ from luss_core.data.images import ImageList, read_expected, read_images, write_c
 from luss_core.data.scored import scored_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_json, write_json
+from luss_core.metrics.absent import absence
 from luss_core.metrics.class_table import CLASS_COLUMNS, class_rows, cluster_rows
 from luss_core.metrics.evaluation import MatchedCounts, check_classes
 from luss_core.metrics.files import each
@@ -206,5 +207,7 @@ def _report(content: dict[str, Any]) -> None:
             place = "" if cut[rule] is None else f", {rule} threshold {cut[rule] / 100:.2f}"
             values = (entry[rule][key] for key in ("mIoU", "F", "img_acc"))
             log.info("%s%s: mIoU %.2f, F %.2f, image accuracy %.2f", split, place, *values)
+        if absent := absence(entry["automatic"], content["names"]):
+            log.warning("%s: %s", split, absent)
     if not content["truth"]:
         log.info("no ground truth: only the foreground share and the size of each cluster are written")
