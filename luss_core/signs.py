@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from luss_core.errors import UserError
+from luss_core.io import read_json
 
 TAIL_BYTES = 1 << 19
 """Of a log that are read: some thousand steps."""
 LAST = 0.1
 """Share of the steps, the last, over which a sign is the mean."""
+
+NOTHING = "nothing was learned in pre-training, so categories, masks and scores say little:"
+"""Before what shows it."""
 
 
 class Sign(NamedTuple):
@@ -33,7 +37,7 @@ class Sign(NamedTuple):
 
     def text(self, value: float) -> str:
         """What is wrong, and what to try."""
-        return f"{self.what.format(value=value)}. {self.remedies}"
+        return f"{self.what.format(value=round(value, 3) + 0.0)}. {self.remedies}"
 
 
 ALIKE = "If the photographs are nearly the same, or very few, no setting helps: give others. Otherwise try"
@@ -117,16 +121,14 @@ def last_steps(log: Path) -> list[dict[str, Any]]:
     return [record for record, step in zip(records, steps, strict=True) if step >= first]
 
 
-def listed(signs: Iterable[tuple[str, str]]) -> str:
-    """A line for each run that learned nothing, for the end of a workflow.
+def warnings_of(runs: Iterable[tuple[str, Path]]) -> str:
+    """A line for each thing that makes the result of a run say little, for the end of a workflow.
 
     Args:
-        signs: what each run is called, and what shows it.
+        runs: what each is called, and its scores.json, which may be missing.
     """
-    return "\n".join(f"warning: {name}: {NOTHING} {text}." for name, text in signs)
-
-
-NOTHING = "nothing was learned in pre-training, so categories, masks and scores say little:"
+    found = [(name, read_json(scores).get("warnings", ())) for name, scores in runs if scores.exists()]
+    return "".join(f"\nwarning: {name}: {text}." for name, texts in found for text in texts)
 
 
 def _is_number(value: Any) -> bool:

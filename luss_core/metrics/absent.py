@@ -24,7 +24,7 @@ def absence(scores: Mapping[str, Any], names: Sequence[str] | None = None) -> st
     if not objects:
         text = f"{other} does not occur in the truth and counts 0 in the mean"
     else:
-        verb = ("does", "counts") if len(objects) == total == 1 else ("do", "count")
+        verb = ("does", "counts") if len(objects) == 1 else ("do", "count")
         kind = "class" if total == 1 else "classes"
         text = f"{len(objects)} of {total} {kind} {verb[0]} not occur in the truth and {verb[1]} 0 in the mean: "
         text += ", ".join(called) + more + (f"; nor does {other}" if 0 in absent else "")

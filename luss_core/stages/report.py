@@ -16,6 +16,7 @@ from luss_core.data.spread import attended_rows, panel_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import read_json, write_text
+from luss_core.metrics.absent import absence
 from luss_core.report import tables
 from luss_core.report.beyond import beyond_context
 from luss_core.report.charts import balance_chart, threshold_chart
@@ -88,6 +89,7 @@ def report(
         "page.html",
         title=title,
         truth=truth,
+        warnings=result.get("warnings", ()),
         **beyond_context(result),
         palette=palette,
         total_images=len(listing),
@@ -100,7 +102,8 @@ def report(
         training=_training(pretrain_log, finetune_log),
         trained_on=None if found is None else len(found.row),
         clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,
-        **balance_context(balance),
+        **balance_context(balance, result),
+        empty=0 if found is None else int((np.bincount(found.label, minlength=len(found.centroids)) == 0).sum()),
         rejected=rejected(images),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
         **threshold_context(result, threshold),
@@ -141,13 +144,14 @@ def _attended(
     return with_intensities(plain, rows, maps)
 
 
-def balance_context(balance: Path | None) -> dict[str, Any]:
-    """How large the clusters are."""
+def balance_context(balance: Path | None, result: dict[str, Any]) -> dict[str, Any]:
+    """How large the clusters are, and how well they agree with the folders where these are categories."""
+    folders = {"nmi": result["nmi"], "accuracy": result["accuracy"], "no_folder_score": result.get("no_folder_score")}
     if balance is None:
-        return {"balance": None}
-    sizes = read_json(balance)
+        return folders | {"balance": None}
+    sizes = {"distinct": None} | read_json(balance)
     chart = balance_chart(sizes["sizes"], label="Images in each cluster, largest first")
-    return {"balance": sizes, "balance_chart": chart}
+    return folders | {"balance": sizes, "balance_chart": chart}
 
 
 def threshold_context(result: dict[str, Any], threshold: Path | None) -> dict[str, Any]:
@@ -176,11 +180,11 @@ def scored_context(result: dict[str, Any], split: str, table: Path, palette: Pal
     """What the page shows only where there is ground truth."""
     entry = result["splits"][split]
     class_rows = tables.read_class_rows(table, split)
-    best, worst = tables.best_and_worst(tables.ranked(class_rows))
+    best, worst = tables.best_and_worst(tables.ranked([row for row in class_rows if row.truth_pixels]))
     return {
         "split": split,
         "matched_on": result["matched_on"],
-        "nmi": result["nmi"],
+        "absent": absence(entry["automatic"], result["names"]),
         "main": {"oracle": None} | entry,
         "cards": METRICS,
         "score_rows": tables.score_rows(result),
