@@ -15,7 +15,9 @@ from luss_core.io import read_json
 TAIL_BYTES = 1 << 19
 """Of a log that are read: some thousand steps."""
 LAST = 0.1
-"""Share of the steps, the last, over which a sign is the mean."""
+"""Share of the steps, the last, over which a sign is the mean; but at least"""
+LEAST = 20
+"""steps, where there are so many: one step of few images says little."""
 
 NOTHING = "nothing was learned in pre-training, so categories, masks and scores say little:"
 """Before what shows it."""
@@ -99,7 +101,7 @@ def sign_of(log: Path) -> str | None:
 
 
 def last_steps(log: Path) -> list[dict[str, Any]]:
-    """The last tenth of the lines of a log, or as many as fit into TAIL_BYTES.
+    """The last tenth of the lines of a log, but at least LEAST and no more than fit into TAIL_BYTES.
 
     Raises:
         UserError: as ``sign_of``.
@@ -117,7 +119,7 @@ def last_steps(log: Path) -> list[dict[str, Any]]:
         raise UserError(f"{log} is no whole log of a training; delete it and run its stage again") from error
     if not steps:
         return []
-    first = min(steps[-1], int((1 - LAST) * (steps[-1] + 1)))
+    first = min(int((1 - LAST) * (steps[-1] + 1)), steps[-1] + 1 - LEAST)
     return [record for record, step in zip(records, steps, strict=True) if step >= first]
 
 

@@ -192,14 +192,16 @@ def agreement(
 ) -> dict[str, Any]:
     """NMI and accuracy of the clusters against the folders, null where these are no categories, and why they are not.
 
+    Of one category, with which nothing can agree, there is neither.
+
     Args:
         supervised: whether the folders were the labels that clusters were made of.
     """
     train = results.get("train")
     largest = train.largest if train and train.automatic.images else None
     asked = cfg.folders if cfg.folders != "auto" else supervised or None
-    reason = "there is one category" if classes == 1 else why_not(listing, largest, asked)
-    found = _read(None if reason else balance, "nmi", "accuracy")
+    reason = why_not(listing, largest, asked) if classes > 1 else None
+    found = _read(None if reason or classes == 1 else balance, "nmi", "accuracy")
     return {**found, "no_folder_score": reason}
 
 
