@@ -95,7 +95,7 @@ def evaluate(
     listing, expected = read_images(images), read_expected(images)
     called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
-    cut, about = _read(threshold, "automatic", "rule"), _origin(threshold, balance)
+    cut, about = _read(threshold, "automatic", "rule"), _origin(threshold, balance, pretrain_log)
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
@@ -103,16 +103,12 @@ def evaluate(
     content = {
         "classes": classes,
         "names": called,
-        "truth": search is not None,
         "splits": {s: _split_scores(result, expected.get(s), cfg) for s, result in judged.items()},
-        "threshold": _threshold(cut, search),
-        "curve": search.curve if search else {},
+        **_searched(cfg, cut, search),
         "foreground": {s: result.foreground for s, result in results.items()},
-        "matched_on": search.reference if search and cfg.match == "auto" else None,
         "match": matching,
         **about,
         **agreement(cfg, listing, classes, results, balance, about["supervised"]),
-        "warnings": warnings(pretrain_log, balance),
         "confusion": _confusion(judged),
         "provenance": provenance({"evaluate": cfg.model_dump(mode="json"), "classes": classes}),
     }
@@ -176,10 +172,14 @@ def _read(path: Path | None, *names: str) -> dict[str, Any]:
     return {name: content[name] for name in names}
 
 
-def _origin(threshold: Path | None, balance: Path | None) -> dict[str, Any]:
-    """What earlier stages know: how good the clusters are, and the weights of others that the encoder began from."""
+def _origin(threshold: Path | None, balance: Path | None, pretrain_log: Path | None) -> dict[str, Any]:
+    """What earlier stages know: whether labels were given, the weights of others that the encoder began from, and what
+    makes the result say little: the sign in the log that nothing was learned, and empty categories."""
     weights = foreign(read_json(threshold)) if threshold else None
-    return {**_read(balance, "supervised"), "weights": weights}
+    sign = sign_of(pretrain_log) if pretrain_log else None
+    empty = read_json(balance).get("warning") if balance else None
+    warnings = [text for text in (sign and f"{NOTHING} {sign}", empty) if text]
+    return {**_read(balance, "supervised"), "weights": weights, "warnings": warnings}
 
 
 def agreement(
@@ -205,17 +205,16 @@ def agreement(
     return {**found, "no_folder_score": reason}
 
 
-def warnings(pretrain_log: Path | None, balance: Path | None) -> list[str]:
-    """What makes the result of a run say little: the sign in its log that nothing was learned, and empty categories."""
-    sign = sign_of(pretrain_log) if pretrain_log else None
-    empty = read_json(balance).get("warning") if balance else None
-    return [text for text in (sign and f"{NOTHING} {sign}", empty) if text]
-
-
-def _threshold(cut: dict[str, Any], search: Search | None) -> dict[str, Any]:
+def _searched(cfg: EvaluateConfig, cut: dict[str, Any], search: Search | None) -> dict[str, Any]:
+    """Whether there is truth, and what was found with it: both thresholds, the curve, and where clusters were named."""
     oracle = search.oracle if search else None
     split = search.reference if search and oracle is not None else None
-    return {**cut, "oracle": oracle, "oracle_split": split}
+    return {
+        "truth": search is not None,
+        "threshold": {**cut, "oracle": oracle, "oracle_split": split},
+        "curve": search.curve if search else {},
+        "matched_on": search.reference if search and cfg.match == "auto" else None,
+    }
 
 
 def _split_scores(result: Result, expected: int | None, cfg: EvaluateConfig) -> dict[str, Any]:

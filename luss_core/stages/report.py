@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from luss_core.config import ReportConfig
-from luss_core.data.features import read_clusters
+from luss_core.data.features import Clusters, read_clusters
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.spread import attended_rows, panel_rows
 from luss_core.data.store import Store
@@ -89,8 +89,7 @@ def report(
         "page.html",
         title=title,
         truth=truth,
-        warnings=result.get("warnings", ()),
-        **beyond_context(result),
+        **beyond_context(result) | {"warnings": result.get("warnings", ())},
         palette=palette,
         total_images=len(listing),
         first=min(TOP_PANELS, len(rows)),
@@ -100,10 +99,9 @@ def report(
         encoder=read_json(examine) if examine else None,
         attended=_attended(listing, shown, panels, show, prior, attention, cfg.panels),
         training=_training(pretrain_log, finetune_log),
-        trained_on=None if found is None else len(found.row),
+        **clusters_context(found),
         clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,
         **balance_context(balance, result),
-        empty=0 if found is None else int((np.bincount(found.label, minlength=len(found.centroids)) == 0).sum()),
         rejected=rejected(images),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
         **threshold_context(result, threshold),
@@ -142,6 +140,13 @@ def _attended(
     there = {panel.key for panel in panels}
     plain = [replace(panel, photo="" if panel.key in there else panel.photo) for panel in show(rows)]
     return with_intensities(plain, rows, maps)
+
+
+def clusters_context(found: Clusters | None) -> dict[str, Any]:
+    """How many images were clustered, and how many clusters none is in."""
+    if found is None:
+        return {"trained_on": None, "empty": 0}
+    return {"trained_on": len(found.row), "empty": len(found.centroids) - len(np.unique(found.label))}
 
 
 def balance_context(balance: Path | None, result: dict[str, Any]) -> dict[str, Any]:
@@ -185,6 +190,7 @@ def scored_context(result: dict[str, Any], split: str, table: Path, palette: Pal
         "split": split,
         "matched_on": result["matched_on"],
         "absent": absence(entry["automatic"], result["names"]),
+        "any_absent": any(row["scores"].get("absent_classes") for row in tables.score_rows(result)),
         "main": {"oracle": None} | entry,
         "cards": METRICS,
         "score_rows": tables.score_rows(result),

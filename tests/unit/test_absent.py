@@ -63,8 +63,8 @@ def test_a_class_that_is_found_where_it_is_not_counts_in_no_mean_of_what_occurs(
         ),
         (
             perfect(2, (1,), other=False),
-            "1 of 2 classes does not occur in the truth and counts 0 in the mean: dog; nor does other. Over the one that"
-            " occurs, mIoU is 100.00",
+            "1 of 2 classes does not occur in the truth and counts 0 in the mean: dog; nor does other. Over the one"
+            " that occurs, mIoU is 100.00",
         ),
         (
             scores(Counts.none(2)),
