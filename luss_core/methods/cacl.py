@@ -1,5 +1,6 @@
 """CACL: cycle-attention contrastive learning from video, Pang et al., AAAI 2022."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -74,7 +75,8 @@ class CACL(Method):
         seen = self.embed(views)
         terms = {name: getattr(self, f"{name}_loss")(seen) for name in self.cfg.heads}
         self.remember(seen)
-        logs = {f"{name}_loss": term.detach() for name, term in terms.items()} if len(terms) > 1 else {}
+        logs = {f"{name}_loss": term.detach() for name, term in terms.items()}
+        logs["chance"] = logs[f"{self.cfg.heads[0]}_loss"] / math.log(1 + self.cfg.queue)
         return Output(torch.stack(list(terms.values())).sum(), logs)
 
     def embed(self, views: list[Tensor]) -> dict[str, Seen]:

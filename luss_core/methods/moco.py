@@ -1,5 +1,7 @@
 """MoCo v2, Chen et al. 2020, arXiv:2003.04297, on He et al. 2020, arXiv:1911.05722."""
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,7 +48,7 @@ class MoCo(Method):
         key = in_shuffled_parts(self.target, views[1], self.cfg.batchnorm_images)
         loss = info_nce(query, key, self.queue.clone(), self.cfg.temperature).mean()
         push(self.queue, key)
-        return Output(loss)
+        return Output(loss, {"chance": loss.detach() / math.log(1 + self.cfg.queue)})
 
     def after_step(self, progress: Progress) -> None:
         follow(self.target, nn.ModuleList([self.encoder, self.projector]), self.cfg.momentum)
