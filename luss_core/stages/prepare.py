@@ -1,4 +1,7 @@
-"""Folder of images -> images.csv, images.h5, rejected.csv and summary.json: every file checked by decoding it whole."""
+"""Folder of images -> images.csv, images.h5, rejected.csv and summary.json: every file checked by decoding it whole.
+
+Where some are frames of videos, videos.csv as well.
+"""
 
 import logging
 import os
@@ -6,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,14 @@ from luss_core.data.benchmark import recognize
 from luss_core.data.check import check, read_sizes
 from luss_core.data.decode import stored_size
 from luss_core.data.files import list_files, look_inside
+from luss_core.data.films import Films, reads_files
 from luss_core.data.identity import give_ids, read_earlier
 from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
 from luss_core.data.kinds import MORE_MASKS, printable
 from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
 from luss_core.data.outputs import NameLimits, ignores_case
 from luss_core.data.packing import Packing, digest_of_files, digest_of_source
+from luss_core.data.sequences import NAME
 from luss_core.data.store import Store
 from luss_core.data.suspects import masks_among
 from luss_core.data.truth import expected
@@ -41,7 +46,7 @@ OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
 SHOWN = 5
 NO_MASKS = "none"
 """As ``masks``: all files are photographs, whatever they look like."""
-SOURCE = ("data/check.py", "data/decode.py", "data/masks.py")
+SOURCE = ("data/check.py", "data/clips.py", "data/decode.py", "data/masks.py", "data/video_files.py")
 """What decides the packed batches, besides settings, files and libraries."""
 
 
@@ -65,28 +70,30 @@ def prepare(
             written.
     """
     with io.locked(state, "preparing"):
-        for name in (*OUTPUTS, LISTED):
+        for name in (*OUTPUTS, NAME, LISTED):
             io.remove(out / name)
-        listing, problems = find(root, cfg.masks)
+        listing, problems = find(root, cfg.masks, reads_files(cfg))
         names = state.with_name(f"{state.name}-names.csv")
         apart = give_ids(listing, read_earlier(names), ignore_case=ignores_case(out))
         _say(listing, apart)
-        outcome = Outcome(listing, rejected=problems)
+        outcome, films = Outcome(listing, rejected=problems), Films(cfg, root, listing)
         candidates = list(_headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
-        stop_if_too_many(cfg, outcome, len(images), out)
+        films.look(threads, outcome, NameLimits(out))
+        stop_if_too_many(cfg, outcome, len(images) + films.usable, out)
         stop_if_missing(cfg, outcome, out)
-        size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
+        size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates)) + films.size
         del candidates
-        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
+        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, films, threads))
         _check_space(out, size - packing.on_disk())
-        _decode_all(cfg, root, images, threads, classes, packing, outcome)
+        _decode_all(cfg, root, images, films, threads, classes, packing, outcome)
         hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
-        stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
+        stop_if_too_many(cfg, outcome, len(outcome.rows) + films.usable, out, hint)
         stop_if_missing(cfg, outcome, out, hint)
         stop_if_above(outcome, classes)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
+        films.write(out, outcome)
         summary = _write_lists(root, out, outcome)
         packing.hand_over()
         io.link_or_copy(out / "images.csv", names)
@@ -95,16 +102,19 @@ def prepare(
         shutil.rmtree(state)
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], threads: int) -> dict[str, Any]:
+def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], films: Films, threads: int) -> dict[str, Any]:
     """What decides the packed batches. How much may be missing does not: allowed more, the work can be finished."""
     names = (name for listed in images for name in (listed.path, listed.mask))
     settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction", "allow_missing"})
-    files = digest_of_files(root, names, threads)
+    files = digest_of_files(root, chain(names, films.paths), threads)
     return {"prepare": settings, "root": str(root.resolve()), "files": files, "source": digest_of_source(SOURCE)}
 
 
-def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]:
+def find(root: Path, masks: str | None, videos: bool = False) -> tuple[Listing, list[tuple[str, str]]]:
     """The images and masks below a folder, and the entries that cannot be read.
+
+    Args:
+        videos: look at video files as well.
 
     Raises:
         UserError: no such folder, or no images in it.
@@ -124,17 +134,21 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
             )
         if not any(name.startswith(f"{prefix}/") for name in files):  # elsewhere, or in a folder that is passed over
             files = [*files, *(f"{prefix}/{name}" for name in list_files(folder).files)]
-    listing = arrange(files, prefix)
+    listing = arrange(files, prefix, videos=videos)
     if not no_masks and (further := masks_among(root, listing, asked=prefix is not None)):
-        listing = arrange(sorted(set(files).difference(further)), prefix)
+        listing = arrange(sorted(set(files).difference(further)), prefix, videos=videos)
         for name in further:
             listing.left_out.add(MORE_MASKS, name)
     look_inside(root, files, listing.left_out)
     listing.left_out.include(found.left_out)
-    if not listing.images:
+    if not (listing.images or listing.videos):
         lines = "; ".join(listing.left_out.lines[:SHOWN]) or "nothing"
         raise UserError(f"data_root {root} holds no images; found: {lines}. Give a folder of JPEG, PNG or other images")
-    if prefix is not None and len(listing.unmasked) in (0, len(listing.images)) and not listing.images[0].mask:
+    if (
+        prefix is not None
+        and len(listing.unmasked) in (0, len(listing.images))
+        and not (listing.images and listing.images[0].mask)
+    ):
         raise UserError(f"prepare.masks {masks}: no mask fits an image; the mask of cat/1.jpg must be cat/1.png there")
     return listing, found.problems
 
@@ -183,16 +197,20 @@ def _decode_all(
     cfg: PrepareConfig,
     root: Path,
     images: list[ListedFile],
+    films: Films,
     threads: int,
     classes: int | None,
     packing: Packing,
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image."""
-    work, jobs = partial(check, root, cfg.short_side), batches(images, DECODE_BATCH)
+    work = films.work(partial(check, root, cfg.short_side))
+    jobs: Iterator[list[Any]] = chain(batches(images, DECODE_BATCH), films.jobs())
+    results = packing.run(work, jobs, threads, len(images) + films.frames, "images")
     remaining = iter(images)
-    for batch in packing.run(work, jobs, threads, len(images), "images"):
+    for batch in islice(results, -(-len(images) // DECODE_BATCH)):
         _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
+    films.add((batch.notes for batch in results), outcome)
 
 
 def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
@@ -235,22 +253,28 @@ def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
         The content of summary.json, but for the provenance.
     """
     noted = outcome.all_noted()
-    write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted))
+    write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted + outcome.partly))
     images = to_list(_root_from(out, root), outcome.rows, np.concatenate(outcome.sizes))
     write_images(out / "images.csv", images)
     counted = Counter(images.split)
     counts = {split: counted[split] for split in SPLITS if counted[split]}
-    log.info("%d images in %s; set aside: %d, noted: %d", len(images), counts, len(outcome.rejected), len(noted))
+    log.info(
+        "%d images in %s; set aside: %d, noted: %d",
+        len(images),
+        counts,
+        len(outcome.rejected),
+        len(noted) + len(outcome.partly),
+    )
     return {
         "root": images.root.as_posix(),
-        "expected": expected(outcome.listing),
+        "expected": expected(outcome.listing, outcome.rows),
         "images": counts,
         "masks": dict(Counter(listed.split for listed in outcome.rows if listed.mask)),
         "benchmark": recognize(images),
         "categories": sorted(set(images.folder) - {""}),
         "largest_mask_id": outcome.largest_id,
         "rejected": len(outcome.rejected),
-        "noted": len(noted),
+        "noted": len(noted) + len(outcome.partly),
         "left_out": outcome.listing.left_out.as_json(),
         "splits": outcome.listing.splits,
     }
