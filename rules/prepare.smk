@@ -12,6 +12,7 @@ rule prepare:
         store="<data>/prepare/images.h5",
         rejected="<data>/prepare/rejected.csv",
         summary="<data>/prepare/summary.json",
+        videos="<data>/prepare/videos.csv" if CONFIG.prepare.video.on else [],
     log:
         "<data>/logs/prepare.log",
     benchmark:

@@ -41,10 +41,7 @@ class PrepareConfig(Section):
     allow_missing: bool = False
     """Go on where images or masks of a split with ground truth are missing or cannot be used; every score then says
     of how many images it is. false stops, since such scores only look like those of the benchmark."""
-    video: VideoConfig | None = None
-    """What among the images is video, for methods that learn from pairs of frames: {} takes each folder of images for
-    the frames of a video, and video files for theirs. Its keys are sources, names, frame_rate and every, see
-    docs/video.md. null: photographs, which are no frames of anything; video files are left out."""
+    video: VideoConfig = VideoConfig()
 
 
 class PriorConfig(Section):

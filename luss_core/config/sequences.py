@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,21 +14,48 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class VideoConfig(Section):
-    """Which images are frames of one video, and when each was taken."""
+    """Which images are frames of one video, and when each was taken: for methods that learn from pairs of frames."""
 
-    sources: Annotated[tuple[Literal["folders", "files"], ...], Field(min_length=1)] = ("folders", "files")
-    """folders: the images of a folder are the frames of a video, in the order of their names (frame 2 before frame 10).
-    files: video files are read, by the package av. Both may lie in one folder."""
+    sources: tuple[Literal["folders", "files"], ...] = ()
+    """[]: photographs, which are frames of nothing; video files are left out. folders: the images of a folder are the
+    frames of a video, in the order of their names (frame 2 before frame 10). files: video files are read, by the
+    package av. [folders, files]: both."""
     names: str | None = None
     """Regular expression with groups `video` and `frame` that is searched in the path of an image without its suffix,
-    where names tell the video: (?P<video>[^/]+)_f?(?P<frame>[0-9]+)$ for 0001TP_006690.png of CamVid. What it does not
-    fit belongs to the folder, if sources have folders, else to no video."""
+    where names tell the video: (?P<video>[^/]+)_f?(?P<frame>[0-9]+)$ for 0001TP_006690.png of CamVid. Images that it
+    does not fit are frames as sources say."""
     frame_rate: Rate | dict[str, Rate] | None = None
     """Frames a second, by which the numbers in the names of images count; or one for each folder below the data root,
     as in {davis: 24, camvid: 30}. Video files say theirs. null: not known; pairs can then lie so many frames apart, but
     no milliseconds."""
     every: Positive = 1
     """Keep every n-th frame of a video file; images are kept all."""
+
+    @property
+    def on(self) -> bool:
+        """Whether there are frames at all."""
+        return bool(self.sources) or self.names is not None
+
+    @model_validator(mode="after")
+    def _on_where_said(self) -> Self:
+        if not self.on and (self.frame_rate is not None or self.every > 1):
+            raise ValueError(
+                "frame_rate and every are for videos, but sources is [], which means photographs; set sources:"
+                " [folders, files], or one of them"
+            )
+        if self.every > 1 and "files" not in self.sources:
+            raise ValueError(
+                f"every {self.every} is for video files, which sources {list(self.sources)} leaves out; add files, or"
+                " take images away yourself, of which all are kept"
+            )
+        return self
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple) or set(value) - {"folders", "files"}:
+            raise ValueError(f"found {value!r}; allowed: [], [folders], [files] or [folders, files]")
+        return value
 
     @field_validator("names")
     @classmethod
@@ -63,8 +90,8 @@ class VideoConfig(Section):
     def _is_section(cls, value: Any) -> Any:
         if not isinstance(value, Mapping | cls):
             raise ValueError(
-                f"found {value!r}; allowed: {{}} for folders of frames and video files, or keys such as"
-                " {frame_rate: 24}, or null for photographs"
+                f"found {value!r}; allowed: keys, such as {{sources: [folders, files]}} for folders of frames and video"
+                " files"
             )
         return value
 

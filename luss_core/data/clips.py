@@ -126,7 +126,7 @@ class Came:
                 " anew (ffmpeg -i old.avi -c copy new.mp4), or take it out of the data folder"
             )
         if part.stop is None:
-            self._end(clip)
+            self._end(clip, part.every)
 
     def sequences(self, first: int) -> Sequences:
         """Which rows are frames of which file.
@@ -141,13 +141,13 @@ class Came:
     def _began(self) -> bool:
         return len(self.rows) > self._begin
 
-    def _end(self, clip: Clip) -> None:
+    def _end(self, clip: Clip, every: int) -> None:
         if not self._began:
             self.empty.append((clip.listed.path, self._reason or "no frame of it can be decoded"))
-        elif problems := list(self._problems(clip)):
+        elif problems := list(self._problems(clip, every)):
             self.partly.append((clip.listed.path, f"{'; '.join(problems)}; its other frames are kept"))
 
-    def _problems(self, clip: Clip) -> Iterator[str]:
+    def _problems(self, clip: Clip, every: int) -> Iterator[str]:
         """What is missing of a clip of which some frames can be used."""
         header, seen = clip.header, self._seen
         if self._reason:
@@ -155,7 +155,7 @@ class Came:
         frames, last = len(self.rows) - self._begin, self.ms[-1] / 1000
         if lost := header.frames - seen.frames:
             yield f"{lost:,} of {header.frames:,} frames cannot be read, as where a file is damaged or cut short"
-        elif header.seconds - last > max(header.seconds / 10, 3 / header.rate) and frames > 1:
+        elif header.seconds - last > max(header.seconds / 10, (2 + every) / header.rate) and frames > 1:
             yield f"ends after {last:.1f} of {header.seconds:.1f} seconds, as where a file is cut short"
         elif seen.damaged:
             yield f"damaged in {seen.damaged:,} places"

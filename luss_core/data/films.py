@@ -1,4 +1,4 @@
-"""What the stage prepare does beside photographs where ``prepare.video`` is set."""
+"""What the stage prepare does beside photographs where there are videos."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,21 +22,21 @@ HEADER_BATCH = 64
 
 def reads_files(cfg: PrepareConfig) -> bool:
     """Whether video files are looked at."""
-    return cfg.video is not None and "files" in cfg.video.sources
+    return "files" in cfg.video.sources
 
 
 class Films:
-    """The videos of a data folder, from its listing to videos.csv; nothing at all without ``cfg.video``."""
+    """The videos of a data folder, from its listing to videos.csv; nothing at all where there are only photographs."""
 
     def __init__(self, cfg: PrepareConfig, root: Path, listing: Listing):
         """Raises:
         UserError: video files that cannot be read here, or settings that fit no image.
         """
         self.cfg, self.root, self.files = cfg, root, listing.videos
-        self.every = cfg.video.every if cfg.video else 1
+        self.every = cfg.video.every
         self.clips: list[Clip] = []
         self.came = Came()
-        if cfg.video:
+        if cfg.video.on:
             find_sequences(listing.images, cfg.video)  # a mistake shows before any work
         if self.files and not installed():
             raise UserError(
@@ -100,7 +100,7 @@ class Films:
 
     def write(self, out: Path, outcome: Outcome) -> None:
         """Add the frames to the images of ``outcome``, which have been counted by then, and write videos.csv."""
-        if self.cfg.video is None:
+        if not self.cfg.video.on:
             return
         found = find_sequences(outcome.rows, self.cfg.video)
         found = found.joined(self.came.sequences(len(outcome.rows)))

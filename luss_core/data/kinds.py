@@ -28,7 +28,7 @@ class Kind(NamedTuple):
 PHONE = Kind("HEIC photograph", "HEIC photographs", "install what reads them: pip install pillow-heif")
 AVIF = Kind("AVIF photograph", "AVIF photographs", "this Pillow cannot read them: pip install --upgrade pillow")
 RAW = Kind("raw photograph of a camera", "raw photographs of cameras", "convert them to JPEG or TIFF")
-VIDEO = Kind("video", "videos", "save frames of them as JPEG, or set prepare.video")
+VIDEO = Kind("video", "videos", "save frames of them as JPEG, or set prepare.video.sources")
 UNREAD = Kind("picture in a format that is not read", "pictures in formats that are not read", "convert them to PNG")
 ARCHIVE = Kind("archive", "archives", "unpack them")
 OTHER = Kind("other file", "other files")

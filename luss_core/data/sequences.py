@@ -75,8 +75,8 @@ def find_sequences(images: Sequence[ListedFile], cfg: VideoConfig) -> Sequences:
     if pattern and images and not named:
         raise UserError(
             f"prepare.video.names: {cfg.names!r} fits none of {len(images)} images, such as"
-            f" {printable(stem_of(images[0].path))} (the path without its suffix); change it, or set null where each"
-            " folder is a video"
+            f" {printable(stem_of(images[0].path))} (the path without its suffix); change it, or set null and"
+            " sources: [folders] where each folder is a video"
         )
     _check_rates(cfg, images)
     videos = {name: [*zip(*sorted(frames), strict=True)] for name, frames in named.items()}
@@ -173,7 +173,9 @@ def read_sequences(path: Path) -> Sequences:
                 video = [codes.setdefault(each, len(codes)) for each in name]
                 parts.append((row, video, frame, [float(each or "nan") for each in ms]))
     except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; run the stage prepare with prepare.video, which writes it") from error
+        raise UserError(
+            f"{path} does not exist: set prepare.video.sources and run the stage prepare again, which then writes it"
+        ) from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not whole ({error}); delete it and run the stage prepare again") from error
     kinds = (np.int64, np.int64, np.int64, np.float64)

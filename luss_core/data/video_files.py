@@ -19,6 +19,9 @@ from luss_core.data.decode import Decoded, reduced, stored_size
 PLUGIN = "av"
 USUAL_RATE = 25.0
 """Where a file does not say how many frames a second it has: only decides into which parts it is divided."""
+UNSEARCHED = ("mpeg", "mpegvideo")
+"""Formats of FFmpeg in which several frames share a time stamp, so that frames behind a place that was searched for
+have wrong times. They are read from the beginning, but decoded from the last key frame before that place."""
 BEFORE = (0.0, 1.0, 10.0)
 """Seconds by which a place is looked for earlier, where no frame at or before it was found; then from the beginning."""
 
@@ -142,12 +145,15 @@ def _from(container: Any, stream: Any, part: Part) -> Iterator[Any]:
     looked for: then the search begins earlier.
     """
     wanted = part.header.start + (part.first - 0.5) / part.header.rate
+    if part.first and container.format.name in UNSEARCHED:
+        yield from _decode(_from_key_frame(container.demux(stream), wanted))
+        return
     for before in BEFORE if part.first else ():
         if wanted - before <= part.header.start:
             break
         with suppress(Exception):  # where a file cannot be searched, it is read from the beginning
             container.seek(int((wanted - before) / stream.time_base), stream=stream)
-            frames = _decode(container, stream)
+            frames = _decode(container.demux(stream))
             first = next((frame for frame in frames if frame is not None), None)
             if first is not None and first.time <= wanted:
                 yield first
@@ -155,13 +161,26 @@ def _from(container: Any, stream: Any, part: Part) -> Iterator[Any]:
                 return
     if part.first:
         container.seek(0)
-    yield from _decode(container, stream)
+    yield from _decode(container.demux(stream))
 
 
-def _decode(container: Any, stream: Any) -> Iterator[Any]:
+def _from_key_frame(packets: Iterator[Any], wanted: float) -> Iterator[Any]:
+    """Packets from the last key frame on that is shown at a time in seconds, or before it."""
+    waiting: list[Any] = []
+    for packet in packets:
+        time = None if packet.pts is None else float(packet.pts * packet.time_base)
+        if packet.is_keyframe and time is not None and time <= wanted:
+            waiting = []
+        waiting.append(packet)
+        if time is not None and time > wanted:
+            break
+    yield from waiting
+    yield from packets
+
+
+def _decode(packets: Iterator[Any]) -> Iterator[Any]:
     """Frames with a time; None for each place that cannot be decoded, behind which it goes on."""
     errors = import_module(PLUGIN).error.FFmpegError
-    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
@@ -209,7 +228,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         opened = library.open(str(path), metadata_errors="replace")
     except library.error.InvalidDataError as error:
-        about = error.log[2] if error.log else "no format that is known"
+        about = error.log[2].strip() if error.log else "no format that is known"
         raise ValueError(f"not a video, or so damaged or cut short that it cannot be opened ({about})") from error
     with opened as container:
         stream = container.streams.best("video")
