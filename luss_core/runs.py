@@ -19,6 +19,7 @@ from luss_core.config import (
     Stages,
     with_settings_of_method,
 )
+from luss_core.config.sequences import check_pairs
 from luss_core.digests import content
 from luss_core.errors import UserError
 from luss_core.explain import explain
@@ -57,7 +58,7 @@ def load(values: Mapping[str, Any]) -> Config:
     found = presets(config)
     for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
         _check_batches(config, preset, found[preset])
-        _check_video(config, preset, found[preset])
+        check_pairs(preset, found[preset].pretrain, config.prepare.video)
     for preset in config.run:
         found[preset].check_classes(config.classes, preset)
     for row in config.ablation:
@@ -92,26 +93,6 @@ def _check_batches(config: Config, preset: str, stages: Stages) -> None:
                 f"config: gpus = {config.gpus} on nodes = {config.nodes} cannot share {stage}.train.batch_size = {size}"
                 f" of {preset} evenly; make it a multiple of {processes}"
             )
-
-
-def _check_video(config: Config, preset: str, stages: Stages) -> None:
-    """Whether there can be the pairs of frames that a method learns from; what is in the folder shows later."""
-    method, video = stages.pretrain.method, config.prepare.video
-    if "pairs" not in method.needs or not stages.pretrain.train.epochs:
-        return
-    ms = method.frame_stride_ms
-    if not video.on and (ms or method.frame_stride):
-        apart = f"{ms:g} ms apart (method.stride_ms)" if ms else f"{method.frame_stride} apart (method.stride)"
-        raise UserError(
-            f"config: preset {preset} learns from frames of one video, {apart}, but prepare.video.sources is [],"
-            " which means photographs: set prepare.video.sources: [folders, files] if data_root holds folders of frames"
-            " or videos, or method.stride: 0, which shows each photograph twice, in other colours"
-        )
-    if ms and video.frame_rate is None and "files" not in video.sources:
-        raise UserError(
-            f"config: preset {preset} pairs frames {ms:g} ms apart (method.stride_ms), and images do not say when they"
-            " were taken: set prepare.video.frame_rate to frames a second, or method.stride in frames"
-        )
 
 
 def presets(config: Config) -> dict[str, Stages]:

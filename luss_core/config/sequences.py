@@ -1,13 +1,17 @@
-"""What among the images is video."""
+"""What among the images is video, and whether methods find there what they need."""
 
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from luss_core.config.base import Positive, Section
+from luss_core.errors import UserError
+
+if TYPE_CHECKING:
+    from luss_core.config.training import PretrainConfig
 
 GROUPS = frozenset({"video", "frame"})
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -112,3 +116,26 @@ def _is_rate(value: Any) -> bool:
         return not isinstance(value, bool) and 0 < float(value) < math.inf
     except (TypeError, ValueError):
         return False
+
+
+def check_pairs(preset: str, pretrain: "PretrainConfig", video: VideoConfig) -> None:
+    """Whether there can be the pairs of frames that a preset learns from; what is in the folder shows later.
+
+    Raises:
+        UserError: there cannot.
+    """
+    method, ms = pretrain.method, pretrain.method.frame_stride_ms
+    if "pairs" not in method.needs or not pretrain.train.epochs:
+        return
+    if not video.on and (ms or method.frame_stride):
+        apart = f"{ms:g} ms apart (method.stride_ms)" if ms else f"{method.frame_stride} apart (method.stride)"
+        raise UserError(
+            f"config: preset {preset} learns from frames of one video, {apart}, but prepare.video.sources is [],"
+            " which means photographs: set prepare.video.sources: [folders, files] if data_root holds folders of frames"
+            " or videos, or method.stride: 0, which shows each photograph twice, in other colours"
+        )
+    if ms and video.frame_rate is None and "files" not in video.sources:
+        raise UserError(
+            f"config: preset {preset} pairs frames {ms:g} ms apart (method.stride_ms), and images do not say when they"
+            " were taken: set prepare.video.frame_rate to frames a second, or method.stride in frames"
+        )

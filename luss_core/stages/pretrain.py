@@ -55,7 +55,7 @@ def pretrain(
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
     pixels, listing = Store(store), read_images(images)
-    views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed, _videos(cfg, images))
+    views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed, videos_of(cfg, images))
     torch.manual_seed(derive_seed(seed, 1))
     encoder, weights = initial_encoder(cfg)
     seen = settings | inputs(views) | ({"weights": weights["digest"]} if weights else {})
@@ -151,7 +151,7 @@ def _distance(cfg: PretrainConfig) -> Distance:
     return Distance(cfg.method.frame_stride, cfg.method.frame_stride_ms)
 
 
-def _videos(cfg: PretrainConfig, images: Path) -> Sequences | None:
+def videos_of(cfg: PretrainConfig, images: Path) -> Sequences | None:
     """The frames of the data set, where the method pairs them; None also where it pairs each image with itself."""
     apart = cfg.method.frame_stride or cfg.method.frame_stride_ms
     return read_sequences(images.with_name(NAME)) if "pairs" in cfg.method.needs and apart else None
