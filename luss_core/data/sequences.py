@@ -2,6 +2,7 @@
 
 import csv
 import re
+from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
@@ -19,6 +20,10 @@ NAME = "videos.csv"
 COLUMNS = ("row", "video", "frame", "ms")
 LARGEST = 2**62
 """Numbers above are taken for no numbers of frames."""
+
+
+Frames = tuple[np.ndarray, np.ndarray]
+"""Numbers and rows of the frames of a video, in order."""
 
 
 class Sequences(NamedTuple):
@@ -61,15 +66,17 @@ def find_sequences(images: Sequence[ListedFile], cfg: VideoConfig) -> Sequences:
     Raises:
         UserError: a setting fits no image, or a frame by ``cfg.names`` has no number.
     """
-    named: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    folders: dict[str, list[int]] = defaultdict(list)
+    named: dict[str, tuple[array[int], array[int]]] = defaultdict(lambda: (array("q"), array("q")))
+    folders: dict[str, array[int]] = defaultdict(lambda: array("q"))
     pattern = re.compile(cfg.names) if cfg.names is not None else None
     for row, listed in enumerate(images):
         stem = stem_of(listed.path)
         folder = stem.rpartition("/")[0]
         match = pattern.search(stem) if pattern else None
         if match:
-            named[_name(match["video"] or "", folder)].append((_number(match, listed.path), row))
+            numbers, rows = named[_name(match["video"] or "", folder)]
+            numbers.append(_number(match, listed.path))
+            rows.append(row)
         elif "folders" in cfg.sources:
             folders[folder].append(row)
     if pattern and images and not named:
@@ -79,24 +86,22 @@ def find_sequences(images: Sequence[ListedFile], cfg: VideoConfig) -> Sequences:
             " sources: [folders] where each folder is a video"
         )
     _check_rates(cfg, images)
-    videos = {name: [*zip(*sorted(frames), strict=True)] for name, frames in named.items()}
+    videos = {name: _by_number(*frames) for name, frames in named.items()}
     for folder, rows in folders.items():  # which may have the name of a video
         videos[f"{folder}/" if folder in videos else folder] = _in_folder(images, rows)
     return _flat(videos, images, cfg)
 
 
-def _flat(videos: dict[str, list], images: Sequence[ListedFile], cfg: VideoConfig) -> Sequences:
-    """Args:
-    videos: by name, numbers and rows of the frames.
-    """
-    codes, numbers, rows, times = [], [], [], []
-    for code, (frames, found) in enumerate(videos.values()):
-        rate = cfg.rate_of(images[found[0]].path)
-        codes += [code] * len(found)
-        numbers += frames
-        rows += found
-        times += [1000 * (frame - frames[0]) / rate if rate else np.nan for frame in frames]
-    return Sequences.make([*videos], rows, codes, numbers, times)
+def _flat(videos: dict[str, Frames], images: Sequence[ListedFile], cfg: VideoConfig) -> Sequences:
+    """Frames of one video after the other."""
+    nothing = np.empty(0, np.int64)
+    times = [np.empty(0)]
+    for numbers, rows in videos.values():
+        rate = cfg.rate_of(images[rows[0]].path) or np.nan
+        times.append(1000 * (numbers - numbers[0]) / rate)
+    lengths = [len(rows) for _, rows in videos.values()]
+    numbers, rows = (np.concatenate([nothing, *(frames[k] for frames in videos.values())]) for k in range(2))
+    return Sequences([*videos], rows, np.repeat(np.arange(len(videos)), lengths), numbers, np.concatenate(times))
 
 
 def _name(found: str, folder: str) -> str:
@@ -114,14 +119,21 @@ def _number(match: re.Match[str], path: str) -> int:
     return int(text)
 
 
-def _in_folder(images: Sequence[ListedFile], rows: list[int]) -> list:
-    """Numbers and rows in the order of names: the last number of a name where it rises, else the place."""
+def _by_number(numbers: Sequence[int], rows: Sequence[int]) -> Frames:
+    found, at = np.array(numbers, np.int64), np.array(rows, np.int64)
+    order = np.lexsort((at, found))
+    return found[order], at[order]
+
+
+def _in_folder(images: Sequence[ListedFile], rows: Sequence[int]) -> Frames:
+    """In the order of names; the number is the last of a name where it rises, else the place."""
     stems = {row: stem_of(images[row].path).rpartition("/")[2] for row in rows}
-    rows = sorted(rows, key=lambda row: (_natural(stems[row]), images[row].path))
-    found = [re.findall(r"[0-9]+", stems[row])[-1:] for row in rows]
+    ordered = sorted(rows, key=lambda row: (_natural(stems[row]), images[row].path))
+    found = [re.findall(r"[0-9]+", stems[row])[-1:] for row in ordered]
     numbers = [int(number) for numbers in found for number in numbers]
     rising = len(numbers) == len(rows) and all(a < b for a, b in zip(numbers, numbers[1:], strict=False))
-    return [numbers if rising and numbers[-1] <= LARGEST else list(range(len(rows))), rows]
+    counted = numbers if rising and numbers[-1] <= LARGEST else range(len(rows))
+    return np.array(counted, np.int64), np.array(ordered, np.int64)
 
 
 def _natural(name: str) -> list[str | int]:
@@ -162,25 +174,21 @@ def read_sequences(path: Path) -> Sequences:
         UserError: missing, or no such list.
     """
     codes: dict[str, int] = {}
-    parts: list[tuple[Sequence[str | float], ...]] = []
+    blocks = [Sequences.make([], (), (), (), ())]
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             reader = csv.reader(file)
             if tuple(next(reader, ())) != COLUMNS:
                 raise ValueError(f"the first line must be {','.join(COLUMNS)}")
             while block := list(islice(reader, READ_ROWS)):
-                row, name, frame, ms = zip(*block, strict=True)
-                video = [codes.setdefault(each, len(codes)) for each in name]
-                parts.append((row, video, frame, [float(each or "nan") for each in ms]))
+                row, names, frame, ms = zip(*block, strict=True)
+                video = [codes.setdefault(name, len(codes)) for name in names]
+                blocks.append(Sequences.make([], row, video, frame, [float(each or "nan") for each in ms]))
     except FileNotFoundError as error:
         raise UserError(
             f"{path} does not exist: set prepare.video.sources and run the stage prepare again, which then writes it"
         ) from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not whole ({error}); delete it and run the stage prepare again") from error
-    kinds = (np.int64, np.int64, np.int64, np.float64)
-    columns = [
-        np.concatenate([np.empty(0, kind), *(np.array(part[k], kind) for part in parts)])
-        for k, kind in enumerate(kinds)
-    ]
+    columns = [np.concatenate([block[k] for block in blocks]) for k in range(1, 5)]
     return Sequences([*codes], *columns)
