@@ -45,7 +45,7 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
     "luss_core.data.kinds": "says what files are, by their names, for the stage before",
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
-    "luss_core.data.sequences": "reads which images are frames of a video; a digest of the pairs is one of the settings",
+    "luss_core.data.sequences": "reads what is a frame of which video; a digest of the pairs is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
     "luss_core.models.foreign.anatomy": "says what a file that is refused looks like",
     "luss_core.models.foreign.kinds": "refuses files that are no checkpoint",
