@@ -29,12 +29,15 @@ TRAININGS = ("pretrain", "finetune")
 UNTRACKED = {
     "luss_core": "the version number",
     "luss_core.config": "the values that reach a stage are parameters of its rule already",
+    "luss_core.bounds": "compares settings with the number of images",
+    "luss_core.changed": "keeps a record of the user's files, which no result depends on",
     "luss_core.cli": "reads arguments and shows errors",
     "luss_core.digests": "names what files hold",
     "luss_core.errors": "exceptions",
     "luss_core.explain": "says what is wrong with settings",
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
+    "luss_core.running": "keeps runs apart",
     "luss_core.sources": "looks at source",
 }
 """Modules that do not count, nor what they import, and why."""

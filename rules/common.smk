@@ -4,9 +4,10 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
-from luss_core import rows, runs, sources
+from luss_core import bounds, changed, rows, running, runs, sources
 from luss_core.config import METHODS, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
@@ -22,6 +23,7 @@ def or_stop(function, *arguments):
 
 
 CONFIG = or_stop(runs.load, config)
+WORKS = workflow.is_main_process and running.works(sys.argv[1:])
 PRESETS = runs.presets(CONFIG)
 MAKERS = {
     stage: runs.makers(PRESETS, stage)
@@ -32,7 +34,7 @@ ROWS = {row: row for row in CONFIG.ablation}
 COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
-or_stop(runs.saliency_maps, CONFIG)
+MAPS = or_stop(runs.saliency_maps, CONFIG)
 NAMES = or_stop(runs.names_file, CONFIG)
 WEIGHTS = or_stop(runs.weight_files, CONFIG)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
@@ -41,6 +43,7 @@ WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
 DATA = f"results/{CONFIG.dataset}"
 or_stop(runs.check_classes, CONFIG, Path(DATA, "prepare", "summary.json"))
+NEEDS = bounds.needs_of(CONFIG, PRESETS)
 RUN = f"{DATA}/{{preset}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"
@@ -69,6 +72,12 @@ shell.prefix(
     "set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; command tee \"$@\"; }}; "
     f"export PYTHONPATH={shlex.quote(str(BASE))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
+
+
+# A job ends when the Snakemake that started it is gone; the next run waits for that.
+os.environ[running.PARENT] = running.parent()
+if WORKS:
+    or_stop(running.begin, CONFIG.dataset, CONFIG.seeds)
 
 
 # What does not change a result is a resource: other resources run nothing again.
@@ -208,6 +217,51 @@ def take_benchmarks_off_cached_rules():
         workflow.get_rule(stage)._benchmark = None
 
 
+@cache
+def mark_of_photographs(wildcards=None):
+    """What the user's folder of photographs goes by, as long as it is as prepare saw it; a change is said once."""
+    if PHOTOGRAPHS is None:
+        return ""
+    return mark(
+        Path(DATA, "prepare"), "data_root", PHOTOGRAPHS, "images", CONFIG.prepare.masks
+    )
+
+
+@cache
+def mark_of_maps(wildcards=None):
+    """The same of the user's folder of saliency maps."""
+    return (
+        "" if MAPS is None else mark(Path(DATA, "prior"), "prior.folder", MAPS, "maps")
+    )
+
+
+def mark(made, key, folder, what, masks=None):
+    """Compare a folder of the user with the record of what a stage made from it."""
+    found = changed.look(folder, masks)
+    text, change = changed.mark(made / changed.NAME, folder, found)
+    if change:
+        sys.stderr.write(
+            f"{key} {folder}: {changed.described(change, what)} since {made} was made: {made.name} runs again, and all"
+            " that depends on it. To keep those results, take the change back or set another `dataset`.\n"
+        )
+    elif change.touched and WORKS:
+        changed.refresh(made / changed.NAME, found)
+    return text
+
+
+def look_before_work():
+    """Say what changed and whether there are images enough before any job runs. Jobs of a cluster were looked at."""
+    if not workflow.is_main_process:
+        return
+    before = Path(DATA, "prepare")
+    if PHOTOGRAPHS is None or changed.is_known(
+        before / changed.NAME, mark_of_photographs()
+    ):
+        there = bounds.counts_before(CONFIG, before / "summary.json")
+        bounds.stop_if_not_enough(NEEDS, there)
+    mark_of_maps()
+
+
 def record_source():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run.
 
@@ -248,3 +302,4 @@ def pages_message():
 
 
 or_stop(record_source)
+or_stop(look_before_work)
