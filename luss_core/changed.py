@@ -200,17 +200,19 @@ def refresh(record: Path, seen: Seen) -> None:
 
 
 def described(change: Change, what: str) -> str:
-    """ "12 images new (cat/1.jpg, ...), 1 removed (a.jpg)".
+    """ "12 images are new ('cat/1.jpg', ...), 1 was removed ('a.jpg')".
 
     Args:
-        what: the files are.
+        what: one of the files is.
     """
-    counted = {"new": change.new, "removed": change.removed, "replaced": change.replaced}
+    verbs = {"new": ("is", "are"), "removed": ("was", "were"), "replaced": ("was", "were")}
     texts: list[str] = []
-    for word, names in counted.items():
+    for word, names in zip(verbs, (change.new, change.removed, change.replaced), strict=True):
         if names:
-            example = repr(names[0]) + (", ..." if len(names) > 1 else "")
-            texts.append(f"{len(names)} {f'{what} ' if not texts else ''}{word} ({example})")
+            one = len(names) == 1
+            called = "" if texts else f" {what}" if one else f" {what}s"
+            shown = f"({names[0]!r}{'' if one else ', ...'})"
+            texts.append(f"{len(names)}{called} {verbs[word][not one]} {word} {shown}")
     return ", ".join(texts)
 
 

@@ -1,8 +1,8 @@
 """One run of the workflow after another in a working folder, also where the last one was killed. Imports no torch.
 
 Each run holds a file below `.snakemake/luss/` as long as it lives, and its jobs another one. So the next run knows what
-a lock of Snakemake cannot tell: whether the run that made it still works, or only its jobs, or nothing. The system takes
-such a hold from a process that ends, whatever ends it.
+a lock of Snakemake cannot tell: whether the run that made it still works, or only its jobs, or nothing. The system
+takes such a hold from a process that ends, whatever ends it.
 
 A job whose Snakemake has gone ends as on SIGTERM: a training saves its state before. On other machines of a cluster the
 job belongs to the Snakemake there.

@@ -217,35 +217,32 @@ def take_benchmarks_off_cached_rules():
         workflow.get_rule(stage)._benchmark = None
 
 
-@cache
-def mark_of_photographs(wildcards=None):
-    """What the user's folder of photographs goes by, as long as it is as prepare saw it; a change is said once."""
+def mark_of_photographs(wildcards):
+    """What the user's folder of photographs goes by, as long as it is as prepare saw it."""
     if PHOTOGRAPHS is None:
         return ""
-    return mark(
-        Path(DATA, "prepare"), "data_root", PHOTOGRAPHS, "images", CONFIG.prepare.masks
-    )
+    return mark("prepare", "data_root", PHOTOGRAPHS, "image", CONFIG.prepare.masks)
+
+
+def mark_of_maps(wildcards):
+    """The same of the user's folder of saliency maps."""
+    return "" if MAPS is None else mark("prior", "prior.folder", MAPS, "map")
 
 
 @cache
-def mark_of_maps(wildcards=None):
-    """The same of the user's folder of saliency maps."""
-    return (
-        "" if MAPS is None else mark(Path(DATA, "prior"), "prior.folder", MAPS, "maps")
-    )
-
-
-def mark(made, key, folder, what, masks=None):
-    """Compare a folder of the user with the record of what a stage made from it."""
+def mark(stage, key, folder, what, masks=None):
+    """Compare a folder of the user with the record of what a stage read there; a change is said once."""
+    record = Path(DATA, stage, changed.NAME)
     found = changed.look(folder, masks)
-    text, change = changed.mark(made / changed.NAME, folder, found)
+    text, change = changed.mark(record, folder, found)
     if change:
         sys.stderr.write(
-            f"{key} {folder}: {changed.described(change, what)} since {made} was made: {made.name} runs again, and all"
-            " that depends on it. To keep those results, take the change back or set another `dataset`.\n"
+            f"{key} {folder} has changed since {record.parent} was made: {changed.described(change, what)}. The stage"
+            f" {stage} runs again, and all that depends on it. To keep the results of before, give this run a name of"
+            " its own: --config dataset=NAME\n"
         )
     elif change.touched and WORKS:
-        changed.refresh(made / changed.NAME, found)
+        changed.refresh(record, found)
     return text
 
 
@@ -253,13 +250,12 @@ def look_before_work():
     """Say what changed and whether there are images enough before any job runs. Jobs of a cluster were looked at."""
     if not workflow.is_main_process:
         return
-    before = Path(DATA, "prepare")
-    if PHOTOGRAPHS is None or changed.is_known(
-        before / changed.NAME, mark_of_photographs()
-    ):
-        there = bounds.counts_before(CONFIG, before / "summary.json")
+    made = Path(DATA, "prepare")
+    current = mark_of_photographs(None)
+    if PHOTOGRAPHS is None or changed.is_known(made / changed.NAME, current):
+        there = bounds.counts_before(CONFIG, made / "summary.json")
         bounds.stop_if_not_enough(NEEDS, there)
-    mark_of_maps()
+    mark_of_maps(None)
 
 
 def record_source():

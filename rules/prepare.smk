@@ -35,4 +35,4 @@ rule prepare:
         root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
     shell:
         "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --state {params.state}"
-        " --classes {resources.classes} --needs {resources.needs:q} --mark {params.mark:q} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+        " --classes {resources.classes} --needs={resources.needs:q} --mark={params.mark} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

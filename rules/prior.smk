@@ -30,4 +30,4 @@ rule prior:
         contents=contents,
     shell:
         "python -m workflow_scripts.prior --images {input.images} --store {input.store} --out {params.folder}"
-        " --state {params.state} --mark {params.mark:q} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+        " --state {params.state} --mark={params.mark} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
