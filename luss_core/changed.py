@@ -73,10 +73,11 @@ def look(root: Path, masks: str | None = None, patience: float = PATIENCE) -> Se
         patience: seconds in which files are asked for size and time.
     """
     names = [name for name in list_files(root)[0] if _suffix(name) in SUFFIXES]
-    if masks is not None and not (root / masks).is_dir():
-        prefix = Path(os.path.relpath(Path(masks).resolve(), root.resolve())).as_posix()
+    if masks is not None:
+        folder = root / masks if (root / masks).is_dir() else Path(masks)
+        prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
         if prefix.startswith("../"):
-            names += [f"{prefix}/{name}" for name in list_files(Path(masks))[0] if _suffix(name) in SUFFIXES]
+            names += [f"{prefix}/{name}" for name in list_files(folder)[0] if _suffix(name) in SUFFIXES]
     return stamps(root, sorted(names), time.monotonic() + patience)
 
 
