@@ -2,10 +2,10 @@
 
     python benchmarks/unchanged.py
 
-Makes a folder of 100,000 small files in 100 folders, and of it the record that prepare leaves. `snakemake -n` then plans
-one stage, so that the time is that of its start, of reading the Snakefile and of comparing the folder. Beside it stand
-the comparison alone, its memory, and what is said after three files were changed. Wall-clock time: other work on the
-machine counts.
+Makes a folder of 100,000 small files in 100 folders, and of it the record that prepare leaves. `snakemake -n` then
+plans one stage, so that the time is that of its start, of reading the Snakefile and of comparing the folder. Beside it
+stand the comparison alone, its memory, and what is said after three files were changed. Wall-clock time: other work on
+the machine counts.
 """
 
 import argparse

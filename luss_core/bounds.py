@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from luss_core.config import Config, Stages
-from luss_core.data.images import ListedFile
 from luss_core.errors import UserError
 from luss_core.io import read_json
+
+if TYPE_CHECKING:
+    from luss_core.data.images import ListedFile
 
 IMAGES, FOLDERS, MASKS, FRAMES = "images", "folders", "masks", "frames"
 
@@ -63,7 +65,7 @@ def from_text(text: str) -> list[Need]:
     return [Need(kind, int(least), key) for kind, least, key in parts]
 
 
-def counts_of(images: Iterable[ListedFile]) -> Counts:
+def counts_of(images: Iterable["ListedFile"]) -> Counts:
     """What the training images among the files have."""
     train = [listed for listed in images if listed.split == "train"]
     videos = Counter(listed.id.rpartition("/")[0] for listed in train)

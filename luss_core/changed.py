@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from luss_core import io
-from luss_core.data.images import SUFFIXES, list_files
+from luss_core.data.files import list_files
+from luss_core.data.kinds import is_image, suffix_of
 from luss_core.errors import UserError
 from luss_core.parallel import batches
 
@@ -72,12 +73,12 @@ def look(root: Path, masks: str | None = None, patience: float = PATIENCE) -> Se
         masks: as in the section prepare.
         patience: seconds in which files are asked for size and time.
     """
-    names = [name for name in list_files(root)[0] if _suffix(name) in SUFFIXES]
+    names = [name for name in list_files(root, photographs=True).files if is_image(name)]
     if masks is not None:
         folder = root / masks if (root / masks).is_dir() else Path(masks)
         prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
-        if prefix.startswith("../"):
-            names += [f"{prefix}/{name}" for name in list_files(folder)[0] if _suffix(name) in SUFFIXES]
+        if not any(name.startswith(f"{prefix}/") for name in names):
+            names += [f"{prefix}/{name}" for name in list_files(folder).files if is_image(name)]
     return stamps(root, sorted(names), time.monotonic() + patience)
 
 
@@ -102,7 +103,7 @@ def content(path: Path) -> str:
     """Digest of what a file holds, for comparison with itself: of its ends where it is large and compressed."""
     size, ends = path.stat().st_size, b""
     with path.open("rb") as file:
-        if size <= 2 * END or _suffix(path.name) in WHOLE:
+        if size <= 2 * END or suffix_of(path.name) in WHOLE:
             crc = 0
             while block := file.read(1 << 20):
                 crc = zlib.crc32(block, crc)
@@ -215,10 +216,6 @@ def described(change: Change, what: str) -> str:
             shown = f"({names[0]!r}{'' if one else ', ...'})"
             texts.append(f"{len(names)}{called} {verbs[word][not one]} {word} {shown}")
     return ", ".join(texts)
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
 
 
 def _stamps(root: str, deadline: float, names: list[str]) -> Seen:

@@ -42,9 +42,10 @@ class Foreground(Method):
         seed = self.seed(maps, batch)
         everywhere = group.gather(seed).view(1, 1, 1, -1)
         target = (seed >= otsu(everywhere)).float()
-        agree = ((maps.attention.detach() > 0) == (target > 0.5)).float().mean()
+        attended = maps.attention.detach() > 0
+        agree = (attended == (target > 0.5)).float().mean()
         loss = attention_loss(maps.attention, target) + self.cfg.penalty * self._weight().square().sum()
-        return Output(loss, {"foreground": target.mean(), "agreement": agree})
+        return Output(loss, {"foreground": target.mean(), "agreement": agree, "attended": attended.float().mean()})
 
     def _weight(self) -> Tensor:
         """Of the layer, without its bias."""

@@ -8,7 +8,7 @@ from folders import prepare, put, save
 from luss_core import runs
 from luss_core.bounds import Counts, Need, as_text, counts_before, counts_of, from_text, needs_of, stop_if_not_enough
 from luss_core.config import PrepareConfig
-from luss_core.data.images import arrange
+from luss_core.data.arrange import arrange
 from luss_core.errors import UserError
 
 

@@ -38,6 +38,7 @@ LAYERS = (
         "runtime",
         "group",
         "launch",
+        "signs",
         "parallel",
     ),
     ("losses", "models", "data", "metrics", "kmeans", "changed", "bounds"),

@@ -39,10 +39,8 @@ def test_changed_photographs_run_what_depends_on_them_again(project, photographs
     before = {path: path.stat().st_mtime_ns for path in project.work.rglob("*")}
     plan = project.snakemake("--dry-run", *given, "seeds=[0,1]")
     output = plan.stdout + plan.stderr
-    new, removed, replaced = (
-        (photographs, file.relative_to(photographs).as_posix())[1]
-        for file in (images[3].with_name("new.png"), images[2], images[1])
-    )
+    files = images[3].with_name("new.png"), images[2], images[1]
+    new, removed, replaced = (file.relative_to(photographs).as_posix() for file in files)
     line = (
         f"data_root {photographs} has changed since results/mine/prepare was made: 1 image is new ({new!r}), 1 was"
         f" removed ({removed!r}), 1 was replaced ({replaced!r}). {AGAIN}"
