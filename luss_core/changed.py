@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from luss_core import io
 from luss_core.data.files import list_files
-from luss_core.data.kinds import is_image, suffix_of
+from luss_core.data.kinds import readable, suffix_of
 from luss_core.errors import UserError
 from luss_core.parallel import batches
 
@@ -73,12 +73,12 @@ def look(root: Path, masks: str | None = None, patience: float = PATIENCE) -> Se
         masks: as in the section prepare.
         patience: seconds in which files are asked for size and time.
     """
-    names = [name for name in list_files(root, photographs=True).files if is_image(name)]
+    names = _images(list_files(root, photographs=True).files)
     if masks is not None:
         folder = root / masks if (root / masks).is_dir() else Path(masks)
         prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
         if not any(name.startswith(f"{prefix}/") for name in names):
-            names += [f"{prefix}/{name}" for name in list_files(folder).files if is_image(name)]
+            names += [f"{prefix}/{name}" for name in _images(list_files(folder).files)]
     return stamps(root, sorted(names), time.monotonic() + patience)
 
 
@@ -216,6 +216,12 @@ def described(change: Change, what: str) -> str:
             shown = f"({names[0]!r}{'' if one else ', ...'})"
             texts.append(f"{len(names)}{called} {verbs[word][not one]} {word} {shown}")
     return ", ".join(texts)
+
+
+def _images(names: Iterable[str]) -> list[str]:
+    """Those with suffixes of images."""
+    endings = {suffix.removeprefix(".") for suffix in readable()}
+    return [name for name in names if name.rpartition(".")[2].lower() in endings]
 
 
 def _stamps(root: str, deadline: float, names: list[str]) -> Seen:
