@@ -12,12 +12,13 @@ slow that not all files were asked for their size and time, the names of the oth
 import hashlib
 import json
 import os
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -162,6 +163,29 @@ def mark(record: Path, root: Path, seen: Seen) -> tuple[str, Change]:
         return head["mark"], NOTHING
     change = compare(record, root, seen)
     return (now if change else head["mark"]), change
+
+
+@cache
+def noticed(made: Path, key: str, folder: Path, what: str, writes: bool, masks: str | None = None) -> str:
+    """``mark`` of a folder of the user; a change is said in one line, once.
+
+    Args:
+        made: folder of a stage, with its record.
+        key: of the setting that names ``folder``.
+        what: one of the files is.
+        writes: whether the record may be brought up to date.
+    """
+    record, seen = made / NAME, look(folder, masks)
+    text, change = mark(record, folder, seen)
+    if change:
+        sys.stderr.write(
+            f"{key} {folder} has changed since {made} was made: {described(change, what)}. The stage {made.name} runs"
+            " again, and all that depends on it. To keep the results of before, give this run a name of its own:"
+            " --config dataset=NAME\n"
+        )
+    elif change.touched and writes:
+        refresh(record, seen)
+    return text
 
 
 def is_known(record: Path, mark: str) -> bool:

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import sys
-from functools import cache
 from pathlib import Path
 
 from luss_core import bounds, changed, rows, running, runs, signs, sources
@@ -218,32 +217,17 @@ def take_benchmarks_off_cached_rules():
 
 
 def mark_of_photographs(wildcards):
-    """What the user's folder of photographs goes by, as long as it is as prepare saw it."""
+    """What the user's folder of photographs goes by, as long as it is as prepare saw it; a change is said once."""
     if PHOTOGRAPHS is None:
         return ""
-    return mark("prepare", "data_root", PHOTOGRAPHS, "image", CONFIG.prepare.masks)
+    made, masks = Path(DATA, "prepare"), CONFIG.prepare.masks
+    return changed.noticed(made, "data_root", PHOTOGRAPHS, "image", WORKS, masks)
 
 
 def mark_of_maps(wildcards):
     """The same of the user's folder of saliency maps."""
-    return "" if MAPS is None else mark("prior", "prior.folder", MAPS, "map")
-
-
-@cache
-def mark(stage, key, folder, what, masks=None):
-    """Compare a folder of the user with the record of what a stage read there; a change is said once."""
-    record = Path(DATA, stage, changed.NAME)
-    found = changed.look(folder, masks)
-    text, change = changed.mark(record, folder, found)
-    if change:
-        sys.stderr.write(
-            f"{key} {folder} has changed since {record.parent} was made: {changed.described(change, what)}. The stage"
-            f" {stage} runs again, and all that depends on it. To keep the results of before, give this run a name of"
-            " its own: --config dataset=NAME\n"
-        )
-    elif change.touched and WORKS:
-        changed.refresh(record, found)
-    return text
+    made = Path(DATA, "prior")
+    return changed.noticed(made, "prior.folder", MAPS, "map", WORKS) if MAPS else ""
 
 
 def look_before_work():
