@@ -127,7 +127,7 @@ def digest(file: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None:
+def record(path: Path, digests: Mapping[str, str], tracked: bool = True, write: bool = True) -> bool:
     """Write ``digests`` to ``path`` if they differ from what is there.
 
     Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
@@ -135,21 +135,28 @@ def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None
 
     Args:
         tracked: False leaves an existing file as it is.
+        write: False, for a dry run, leaves every file as it is.
+
+    Returns:
+        Whether the file is now as it should be; without ``write`` False where it would change.
 
     Raises:
         UserError: the file is missing and cannot be written.
     """
     if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
-        return
+        return True
     text = json.dumps(digests, indent=1) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
+        return True
+    if not write:
+        return False
     try:
         io.write_text(path, text)
     except UserError as error:
         if not path.exists():
             raise
         logger.warning("%s; changes of the source since then are not noticed", error)
+    return True
 
 
 @cache

@@ -1,12 +1,16 @@
 """What the rules share: the configuration, where results go, and what every stage is given."""
 
+import atexit
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
-from luss_core import rows, runs, sources
+from snakemake.logging import logger
+
+from luss_core import dry_run, last_words, rows, runs, settings_file, sources
+from luss_core.as_typed import as_typed
 from luss_core.config import METHODS, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
@@ -21,7 +25,16 @@ def or_stop(function, *arguments):
         raise SystemExit(f"error: {error}")
 
 
-CONFIG = or_stop(runs.load, config)
+def typed():
+    """The settings of all files and of --config, with text as it was typed; a key that is given twice is a mistake."""
+    files = [BASE / "config.yaml", *map(Path, workflow.config_settings.configfiles)]
+    for file in files:
+        settings_file.check(file)
+    return as_typed(config, files, workflow.config_settings.config_args or [])
+
+
+FAILURES = last_words.listen(logger)
+CONFIG = or_stop(runs.load, or_stop(typed))
 PRESETS = runs.presets(CONFIG)
 MAKERS = {
     stage: runs.makers(PRESETS, stage)
@@ -50,6 +63,8 @@ THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
 SOURCE = "results/source/{stage}.json"
+DRY = workflow.output_settings.dryrun
+STALE = set()  # files that a dry run would have to write
 ENV = f"../envs/{CONFIG.environment}.yaml"
 
 
@@ -61,13 +76,14 @@ wildcard_constraints:
 # Jobs run the python that runs Snakemake, unless a conda environment goes before it on PATH, and this checkout.
 # A prefix replaces Snakemake's own, so the strict mode is said again: without pipefail `| tee` would hide a failure.
 # A cluster announces the end of a job's time to all its processes with SIGTERM: only the script ends of it, in order,
-# while the shell waits and tee goes on writing what it says.
+# while the shell waits and tee goes on writing what it says. A module in the working folder is nobody's library.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 )
+CHECKOUT = shlex.quote(str(BASE)).replace("{", "{{").replace("}", "}}")
 shell.prefix(
     "set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; command tee \"$@\"; }}; "
-    f"export PYTHONPATH={shlex.quote(str(BASE))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    f"export PYTHONSAFEPATH=1 PYTHONPATH={CHECKOUT}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
 
 
@@ -104,8 +120,17 @@ def settings(stage):
 
 def source(stage):
     """The file of digests of the source that a stage imports."""
-    path = SOURCE.format(stage=stage)
-    return path if CONFIG.track_code else ancient(path)
+    return recorded(SOURCE.format(stage=stage), tracked=CONFIG.track_code)
+
+
+def recorded(path, tracked=True):
+    """A file of what the outputs are made from, which is brought up to date each time the Snakefile is read.
+
+    A dry run writes nothing: where the file would change, it is missing among the inputs, and that plans the same jobs.
+    """
+    if path in STALE:
+        return []
+    return path if tracked else ancient(path)
 
 
 def source_of_method(wildcards):
@@ -209,17 +234,17 @@ def take_benchmarks_off_cached_rules():
 
 
 def record_source():
-    """Bring the files of digests up to date; Snakemake compares their content with that of the last run.
-
-    Also for a dry run, which could not tell otherwise what an edit of the source runs again.
-    """
+    """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
     made = {stage: (stage, None) for stage in (*STAGES, "compare", "ablation", "join")}
     del made["pretrain"]
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
         made[f"pretrain-{method}"] = "pretrain", method
     for name, (stage, method) in made.items():
         digests = sources.of_stage(stage, BASE, method)
-        sources.record(Path(SOURCE.format(stage=name)), digests, CONFIG.track_code)
+        path = SOURCE.format(stage=name)
+        written = sources.record(Path(path), digests, CONFIG.track_code, write=not DRY)
+        if not written:
+            STALE.add(path)
 
 
 def of_runs(pattern, presets):
@@ -248,3 +273,5 @@ def pages_message():
 
 
 or_stop(record_source)
+if DRY:
+    dry_run.step_aside()

@@ -1,0 +1,41 @@
+"""Start the workflow: look at what was asked for, then become Snakemake with the same arguments."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from luss_core import invocation
+
+DATA = "LUSS_DATA"
+"""Variable in which `make run DATA=...` hands a folder over, whatever characters its path has."""
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Become Snakemake.
+
+    Raises:
+        UserError: a mistake that Snakemake would end at with a traceback.
+    """
+    arguments = with_folder(argv, os.environ.pop(DATA, None))
+    invocation.check(arguments, os.environ)
+    sys.stderr.write(f"{shlex.join(['snakemake', *arguments])}\n")
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *arguments])
+
+
+def with_folder(arguments: Sequence[str], folder: str | None) -> list[str]:
+    """Arguments of Snakemake with a folder of images among those of --config, in a form in which no character counts.
+
+    Snakemake reads one --config alone, so that it goes behind the words of the last that is there.
+    """
+    if folder is None:
+        return list(arguments)
+    entry = f"data_root={json.dumps(folder, ensure_ascii=False)}"
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    places = [place for place, word in enumerate(options) if word in ("--config", "-C")]
+    if places:
+        return [*arguments[: places[-1] + 1], entry, *arguments[places[-1] + 1 :]]
+    return [*options, "--config", entry, *arguments[len(options) :]]
