@@ -4,7 +4,7 @@ YAML reads 2023_02 as 202302, and on as true; Snakemake reads `--config` as YAML
 counts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ def as_typed(values: Mapping[str, Any], files: Iterable[Path], entries: Iterable
     Raises:
         UserError: a file cannot be read as settings.
     """
-    typed = dict(entry.split("=", 1) for entry in entries if "=" in entry)
-    result = {key: _line(value, typed.get(key)) for key, value in values.items()}
+    typed = {key: _unquoted(text) for key, text in (entry.split("=", 1) for entry in entries if "=" in entry)}
+    # A text of the command line counts whole: in YAML it would end at a #.
+    result = {key: typed.get(key, value) if isinstance(value, str) else value for key, value in values.items()}
     if not (_numbered(result) or _places(Config, result) or _in_presets(result)):
         return result
     written: Any = {}
@@ -40,9 +41,9 @@ def as_typed(values: Mapping[str, Any], files: Iterable[Path], entries: Iterable
     return result
 
 
-def _line(value: Any, text: str | None) -> Any:
-    """A text of the command line whole: in YAML it would end at a # and lose blanks."""
-    return text if isinstance(value, str) and text is not None and text[:1] not in ("'", '"') else value
+def _unquoted(text: str) -> str:
+    """Without the quotes around the whole, which Snakemake takes away too."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def _written(text: str) -> Any:
@@ -98,10 +99,7 @@ def _within(values: Any, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """The part of a place that leads through the values: pydantic names kinds of settings in it as well."""
     keys: list[int | str] = []
     for part in place:
-        if isinstance(values, Mapping) and part in values:
-            keys.append(part)
-            values = values[part]
-        elif isinstance(part, int) and isinstance(values, Sequence) and part < len(values):
+        if part in (values if isinstance(values, Mapping) else range(len(values) if isinstance(values, list) else 0)):
             keys.append(part)
             values = values[part]
     return tuple(keys)

@@ -22,7 +22,7 @@ def step_aside() -> None:
 
 
 def show(folder: Path, stand_in: Path) -> None:
-    """Fill an empty folder with links to what is in another, with its times; Snakemake's folder is real, and writable."""
+    """Fill an empty folder with links to what is in another, with its times; Snakemake's folder can be written to."""
     (stand_in / OWN).mkdir()
     for place in folder.iterdir():
         if place.name != OWN.name:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from platformdirs import user_cache_dir
+from snakemake.common import get_appdirs
 
 from luss_core import settings_file
 from luss_core.errors import UserError
@@ -54,13 +54,12 @@ def check(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 
 def settings_of(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The files after --configfile and the words after --config."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
     parser.add_argument("--config", "-C", nargs="*", default=[])
-    parser.error = lambda message: None  # type: ignore[assignment, method-assign] # Snakemake says it better
     try:
         found, _ = parser.parse_known_args(list(arguments))
-    except (TypeError, argparse.ArgumentError):
+    except argparse.ArgumentError:  # Snakemake says it better
         return [], []
     return found.configfile, found.config
 
@@ -110,7 +109,9 @@ def no_strangers(paths: str) -> None:
             files = sorted(folder.iterdir())
         except OSError:
             continue
-        installed = {file.name.partition("-")[0].lower() for file in files if file.suffix in (".dist-info", ".egg-info")}
+        installed = {
+            file.name.partition("-")[0].lower() for file in files if file.suffix in (".dist-info", ".egg-info")
+        }
         for file in files:
             known = file.stem in LIBRARIES or (file.stem in sys.stdlib_module_names and file.suffix == ".py")
             if known and (file.suffix == ".py" or (file / "__init__.py").is_file()) and not installed:
@@ -126,7 +127,7 @@ def cache_can_be_written() -> None:
     Raises:
         UserError: that is not possible.
     """
-    folder = Path(user_cache_dir("snakemake", "snakemake"), "snakemake", "source-cache")
+    folder = Path(get_appdirs().user_cache_dir, "snakemake", "source-cache")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         reason = "" if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"

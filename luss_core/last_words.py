@@ -1,7 +1,7 @@
 """What a failed run ends with: what the jobs that failed said. Snakemake's own words come before it.
 
-Snakemake shows the whole command of a job that failed, twice, with all its settings, and ends with "At least one job did
-not complete". Here the screen has the command no longer (its own log still has), and the message of the job last.
+Snakemake shows the whole command of a job that failed twice, with all its settings, and ends with "At least one job did
+not complete". Here the screen does without the command, which Snakemake's own log has, and the job's message is last.
 """
 
 import copy
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake.logging import LogEvent
 
 BEGINNINGS = ("error: ", "stopped by ")
 """Of a message to the user in the log of a job; it goes on to the end of the log."""

@@ -1,6 +1,5 @@
 """Start the workflow: look at what was asked for, then become Snakemake with the same arguments."""
 
-import json
 import os
 import shlex
 import sys
@@ -27,13 +26,13 @@ def main(argv: list[str]) -> NoReturn:
 
 
 def with_folder(arguments: Sequence[str], folder: str | None) -> list[str]:
-    """Arguments of Snakemake with a folder of images among those of --config, in a form in which no character counts.
+    """Arguments of Snakemake with a folder of images among those of --config.
 
-    Snakemake reads one --config alone, so that it goes behind the words of the last that is there.
+    Of several --config Snakemake reads the last alone, so that it goes into that where there is one.
     """
     if folder is None:
         return list(arguments)
-    entry = f"data_root={json.dumps(folder, ensure_ascii=False)}"
+    entry = f"data_root={folder}"
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     places = [place for place, word in enumerate(options) if word in ("--config", "-C")]
     if places:

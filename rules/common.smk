@@ -33,6 +33,18 @@ def typed():
     return as_typed(config, files, workflow.config_settings.config_args or [])
 
 
+def as_input(key, find):
+    """Files of the user that rules have as inputs; in these Snakemake takes braces for wildcards, however they are said."""
+    found = find(CONFIG)
+    for path in found.values() if isinstance(found, dict) else filter(None, [found]):
+        if "{" in str(path):
+            raise UserError(
+                f"config: {key}: {path} has a brace, which Snakemake takes for a wildcard in the path of a file; rename"
+                " what has it, or copy the file elsewhere"
+            )
+    return found
+
+
 FAILURES = last_words.listen(logger)
 CONFIG = or_stop(runs.load, or_stop(typed))
 PRESETS = runs.presets(CONFIG)
@@ -46,8 +58,8 @@ COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
-NAMES = or_stop(runs.names_file, CONFIG)
-WEIGHTS = or_stop(runs.weight_files, CONFIG)
+NAMES = or_stop(as_input, "names", runs.names_file)
+WEIGHTS = or_stop(as_input, "pretrain.weights", runs.weight_files)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
@@ -65,7 +77,9 @@ INFERRED = f"{RUN}/infer/part{PART}"
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STALE = set()  # files that a dry run would have to write
-ENV = f"../envs/{CONFIG.environment}.yaml"
+# Where Snakemake fills in names in braces, those of the path to this checkout are doubled.
+CHECKOUT = str(BASE).replace("{", "{{").replace("}", "}}")
+ENV = f"{'..' if CHECKOUT == str(BASE) else CHECKOUT}/envs/{CONFIG.environment}.yaml"
 
 
 wildcard_constraints:
@@ -80,10 +94,9 @@ wildcard_constraints:
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 )
-CHECKOUT = shlex.quote(str(BASE)).replace("{", "{{").replace("}", "}}")
 shell.prefix(
     "set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; command tee \"$@\"; }}; "
-    f"export PYTHONSAFEPATH=1 PYTHONPATH={CHECKOUT}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    f"export PYTHONSAFEPATH=1 PYTHONPATH={shlex.quote(CHECKOUT)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
 
 
@@ -112,9 +125,9 @@ def in_parts(path, part):
 
 
 def settings(stage):
-    """The settings of a stage as JSON text; for a stage of a run, a function of its wildcards."""
-    if stage not in RUN_STAGES:
-        return runs.settings(getattr(CONFIG, stage))
+    """The settings of a stage as JSON text, as a function of the wildcards."""
+    if stage not in RUN_STAGES:  # a function too: braces in a text would be wildcards
+        return lambda wildcards: runs.settings(getattr(CONFIG, stage))
     return lambda wildcards: runs.settings(getattr(PRESETS[wildcards.preset], stage))
 
 
@@ -160,6 +173,11 @@ def weights_of_preset(wildcards):
 def prior_argument(wildcards, input):
     """--prior, where a rule has the saliency maps as an input."""
     return f"--prior {input.prior}" if input.prior else ""
+
+
+def photographs_of(wildcards, input):
+    """The folder of images; a function, so that braces in its path are no wildcards."""
+    return str(input.root if PHOTOGRAPHS is None else PHOTOGRAPHS)
 
 
 def names_argument(wildcards, input):
