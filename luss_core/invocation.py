@@ -53,15 +53,23 @@ def check(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 
 
 def settings_of(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The files after --configfile and the words after --config."""
+    """The files after --configfile and the words after --config.
+
+    Raises:
+        UserError: one of the two options is given twice, of which Snakemake would forget the first.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
-    parser.add_argument("--config", "-C", nargs="*", default=[])
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append", default=[])
+    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
     try:
         found, _ = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError:  # Snakemake says it better
         return [], []
-    return found.configfile, found.config
+    for option, given in (("--configfile", found.configfile), ("--config", found.config)):
+        if len(given) > 1:
+            words = " ".join(shlex.quote(word) for part in given for word in part)
+            raise UserError(f"{option} is given twice, and only the last would count; write {option} {words}")
+    return sum(found.configfile, []), sum(found.config, [])
 
 
 def _check_file(file: str, files: Sequence[str]) -> None:
@@ -80,6 +88,10 @@ def _check_file(file: str, files: Sequence[str]) -> None:
 
 
 def _check_entries(entries: Sequence[str]) -> None:
+    keys = [entry.partition("=")[0] for entry in entries if "=" in entry]
+    twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
+    if twice is not None:
+        raise UserError(f"--config: {twice} is given twice, and only the last would count; give it once")
     for number, entry in enumerate(entries):
         if "=" in entry:
             continue

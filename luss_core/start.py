@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from luss_core import invocation
+from luss_core.errors import UserError
 
 DATA = "LUSS_DATA"
 """Variable in which `make run DATA=...` hands a folder over, whatever characters its path has."""
@@ -29,9 +30,14 @@ def with_folder(arguments: Sequence[str], folder: str | None) -> list[str]:
     """Arguments of Snakemake with a folder of images among those of --config.
 
     Of several --config Snakemake reads the last alone, so that it goes into that where there is one.
+
+    Raises:
+        UserError: the name of the folder is empty.
     """
     if folder is None:
         return list(arguments)
+    if not folder.strip():
+        raise UserError("DATA is empty; name the folder of photographs: make run DATA=/path/to/photographs")
     entry = f"data_root={folder}"
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     places = [place for place, word in enumerate(options) if word in ("--config", "-C")]

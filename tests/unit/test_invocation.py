@@ -22,6 +22,9 @@ SAID = {
     ],
     "classes=3 controls": ["'controls' sets nothing", "... -- controls"],
     "controls": ["'controls' sets nothing; write KEY=VALUE"],
+    "classes=3 run=[x] classes=4": ["--config: classes is given twice"],
+    "classes=3 --config run=[a]": ["--config is given twice", "write --config classes=3 'run=[a]'"],
+    "classes=3 --configfile a --configfile b": ["--configfile is given twice", "write --configfile a b"],
 }
 
 
@@ -76,3 +79,8 @@ def test_a_folder_of_installed_packages_or_of_other_modules_is_none(tmp_path):
 def test_the_folder_joins_the_settings_that_are_there(arguments, expected):
     assert " ".join(with_folder(arguments.split(), "/my photos")) == expected
     assert with_folder(arguments.split(), None) == arguments.split()
+
+
+def test_a_folder_without_a_name_is_refused():
+    with pytest.raises(UserError, match="DATA is empty"):
+        with_folder([], "")
