@@ -26,7 +26,7 @@ class Failures(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.jobs: dict[int, tuple[str, list[str]]] = {}
+        self.jobs: dict[int, tuple[str, list[str], Path]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""
@@ -41,7 +41,8 @@ class Failures(logging.Filter):
         return True
 
     def _note(self, job: Any) -> None:
-        self.jobs[job["jobid"]] = str(job["rule_name"]), [str(log) for log in job["log"]]
+        # Snakemake leaves the working folder before the end
+        self.jobs[job["jobid"]] = str(job["rule_name"]), [str(log) for log in job["log"]], Path.cwd()
 
     def tell(self) -> None:
         """Write to the screen what failed."""
@@ -76,17 +77,18 @@ def listen(logger: logging.Logger) -> Failures:
     return failures
 
 
-def last_words(rule: str, logs: Sequence[str]) -> str:
+def last_words(rule: str, logs: Sequence[str], folder: Path) -> str:
     """Which job failed, where its log is, and from a line of its own on what it said to the user.
 
     Args:
         rule: name of the rule.
         logs: files, of which the first that exists counts.
+        folder: from which they are named.
     """
-    log = next((file for file in logs if Path(file).is_file()), None)
+    log = next((file for file in logs if (folder / file).is_file()), None)
     if log is None:
         return f"error: {rule} failed before it wrote a log; look above for what was said"
-    lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = (folder / log).read_text(encoding="utf-8", errors="replace").splitlines()
     start = max((number for number, line in enumerate(lines) if line.startswith(BEGINNINGS)), default=None)
     if start is not None:
         return f"{rule} failed; its log is {log}\n" + "\n".join(lines[start:])
