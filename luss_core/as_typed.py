@@ -71,10 +71,18 @@ def _named(values: Any, written: Any) -> Any:
     """Values whose keys are the texts that stand in the files."""
     if not isinstance(values, Mapping) or not isinstance(written, Mapping):
         return values
-    texts = {key if isinstance(key, str) else str(key): key for key in values}
-    texts |= {text: key for text in written if (key := yaml.safe_load(text)) in values and not isinstance(key, str)}
-    keys = {key: text for text, key in texts.items()}
-    return {keys[key]: _named(value, written.get(keys[key])) for key, value in values.items()}
+    names = {key: key for key in values}
+    for text in written:
+        value = _value(text)
+        names |= {key: text for key in values if not isinstance(key, str) and (type(key), key) == (type(value), value)}
+    return {names[key]: _named(value, written.get(names[key])) for key, value in values.items()}
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return None
 
 
 def _places(kind: type[Section], values: Any) -> list[tuple[int | str, ...]]:

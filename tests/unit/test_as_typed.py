@@ -45,11 +45,11 @@ def test_numbers_stay_numbers(tmp_path):
 
 
 def test_deeper_settings_and_their_names_are_as_typed(tmp_path):
-    text = "run: [2023_02]\nprepare: {masks: 2024}\npresets:\n  2023_02: {pretrain: {weights: 2025_01}}\n"
+    text = "run: [2023_02]\nprepare: {masks: 2024}\npresets:\n  '[a]': {}\n  2023_02: {pretrain: {weights: 2025_01}}\n"
     found = read(tmp_path, text)
     assert found["run"] == ["2023_02"]
     assert found["prepare"] == {"masks": "2024"}
-    assert found["presets"] == {"2023_02": {"pretrain": {"weights": "2025_01"}}}
+    assert found["presets"] == {"[a]": {}, "2023_02": {"pretrain": {"weights": "2025_01"}}}
 
 
 def test_a_later_file_counts(tmp_path):
