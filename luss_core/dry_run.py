@@ -1,8 +1,9 @@
-"""Where a dry run stands in a folder that it may not write to. Imports no torch."""
+"""Where a dry run writes instead of the working folder. Imports no torch."""
 
 import atexit
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 
 OWN = Path(".snakemake")
@@ -10,25 +11,33 @@ OWN = Path(".snakemake")
 WRITTEN = "iocache"
 
 
+@cache
+def folder() -> Path:
+    """A temporary folder that goes when this process ends."""
+    made = tempfile.TemporaryDirectory(prefix="luss-dry-run-")
+    atexit.register(made.cleanup)
+    return Path(made.name)
+
+
 def step_aside() -> None:
     """Go on in a temporary folder that shows what the working folder holds, where that cannot be written."""
     places = [place for place in (Path(), OWN, OWN / WRITTEN) if place.exists()]
     if all(os.access(place, os.W_OK | os.X_OK) for place in places):
         return
-    folder = tempfile.TemporaryDirectory(prefix="luss-dry-run-")
-    atexit.register(folder.cleanup)
-    show(Path.cwd(), Path(folder.name))
-    os.chdir(folder.name)
+    stand_in = folder() / "work"
+    stand_in.mkdir()
+    show(Path.cwd(), stand_in)
+    os.chdir(stand_in)
 
 
-def show(folder: Path, stand_in: Path) -> None:
+def show(work: Path, stand_in: Path) -> None:
     """Fill an empty folder with links to what is in another, with its times; Snakemake's folder can be written to."""
     (stand_in / OWN).mkdir()
-    for place in folder.iterdir():
+    for place in work.iterdir():
         if place.name != OWN.name:
             _link(place, stand_in / place.name)
-    if (folder / OWN).is_dir():
-        for place in (folder / OWN).iterdir():
+    if (work / OWN).is_dir():
+        for place in (work / OWN).iterdir():
             if place.name != WRITTEN:
                 _link(place, stand_in / OWN / place.name)
 

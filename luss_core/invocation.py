@@ -29,6 +29,15 @@ def stop_at_mistakes() -> None:
         check(sys.argv[1:], os.environ)
     except UserError as error:
         raise SystemExit(f"error: {error}") from None
+    _forget()
+
+
+def _forget() -> None:
+    """Let the Snakefile import the package of its own checkout, which need not be the one that is installed."""
+    loaded = {name for name in sys.modules if name.partition(".")[0] == "luss_core"}
+    if loaded <= {"luss_core", "luss_core.errors", "luss_core.invocation", "luss_core.settings_file"}:
+        for name in loaded:
+            del sys.modules[name]
 
 
 def check(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -128,36 +128,38 @@ def digest(file: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def record(path: Path, digests: Mapping[str, str], tracked: bool = True, write: bool = True) -> bool:
+def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None:
     """Write ``digests`` to ``path`` if they differ from what is there.
-
-    Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
-    taken for one made from the edited source.
 
     Args:
         tracked: False leaves an existing file as it is.
-        write: False, for a dry run, leaves every file as it is.
-
-    Returns:
-        Whether the file is now as it should be; without ``write`` False where it would change.
 
     Raises:
         UserError: the file is missing and cannot be written.
     """
-    if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
-        return True
-    text = json.dumps(digests, indent=1) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return True
-    if not write:
-        return False
+    if not would_change(path, digests, tracked):
+        return
     try:
-        io.write_text(path, text)
+        io.write_text(path, _text(digests))
     except UserError as error:
         if not path.exists():
             raise
         logger.warning("%s; changes of the source since then are not noticed", error)
-    return True
+
+
+def would_change(path: Path, digests: Mapping[str, str], tracked: bool = True) -> bool:
+    """Whether `record` has something to write.
+
+    Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
+    taken for one made from the edited source.
+    """
+    if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
+        return False
+    return not path.exists() or path.read_text(encoding="utf-8") != _text(digests)
+
+
+def _text(digests: Mapping[str, str]) -> str:
+    return json.dumps(digests, indent=1) + "\n"
 
 
 @cache

@@ -76,7 +76,7 @@ PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
-STALE = set()  # files that a dry run would have to write
+STAND_INS = {}  # of files that a dry run would have to write
 # Where Snakemake fills in names in braces, those of the path to this checkout are doubled.
 CHECKOUT = str(BASE).replace("{", "{{").replace("}", "}}")
 ENV = f"{'..' if CHECKOUT == str(BASE) else CHECKOUT}/envs/{CONFIG.environment}.yaml"
@@ -137,12 +137,11 @@ def source(stage):
 
 
 def recorded(path, tracked=True):
-    """A file of what the outputs are made from, which is brought up to date each time the Snakefile is read.
+    """A file of what outputs are made from, which is brought up to date each time the Snakefile is read.
 
-    A dry run writes nothing: where the file would change, it is missing among the inputs, and that plans the same jobs.
+    A dry run writes nothing here: where the file would change, another stands in for it, and that plans the same jobs.
     """
-    if path in STALE:
-        return []
+    path = STAND_INS.get(path, path)
     return path if tracked else ancient(path)
 
 
@@ -260,9 +259,10 @@ def record_source():
     for name, (stage, method) in made.items():
         digests = sources.of_stage(stage, BASE, method)
         path = SOURCE.format(stage=name)
-        written = sources.record(Path(path), digests, CONFIG.track_code, write=not DRY)
-        if not written:
-            STALE.add(path)
+        if DRY and sources.would_change(Path(path), digests, CONFIG.track_code):
+            STAND_INS[path] = str(dry_run.folder() / Path(path).name)
+        if not DRY or path in STAND_INS:
+            sources.record(Path(STAND_INS.get(path, path)), digests, CONFIG.track_code)
 
 
 def of_runs(pattern, presets):

@@ -65,6 +65,8 @@ def test_any_path_works_for_the_checkout_and_for_the_photographs(fresh, tmp_path
     (tmp_path / "names {n}.txt").write_text("a A\n")
     said = refused(project, "--config", f"names={tmp_path}/names {{n}}.txt")
     assert "has a brace" in said
+    project.edit("luss_core/runs.py", "is not a folder (seen", "is not there (seen")
+    assert "/no is not there" in refused(project, "--config", "data_root=/no")  # the code of this checkout
 
 
 def test_a_dry_run_writes_nothing(fresh, tmp_path):
