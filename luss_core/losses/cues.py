@@ -77,11 +77,12 @@ def concentration(attention: Float[Tensor, "B m h w"]) -> Float[Tensor, "B m"]:
     """Weight of each head: log(sum of Q / Q), with Q the share of patches to which it gives more than the mean of all.
 
     A head without such a patch, which looks at register tokens for instance, counts nothing. The published code adds
-    1e-10 to Q, with which it would count more than all others together.
+    1e-10 to Q, with which it would count more than all others together. One that has all such patches counts alone.
     """
     above = attention > attention.mean(dim=(1, 2, 3), keepdim=True)
     share = above.sum(dim=(2, 3)).to(attention)  # in patches, whose number cancels
-    return torch.where(share > 0, (share.sum(dim=1, keepdim=True) / share.clamp(min=1)).log(), 0)
+    total = share.sum(dim=1, keepdim=True)
+    return torch.where(share == total, share.clamp(max=1), (total / share.clamp(min=1)).log() * (share > 0))
 
 
 def on_border(maps: Tensor) -> Float[Tensor, "1 1 h w"]:

@@ -75,6 +75,16 @@ def test_a_head_that_looks_at_no_patch_does_not_rule():
     assert torch.equal(seed(torch.cat([attention, idle], dim=1), noise), truth)
 
 
+def test_a_head_counts_alone_where_no_other_looks_at_patches():
+    torch.manual_seed(0)
+    attention, keys, truth = scene()
+    idle = torch.full((1, 1, 6, 8), 1e-9)
+    both = torch.cat([attention[:, :1], idle], dim=1)
+    assert concentration(both).tolist() == [[1, 0]]
+    assert torch.equal(seed(both, keys), truth)
+    assert torch.equal(seed(attention[:, :1], keys[:, :1]), truth)
+
+
 def test_what_is_alike_everywhere_is_background():
     flat = torch.full((1, 2, 3, 4), 0.05)
     for keys in (torch.ones(1, 2, 5, 3, 4), torch.zeros(1, 2, 5, 3, 4)):

@@ -12,11 +12,13 @@ from luss_core.errors import UserError
 from luss_core.losses.cues import seed
 from luss_core.methods import build_method
 from luss_core.methods.base import Progress
-from luss_core.models.encoder import Encoder, split
+from luss_core.models.encoder import Encoder, load_encoder, split
 from luss_core.models.timm_backbone import TimmBackbone
 from luss_core.models.timm_heads import headless
 from luss_core.stages.pretrain import initial_encoder
 from tests.method.test_methods import batch_of
+from tests.unit.prior_data import prepared
+from tests.unit.test_initial import run, settings
 
 PATCHES = {
     "test_vit": 16,
@@ -118,6 +120,17 @@ def test_foreground_learns_from_the_seed(cues):
         "encoder.attention.weight",
         "encoder.attention.bias",
     }
+
+
+def test_pretrain_with_the_seed_needs_no_prior_and_keeps_the_backbone(tmp_path):
+    data, made = prepared(tmp_path), {}
+    for epochs in (0, 1):
+        train = {"epochs": epochs, "batch_size": 2, "warmup_epochs": 0, "precision": "float32"}
+        (tmp_path / str(epochs)).mkdir()
+        cfg = settings("vit", "foreground", method=SEED, train=train)
+        made[epochs] = load_encoder(run(cfg, data, tmp_path / str(epochs))).state_dict()
+    changed = {name for name, value in made[1].items() if not torch.equal(value, made[0][name])}
+    assert changed == {"attention.weight", "attention.bias"}
 
 
 def test_the_heads_are_looked_at_only_for_the_seed(monkeypatch):
