@@ -44,4 +44,4 @@ rule all:
 
 
 onsuccess:
-    print(pages_message())
+    print(pages_message() + warnings_message())

@@ -44,9 +44,10 @@ class Foreground(Method):
         cue = self.cue(maps, batch)
         everywhere = group.gather(cue).view(1, 1, 1, -1)
         target = (cue >= otsu(everywhere)).float()
-        agree = ((maps.attention.detach() > 0) == (target > 0.5)).float().mean()
+        attended = maps.attention.detach() > 0
+        agree = (attended == (target > 0.5)).float().mean()
         loss = attention_loss(maps.attention, target) + self.cfg.penalty * self._weight().square().sum()
-        return Output(loss, {"foreground": target.mean(), "agreement": agree})
+        return Output(loss, {"foreground": target.mean(), "agreement": agree, "attended": attended.float().mean()})
 
     def _weight(self) -> Tensor:
         """Of the layer, without its bias."""

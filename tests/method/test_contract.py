@@ -245,7 +245,7 @@ class Patches(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        self.widths = (24,)
+        self.widths, self.strides = (24,), (8,)
         self.embed = nn.Conv2d(3, 24, 8, 8)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:

@@ -37,6 +37,7 @@ LAYERS = (
         "runtime",
         "group",
         "launch",
+        "signs",
         "parallel",
     ),
     ("losses", "models", "data", "metrics", "kmeans"),

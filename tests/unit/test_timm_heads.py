@@ -127,7 +127,9 @@ def test_pretrain_with_the_seed_needs_no_prior_and_keeps_the_backbone(tmp_path):
     for epochs in (0, 1):
         train = {"epochs": epochs, "batch_size": 2, "warmup_epochs": 0, "precision": "float32"}
         (tmp_path / str(epochs)).mkdir()
-        cfg = settings("vit", "foreground", method=SEED, train=train)
+        cfg = settings("vit", "foreground", train=train).model_copy(
+            update={"method": METHODS["foreground"].config(cues=("seed",))}
+        )
         made[epochs] = load_encoder(run(cfg, data, tmp_path / str(epochs))).state_dict()
     changed = {name for name, value in made[1].items() if not torch.equal(value, made[0][name])}
     assert changed == {"attention.weight", "attention.bias"}

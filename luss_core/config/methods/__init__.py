@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 
-from luss_core.config.methods import clusters, foreground, instance, swav
+from luss_core.config.methods import clusters, foreground, instance, swav, video
 from luss_core.config.methods.base import MethodConfig, Need, Registered
 from luss_core.config.methods.clusters import DeepClusterConfig
 from luss_core.config.methods.foreground import ForegroundConfig
-from luss_core.config.methods.instance import BYOLConfig, NPIDConfig
+from luss_core.config.methods.instance import BYOLConfig, MoCoConfig, NPIDConfig
 from luss_core.config.methods.swav import ShapeConfig, SwAVConfig
+from luss_core.config.methods.video import CACLConfig
 
 __all__ = [
     "METHODS",
     "AnyMethod",
     "BYOLConfig",
+    "CACLConfig",
     "DeepClusterConfig",
     "ForegroundConfig",
     "MethodConfig",
+    "MoCoConfig",
     "NPIDConfig",
     "Need",
     "Registered",
@@ -35,6 +38,7 @@ METHODS: dict[str, Registered] = {
     **instance.METHODS,
     **clusters.METHODS,
     **foreground.METHODS,
+    **video.METHODS,
 }
 """By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
 

@@ -40,8 +40,35 @@ class NPIDConfig(MethodConfig):
     """Share of what was remembered of an image that stays when it is seen again."""
 
 
+class MoCoConfig(MethodConfig):
+    """MoCo v2, arXiv:2003.04297: tells an image from those of past batches, which a slowly following copy saw."""
+
+    name: Literal["moco"] = "moco"
+    dim: Positive = 64
+    """Width of the embedding; 128 in the paper. The hidden layer is as wide as the features."""
+    queue: Positive = 512
+    """Negatives, of past batches; 65536 in the paper, a twentieth of its images."""
+    temperature: float = Field(0.2, gt=0)
+    momentum: Fraction = 0.99
+    """With which the copy follows; 0.999 in the paper, for a million steps."""
+    batchnorm_images: int = Field(32, gt=1)
+    """Images that the copy normalises together, drawn from the joint batch: shuffled BatchNorm. 32 on each of the
+    paper's GPUs."""
+
+
 _MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 """Colour jitter of BYOL, App. B of its paper."""
+
+MOCO_COLOURS = {
+    "jitter": 0.8,
+    "brightness": 0.4,
+    "contrast": 0.4,
+    "saturation": 0.4,
+    "hue": 0.1,
+    "gray": 0.2,
+    "blur": 0.5,
+}
+"""Colours of MoCo v2, in its code."""
 
 METHODS = {
     "byol": Registered(
@@ -57,5 +84,11 @@ METHODS = {
         pretrain={
             "views": {"jitter": 1.0, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.4, "blur": 0}
         },
+    ),
+    "moco": Registered(
+        MoCoConfig,
+        "luss_core.methods.moco:MoCo",
+        tiny={"dim": 8, "queue": 20, "batchnorm_images": 4},
+        pretrain={"views": MOCO_COLOURS},
     ),
 }
