@@ -9,9 +9,10 @@ from luss_core.config.base import Section
 if TYPE_CHECKING:
     from luss_core.config.training import PretrainConfig
 
-Need = Literal["saliency", "labels", "masks", "pairs"]
+Need = Literal["saliency", "labels", "masks", "pairs", "heads"]
 """saliency: the maps of the stage prior, cropped as the large views. labels: the category folders of the images. masks:
-their true masks, cropped likewise. pairs: frames of one video; every second large view is of the later frame."""
+their true masks, cropped likewise. pairs: frames of one video; every second large view is of the later frame.
+heads: those of the last attention of a ViT, of the class token."""
 
 
 class MethodConfig(Section):
