@@ -85,7 +85,7 @@ METHODS = {
     "cacl": Registered(
         CACLConfig,
         "luss_core.methods.cacl:CACL",
-        tiny={"dim": 8, "queue": 20, "positions": 2, "temperature": 0.2, "batchnorm_images": 4},
+        tiny={"stride": 1, "dim": 8, "queue": 20, "positions": 2, "temperature": 0.2, "batchnorm_images": 4},
         pretrain={"views": MOCO_COLOURS},
     ),
 }
