@@ -1,6 +1,6 @@
 """What every method says of itself, and its entry in the registry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -39,6 +39,13 @@ class MethodConfig(Section):
     def frame_stride(self) -> int:
         """Frames from the first to the second of a pair; where it needs pairs."""
         return 1
+
+    def check_views(self, stride: int, sizes: Sequence[int]) -> None:
+        """Compare the sides of the views, in pixels, with those from one position of the last map to the next.
+
+        Raises:
+            ValueError: as ``check``.
+        """
 
     def check(self, pretrain: "PretrainConfig") -> None:
         """Compare with the rest of the section.
