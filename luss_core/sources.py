@@ -52,6 +52,7 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.models.tensor_file": "reads tensors by name, all of them or none",
     "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
     "luss_core.parallel": "spreads work over processes, in order",
+    "luss_core.train.checkpoint": "reads and writes checkpoints, whole or not at all",
     "luss_core.train.folder": "keeps checkpoints; going on from one changes nothing",
     "luss_core.train.interruption": "says when to write a checkpoint",
     "luss_core.train.journal": "writes numbers down",
