@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from luss_core.data.hdf5 import open_hdf5, write_hdf5
+from luss_core.data.hdf5 import new_hdf5, open_hdf5
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
@@ -40,7 +40,7 @@ class FeatureWriter:
 @contextmanager
 def write_features(path: Path, count: int, dim: int, about: dict[str, Any]) -> Iterator[FeatureWriter]:
     """A writer of ``count`` rows of ``dim`` numbers; the file appears when all are there."""
-    with atomic(path) as partial, write_hdf5(partial, "w") as file:
+    with atomic(path) as partial, new_hdf5(partial) as file:
         file.attrs["provenance"] = json.dumps(about)
         writer = FeatureWriter(file, count, dim)
         yield writer
@@ -51,7 +51,7 @@ class Features:
     """A feature file, read some rows at a time.
 
     Raises:
-        UserError: missing or cut short; on reading, numbers that are not finite.
+        UserError: missing or damaged; on reading, numbers that are not finite.
     """
 
     def __init__(self, path: Path):
@@ -65,7 +65,7 @@ class Features:
     def blocks(self) -> Iterator[np.ndarray]:
         """All vectors in order, as (b, D) float32 of at most BLOCK_BYTES."""
         size = max(1, BLOCK_BYTES // (4 * self.dim))
-        with open_hdf5(self.path, "extract") as file:
+        with open_hdf5(self.path, "extract", checked=False) as file:
             features = file["features"]
             for start in range(0, self.count, size):
                 vectors = features[start : start + size]
@@ -119,7 +119,7 @@ class Clusters:
 
 
 def write_clusters(path: Path, clusters: Clusters, about: dict[str, Any]) -> None:
-    with atomic(path) as partial, write_hdf5(partial, "w") as file:
+    with atomic(path) as partial, new_hdf5(partial) as file:
         file.attrs["provenance"] = json.dumps(about)
         for name in ("centroids", "row", "label", "distance"):
             file.create_dataset(name, data=getattr(clusters, name))
@@ -135,7 +135,7 @@ def read_clusters(path: Path) -> Clusters:
     """The content of clusters.h5.
 
     Raises:
-        UserError: missing or cut short.
+        UserError: missing or damaged.
     """
     with open_hdf5(path, "cluster") as file:
         group = file["change"]

@@ -3,7 +3,6 @@
 Imports no torch: the weights are copied as they are.
 """
 
-import json
 import logging
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from safetensors.numpy import save_file
 
 from luss_core.config import ExportConfig
 from luss_core.data.normalization import MEAN, STD
-from luss_core.io import atomic, provenance, read_json
-from luss_core.models.tensor_file import foreign, read_tensors
+from luss_core.io import provenance, read_json
+from luss_core.models.tensor_file import foreign, read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +53,5 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "names": result["names"] if result["truth"] else None,
         "provenance": provenance(made),
     }
-    with atomic(out) as partial:
-        save_file(weights, partial, {"luss": json.dumps(content)})
+    write_tensors(out, weights, content, save_file)
     logger.info("export: %s (%.1f MB)", out, sum(values.nbytes for values in weights.values()) / 1e6)

@@ -61,6 +61,8 @@ def _instead(start: bytes) -> str:
             return what
     if start[8:9] == b"{":
         return "is cut short; download or copy it again"
+    if not any(start):
+        return "holds nothing but zeros: it was never wholly downloaded or copied"
     if start[0] == PICKLE:
         return "is a pickle that torch.save did not write, and is not opened: a pickle can run any program"
     return f"is no checkpoint (its first bytes are {start[:12]!r})"
