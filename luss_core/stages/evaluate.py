@@ -12,7 +12,7 @@ from luss_core.config import EvaluateConfig
 from luss_core.data.images import ImageList, read_expected, read_images, write_csv
 from luss_core.data.scored import scored_images
 from luss_core.errors import UserError
-from luss_core.io import provenance, read_json, write_json
+from luss_core.io import provenance, read_fields, write_json
 from luss_core.metrics.class_table import CLASS_COLUMNS, class_rows, cluster_rows
 from luss_core.metrics.evaluation import MatchedCounts, check_classes
 from luss_core.metrics.files import each
@@ -20,6 +20,7 @@ from luss_core.metrics.matching import identity, to_json
 from luss_core.metrics.scores import scores
 from luss_core.metrics.search import Search, match_masks, search_thresholds
 from luss_core.metrics.segmented import SegmentedImage, check_images, score_image, segmented_images
+from luss_core.metrics.threshold import read_threshold
 from luss_core.models.tensor_file import foreign
 from luss_core.names import call_from
 
@@ -82,7 +83,7 @@ def evaluate(
     listing, expected = read_images(images), read_expected(images)
     called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
-    cut, about = _read(threshold, "automatic", "rule"), _origin(threshold, balance)
+    cut, about = _cut(threshold), _origin(threshold, balance)
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
@@ -154,16 +155,18 @@ def _splits(listing: ImageList, masks: Path, scored: Path | None) -> dict[str, l
     return splits
 
 
-def _read(path: Path | None, *names: str) -> dict[str, Any]:
-    """Some entries of a JSON file; None for all without the file."""
-    content = read_json(path) if path else dict.fromkeys(names)
-    return {name: content[name] for name in names}
+def _cut(threshold: Path | None) -> dict[str, Any]:
+    """The threshold and the rule that gave it; None for both without a file."""
+    content = read_threshold(threshold, "automatic", "rule") if threshold else {}
+    return {name: content.get(name) for name in ("automatic", "rule")}
 
 
 def _origin(threshold: Path | None, balance: Path | None) -> dict[str, Any]:
     """What earlier stages know: how good the clusters are, and the weights of others that the encoder began from."""
-    weights = foreign(read_json(threshold)) if threshold else None
-    return {**_read(balance, "nmi", "accuracy", "supervised"), "weights": weights}
+    weights = foreign(read_threshold(threshold)) if threshold else None
+    kinds: dict[str, Any] = {"nmi": (float, int, type(None)), "accuracy": (float, int, type(None)), "supervised": bool}
+    content = read_fields(balance, **kinds) if balance else {}
+    return {**{name: content.get(name) for name in kinds}, "weights": weights}
 
 
 def _threshold(cut: dict[str, Any], search: Search | None) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 from luss_core.config import ExportConfig
 from luss_core.data.normalization import MEAN, STD
-from luss_core.io import provenance, read_json
+from luss_core.io import provenance, read_fields
+from luss_core.metrics.threshold import read_threshold
 from luss_core.models.tensor_file import foreign, read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,11 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         UserError: an input is missing or damaged.
     """
     weights, about = read_tensors(segmenter, "np", "finetune")
-    summary, cut, result = read_json(images.with_name("summary.json")), read_json(threshold), read_json(scores)
+    summary, cut, result = (
+        read_fields(images.with_name("summary.json"), provenance=dict),
+        read_threshold(threshold, "automatic", "size", "score_max", "provenance"),
+        read_fields(scores, truth=bool, match=(dict, type(None)), names=(list, type(None)), provenance=dict),
+    )
     made = {"export": cfg.model_dump(mode="json")}
     for part in (summary, about, cut, result):
         made |= part["provenance"]["settings"]
