@@ -14,6 +14,7 @@ from typing import Any
 
 from luss_core import __version__
 from luss_core.errors import UserError
+from luss_core.shortage import of_disk
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free the disk or check the rights") from error
+        partial = partial_name(path)
+        written = partial.stat().st_size if partial.is_file() else 0
+        raise UserError(of_disk(path, error, written)) from error
 
 
 @contextmanager

@@ -35,6 +35,7 @@ UNTRACKED = {
     "luss_core.explain": "says what is wrong with settings",
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
+    "luss_core.shortage": "says what is lacking",
     "luss_core.sources": "looks at source",
 }
 """Modules that do not count, nor what they import, and why."""

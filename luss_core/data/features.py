@@ -1,17 +1,19 @@
 """The HDF5 files between extraction and clustering, written once and read many times."""
 
+import errno
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from luss_core.data.hdf5 import new_hdf5, open_hdf5
+from luss_core.data.hdf5 import WrittenFile, new_hdf5, open_hdf5
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
@@ -24,7 +26,8 @@ BLOCK_BYTES = 1 << 26
 class FeatureWriter:
     """Appends rows to a feature file; opened by ``write_features``."""
 
-    def __init__(self, file: h5py.File, count: int, dim: int):
+    def __init__(self, file: WrittenFile, count: int, dim: int):
+        self.file = file
         rows = max(1, min(count, CHUNK_BYTES // (4 * dim)))
         self.features = file.create_dataset("features", (count, dim), "f4", chunks=(rows, dim) if count else None)
         self.row = file.create_dataset("row", (count,), "i8")
@@ -35,13 +38,20 @@ class FeatureWriter:
         stop = self.filled + len(row)
         self.features[self.filled : stop], self.row[self.filled : stop] = features, row
         self.filled = stop
+        self.file.check()
 
 
 @contextmanager
 def write_features(path: Path, count: int, dim: int, about: dict[str, Any]) -> Iterator[FeatureWriter]:
-    """A writer of ``count`` rows of ``dim`` numbers; the file appears when all are there."""
+    """A writer of ``count`` rows of ``dim`` numbers; the file appears when all are there.
+
+    Raises:
+        UserError: the disk has no room for them, or cannot be written.
+    """
     with atomic(path) as partial, new_hdf5(partial) as file:
         file.attrs["provenance"] = json.dumps(about)
+        if shutil.disk_usage(partial.parent).free < 4 * count * dim:  # before hours of work
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         writer = FeatureWriter(file, count, dim)
         yield writer
         assert writer.filled == count

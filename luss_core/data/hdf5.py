@@ -4,15 +4,15 @@ The first 512 bytes of a file, which HDF5 leaves to its users, say what the SHA-
 before the HDF5 library sees the file: of damaged files that library may crash.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import h5py
 
@@ -28,9 +28,54 @@ REASON = 160
 """Letters of a reason that the HDF5 library gives."""
 
 
+class _Disk:
+    """A file for the HDF5 library, which may crash once it cannot write: errors are kept for us and not shown to it."""
+
+    def __init__(self, file: FileIO):
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, content: memoryview) -> int:
+        left = memoryview(content).cast("B")
+        size = len(left)
+        try:
+            while self.error is None and left:  # a disk that is nearly full takes a part
+                left = left[self.file.write(left) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int) -> int:
+        try:
+            return self.file.truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)  # seek, tell, readinto, flush
+
+
+class WrittenFile(h5py.File):
+    """An HDF5 file that is being written."""
+
+    def __init__(self, disk: _Disk):
+        super().__init__(disk, "w", userblock_size=BLOCK)
+        self.disk = disk
+
+    def check(self) -> None:
+        """Stop where the disk has failed; to be called now and then, since nothing else does.
+
+        Raises:
+            OSError: it has.
+        """
+        if self.disk.error is not None:
+            raise self.disk.error
+
+
 @contextmanager
 def write_hdf5(path: Path, mode: str) -> Iterator[h5py.File]:
-    """An HDF5 file for writing, still without its checksum; a full disk raises OSError also while it is closed."""
+    """An HDF5 file for what is known to find room, without its checksum; OSError also while it is closed."""
     file = h5py.File(path, mode, **({"userblock_size": BLOCK} if mode == "w" else {}))
     try:
         yield file
@@ -43,14 +88,21 @@ def write_hdf5(path: Path, mode: str) -> Iterator[h5py.File]:
 
 
 @contextmanager
-def new_hdf5(path: Path) -> Iterator[h5py.File]:
+def new_hdf5(path: Path) -> Iterator[WrittenFile]:
     """A new HDF5 file for writing, with its checksum once it is closed.
 
     Raises:
-        OSError: the disk is full.
+        OSError: the disk is full, or fails.
     """
-    with write_hdf5(path, "w") as file:
-        yield file
+    with FileIO(path, "w+") as raw:
+        disk = _Disk(raw)
+        try:
+            with WrittenFile(disk) as file:
+                yield file
+        except RuntimeError as error:  # of the library, where it wants to read what could not be written
+            raise disk.error or error from error
+        if disk.error is not None:
+            raise disk.error
     seal(path)
 
 
@@ -153,8 +205,3 @@ def _sha256(file: IO[bytes], start: int, stop: int) -> str:
             found.update(piece)
             left = None if left is None else left - len(piece)
     return found.hexdigest()
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Whether the HDF5 library met a full disk: it says so in words alone."""
-    return getattr(error, "errno", None) == errno.ENOSPC or f"errno = {errno.ENOSPC}," in str(error)

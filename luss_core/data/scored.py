@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
-from luss_core.data.hdf5 import new_hdf5, open_hdf5
+from luss_core.data.hdf5 import WrittenFile, new_hdf5, open_hdf5
 from luss_core.data.masks import ID_LIMIT
 from luss_core.errors import UserError
 from luss_core.io import atomic
@@ -41,7 +40,7 @@ class ScoredImage(NamedTuple):
 class ScoredWriter:
     """Appends packed maps; opened by ``write_scored``. Holds a chunk of bytes and the sizes, nothing else."""
 
-    def __init__(self, file: h5py.File):
+    def __init__(self, file: WrittenFile):
         self.file = file
         self.bytes = file.create_dataset("bytes", (0,), "u1", chunks=(CHUNK_BYTES,), maxshape=(None,))
         self.waiting = bytearray()
@@ -67,6 +66,7 @@ class ScoredWriter:
         self.bytes[self.written :] = np.frombuffer(self.waiting[:count], np.uint8)
         self.written += count
         del self.waiting[:count]
+        self.file.check()
 
 
 @contextmanager

@@ -38,6 +38,7 @@ LAYERS = (
         "group",
         "launch",
         "parallel",
+        "shortage",
     ),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),
