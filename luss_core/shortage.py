@@ -37,7 +37,7 @@ def of_disk(path: Path, error: OSError, written: int = 0) -> str:
     number = error.errno or (int(found[1]) if found else None)
     if number in FULL:
         return (
-            f"cannot write {path}: no space left, it needs more than the {_size(_free(path) + written)} free there."
+            f"cannot write {path}: no space left, it needs more than the {size_text(_free(path) + written)} free there."
             f" Free some. {AGAIN}"
         )
     if number in REMEDIES and not (number == errno.ENOENT and path.parent.exists()):
@@ -72,7 +72,7 @@ def _free(path: Path) -> int:
     return 0
 
 
-def _size(count: float) -> str:
+def size_text(count: float) -> str:
     """Bytes, as people write them."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000 or unit == "GB":

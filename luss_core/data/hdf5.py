@@ -178,7 +178,9 @@ def _told(path: Path, stage: str, error: Exception) -> str:
             f"{path} is locked: {_holder(path)} has it open for writing. Close it there and run the same command again;"
             " the file itself may be whole"
         )
-    if isinstance(error, KeyError) or "truncated file" in reason or "signature not found" in reason:
+    if isinstance(error, KeyError):  # the checksum was right
+        return f"{path} is not what the stage {stage} writes ({reason}); move it away and run the stage {stage} again"
+    if "truncated file" in reason or "signature not found" in reason:
         return f"{path} is damaged or cut short ({reason}); delete it and run the stage {stage} again"
     return f"{path} cannot be read ({reason}); check its rights and the disk, then run the same command again"
 

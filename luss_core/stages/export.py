@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from luss_core.config import ExportConfig
 from luss_core.data.normalization import MEAN, STD
+from luss_core.errors import UserError
 from luss_core.io import provenance, read_fields
 from luss_core.metrics.threshold import read_threshold
 from luss_core.models.tensor_file import foreign, read_tensors, write_tensors
@@ -20,6 +21,9 @@ WHAT = (
     "A network that gives every pixel of an image a category, 0 for other, and all that it needs for that:"
     " luss_core.methods.exported.load_exported(path).segment(image)"
 )
+
+MAKE = ("encoder", "segmenter", "classes")
+"""What a file of weights says so that its network can be made."""
 
 
 def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path, scores: Path, out: Path) -> None:
@@ -40,12 +44,17 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         read_threshold(threshold, "automatic", "size", "score_max", "provenance"),
         read_fields(scores, truth=bool, match=(dict, type(None)), names=(list, type(None)), provenance=dict),
     )
+    if missing := [name for name in MAKE if name not in about]:
+        raise UserError(
+            f"{segmenter} holds no segmenter as finetune writes it (it does not say: {', '.join(missing)}); give that"
+            " file, or run finetune again"
+        )
     made = {"export": cfg.model_dump(mode="json")}
     for part in (summary, about, cut, result):
         made |= part["provenance"]["settings"]
     content = {
         "what": WHAT,
-        **{name: about[name] for name in ("encoder", "segmenter", "classes")},
+        **{name: about[name] for name in MAKE},
         "centroids": about.get("centroids"),
         "weights": foreign(about),
         "mean": MEAN,

@@ -66,6 +66,7 @@ def write(path: Path, state: dict[str, Any]) -> None:
         os.fsync(file.fileno())
         if hasattr(os, "posix_fadvise"):  # not on macOS; what memory still holds of the file proves nothing
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    path.stat()  # or its folder was deleted meanwhile
     try:
         check(path)
     except Damaged as error:

@@ -104,6 +104,13 @@ def test_files_of_other_programs_are_not_deleted(file):
     assert "delete" not in str(error.value)
 
 
+def test_a_file_of_another_stage_is_not_called_damaged(tmp_path):
+    clusters(tmp_path / "features.h5")
+    said = r"features\.h5 is not what the stage extract writes \(.*\); move it away and run the stage extract again"
+    with pytest.raises(UserError, match=said):
+        Features(tmp_path / "features.h5")
+
+
 def test_a_folder_in_place_of_a_file(tmp_path):
     (tmp_path / "features.h5").mkdir()
     with pytest.raises(
