@@ -48,8 +48,9 @@ def read(path: Path, inert: bool = False) -> Contents:
 
 
 def shorten(names: list[str] | tuple[str, ...], shown: int = SHOWN) -> str:
-    """The first names."""
-    return ", ".join([*names[:shown], *(["..."] if len(names) > shown else [])])
+    """The first names; of a damaged file they may be anything."""
+    clean = ["".join(letter if letter.isprintable() else "?" for letter in name)[:REASON] for name in names[:shown]]
+    return ", ".join([*clean, *(["..."] if len(names) > shown else [])])
 
 
 def _read_safetensors(path: Path) -> Contents:
