@@ -44,4 +44,8 @@ rule all:
 
 
 onsuccess:
-    print(pages_message())
+    print(pages_message() + warnings_message())
+
+
+onerror:
+    atexit.register(FAILURES.tell)  # behind Snakemake's own last words

@@ -226,7 +226,7 @@ def mended(driver: Driver, stage: str, ended: Ended) -> str:
                 driver.forget(maker, state=False)
                 run(maker, driver.work)
         if "delete" in ended.said and f"state/{stage}" in ended.said:  # all checkpoints are damaged
-            shutil.rmtree(driver.work / "state" / stage)
+            shutil.rmtree(driver.work / "state" / stage, ignore_errors=True)
         if (ended := run(stage, driver.work)).status == 0:
             driver.seconds[stage] = min(driver.seconds[stage], ended.seconds)
             same = digests(driver.work / stage) == driver.expected[stage]

@@ -23,7 +23,10 @@ import numpy as np
 from memory import held, peak
 
 from luss_core import io
-from luss_core.data.images import ImageList, arrange, list_files, read_images, to_list, write_images
+from luss_core.data.arrange import arrange
+from luss_core.data.files import list_files
+from luss_core.data.identity import give_ids
+from luss_core.data.images import ImageList, read_images, to_list, write_images
 
 SECONDS, MEGABYTES = 180.0, 1000.0
 FOLDERS = 919
@@ -84,7 +87,9 @@ def touch(root: Path, train: int) -> None:
 def build(folder: Path, train: int, scan: bool) -> None:
     """images.csv and summary.json, with sizes drawn at random."""
     with timed("listed and arranged"):
-        images = arrange(list_files(folder / "data")[0] if scan else names(train)).images
+        listing = arrange(list_files(folder / "data", photographs=True).files if scan else names(train))
+        give_ids(listing, lambda _: {})
+        images = listing.images
     with timed("written"):
         sizes = np.random.default_rng(0).integers(100, 1000, (len(images), 2))
         write_images(folder / "images.csv", to_list(folder / "data", images, sizes))
@@ -116,20 +121,20 @@ def validate(images: ImageList, train: int) -> None:
 
 def sample(images: ImageList, epochs: int) -> None:
     """Every image at most once an epoch, in another order in each. Training needs torch, which listing does not."""
-    from luss_core.data.loader import BatchSampler
+    from luss_core.data.loader import BatchSampler, shuffled
 
     rows = images.rows("train")
     steps = len(rows) // BATCH
-    batches = iter(BatchSampler(len(rows), BATCH, 0, 0, epochs * steps))
+    batches = iter(BatchSampler(rows, BATCH, shuffled(len(rows), 0), 0, epochs * steps))
     firsts = set()
     for epoch in range(epochs):
         seen = np.zeros(len(rows), bool)
         for step in range(steps):
-            at, positions = next(batches)
-            assert at == epoch
-            seen[rows[positions]] = True
+            drawn = [key for _, key in next(batches)]
+            assert {key.epoch for key in drawn} == {epoch}
+            seen[[key.row for key in drawn]] = True
             if not step:
-                firsts.add(positions[0])
+                firsts.add(drawn[0].row)
         assert seen.sum() == steps * BATCH
     assert len(firsts) == epochs
 

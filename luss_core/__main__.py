@@ -9,6 +9,7 @@ COMMANDS = {
     "evaluate": "luss_core.metrics.command",
     "methods": "luss_core.listing",
     "model-info": "luss_core.models.command",
+    "run": "luss_core.start",
     "submission": "luss_core.metrics.submission",
 }
 """Command -> module with main(argv); imported only when called."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
+from luss_core import settings_file
 from luss_core.config import Section, with_settings_of_method
 from luss_core.errors import Interrupted, UserError
 from luss_core.explain import explain
@@ -166,8 +166,8 @@ def section(kind: type[S], stage: str, settings: str) -> S:
         origin = settings
         if not Path(settings).is_file():
             raise UserError(f"--settings {settings}: no such file; give a YAML file or JSON text beginning with {{")
-        values = _parse(yaml.safe_load, Path(settings).read_text(encoding="utf-8"), origin)
-        values = _section_of(values or {}, stage) if isinstance(values, dict | None) else values
+        values = settings_file.load(Path(settings))
+        values = _section_of(values, stage)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -216,5 +216,5 @@ def _said(error: UserError) -> str:
 def _parse(read: Callable[[str], Any], text: str, origin: str) -> Any:
     try:
         return read(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise UserError(f"{origin}: cannot be read: {error}") from error

@@ -2,8 +2,10 @@
 
 import errno
 import fcntl
+import hashlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -31,12 +33,17 @@ WORDS = {
     bool: "true or false",
     type(None): "null",
 }
+LONG_NAME = 64
+"""Bytes; a temporary name is nine longer than such a name, and never longer than that of a longer one."""
 LIBRARIES = ("torch", "torchvision", "timm", "faiss-cpu", "numpy", "h5py")
 
 
 def partial_name(path: Path) -> Path:
-    """What a file or folder is called until it is whole."""
-    return path.with_name(f".{path.name}.partial")
+    """What a file or folder is called until it is whole; of a long name a digest, so that where it fits this does."""
+    name = path.name
+    if len(os.fsencode(name)) > LONG_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return path.with_name(f".{name}.partial")
 
 
 @contextmanager
@@ -138,6 +145,20 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot replace {path}: {error.strerror}; check the rights") from error
+
+
+def link_or_copy(source: Path, path: Path) -> None:
+    """A second name for a file that is never changed in place, or a copy where the disk has no such names.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    with atomic(path) as partial:
+        partial.unlink()
+        try:
+            partial.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, partial)
 
 
 def write_text(path: Path, text: str) -> None:

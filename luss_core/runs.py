@@ -57,6 +57,8 @@ def load(values: Mapping[str, Any]) -> Config:
     found = presets(config)
     for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
         _check_batches(config, preset, found[preset])
+    for preset in config.run:
+        found[preset].check_classes(config.classes, preset)
     for row in config.ablation:
         _check_batches(config, row, found[row + COMMON])
     return config

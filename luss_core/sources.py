@@ -35,6 +35,7 @@ UNTRACKED = {
     "luss_core.explain": "says what is wrong with settings",
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
+    "luss_core.settings_file": "says what is wrong with files of settings, and reads them as YAML",
     "luss_core.shortage": "says what is lacking",
     "luss_core.sources": "looks at source",
 }
@@ -132,26 +133,35 @@ def digest(file: Path) -> str:
 def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None:
     """Write ``digests`` to ``path`` if they differ from what is there.
 
-    Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
-    taken for one made from the edited source.
-
     Args:
         tracked: False leaves an existing file as it is.
 
     Raises:
         UserError: the file is missing and cannot be written.
     """
-    if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
-        return
-    text = json.dumps(digests, indent=1) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if not would_change(path, digests, tracked):
         return
     try:
-        io.write_text(path, text)
+        io.write_text(path, _text(digests))
     except UserError as error:
         if not path.exists():
             raise
         logger.warning("%s; changes of the source since then are not noticed", error)
+
+
+def would_change(path: Path, digests: Mapping[str, str], tracked: bool = True) -> bool:
+    """Whether `record` has something to write.
+
+    Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
+    taken for one made from the edited source.
+    """
+    if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
+        return False
+    return not path.exists() or path.read_text(encoding="utf-8") != _text(digests)
+
+
+def _text(digests: Mapping[str, str]) -> str:
+    return json.dumps(digests, indent=1) + "\n"
 
 
 @cache

@@ -6,6 +6,7 @@ rule evaluate:
         scored=SCORED,
         threshold=THRESHOLD,
         balance=balance_of,
+        pretrain=pretrain_log_of,
         names=str(NAMES) if NAMES else [],
         source=source("evaluate"),
     output:
@@ -39,6 +40,6 @@ rule evaluate:
     shell:
         "python -m workflow_scripts.evaluate --images {input.images} --masks {input.masks} --scored {input.scored}"
         " --threshold {input.threshold} --balance {input.balance} --classes {params.classes}"
-        " {params.names}"
+        " --pretrain-log {input.pretrain} {params.names}"
         " --out {output.scores} --match {output.match} --table {output.table}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

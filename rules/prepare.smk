@@ -27,7 +27,7 @@ rule prepare:
         settings=settings("prepare"),
         state=f"{DATA}/state/prepare",
         folder=subpath(output.images, parent=True),
-        root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
+        root=photographs_of,
     shell:
         "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --state {params.state}"
         " --classes {resources.classes} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

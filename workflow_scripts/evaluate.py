@@ -14,6 +14,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scored", type=Path, help="scored.h5 of infer; without it there is no oracle threshold")
     parser.add_argument("--threshold", type=Path, help="threshold.json of infer, needed with --scored")
     parser.add_argument("--balance", type=Path, help="balance.json of cluster; NMI is copied from it")
+    parser.add_argument("--pretrain-log", type=Path, help="log.jsonl of pretrain; it may show that nothing was learned")
     parser.add_argument("--names", type=Path, help="text file with a category folder and its name in each line")
     parser.add_argument("--out", type=Path, required=True, help="scores.json to write")
     parser.add_argument("--match", type=Path, required=True, help="match.json to write: cluster to class")
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
         scored=args.scored,
         threshold=args.threshold,
         balance=args.balance,
+        pretrain_log=args.pretrain_log,
         classes=args.classes,
         names=args.names,
         out=args.out,

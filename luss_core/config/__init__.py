@@ -5,7 +5,7 @@ Nothing here imports torch, because the Snakefile validates config.yaml with it 
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
@@ -48,6 +48,7 @@ from luss_core.config.training import (
     TrainConfig,
     ViewsConfig,
 )
+from luss_core.errors import UserError
 
 __all__ = [
     "AnyBackbone",
@@ -123,6 +124,19 @@ class Stages(Section):
     export: ExportConfig = ExportConfig()
     report: ReportConfig = ReportConfig()
 
+    def check_classes(self, classes: int, preset: str) -> None:
+        """Stop where there is one kind of object to find, and nothing to tell it from the rest: a classifier of one
+        category learns nothing that could.
+
+        Raises:
+            UserError: without attention; the message names ``preset``.
+        """
+        if classes == 1 and not self.finetune.segmenter.attend:
+            raise UserError(
+                f"config: classes = 1, but nothing in preset {preset} tells one kind of object from the rest: set run:"
+                " [shape] or run: [foreground], whose attention does, or set classes to 2 or more"
+            )
+
     @model_validator(mode="after")
     def _attention_to_segment_with(self) -> Self:
         if self.finetune.segmenter.attend and not self.pretrain.attention:
@@ -159,8 +173,9 @@ class Config(Stages):
     """Names the results folder."""
     data_root: str | None = None
     """Folder of images; null generates the embedded data set."""
-    classes: int = Field(8, gt=1)
-    """C: how many categories to find."""
+    classes: int = 8
+    """C: how many categories to find. 1 finds where objects are, all of one kind; the attention tells them from the
+    rest, so a preset must have it (finetune.segmenter.attend), as shape and foreground do."""
     names: str | None = None
     """Text file that says what the category folders are called on pages and in tables: in each line a folder, white
     space, and its name, as LOC_synset_mapping.txt of ImageNet has them. Of several names with commas between them the
@@ -221,6 +236,13 @@ class Config(Stages):
     """Named settings: what each changes in the sections of this file. Presets with equal settings of pretrain share the
     encoder of the first of them, and so on stage by stage up to the clusters; add yours behind these, so that no
     encoder becomes another's."""
+
+    @field_validator("classes")
+    @classmethod
+    def _some(cls, value: int) -> int:
+        if value < 1:
+            raise ValueError(f"found {value}; allowed: how many kinds of objects to find, 1 or more")
+        return value
 
     @model_validator(mode="after")
     def _each_run_once(self) -> Self:

@@ -32,7 +32,7 @@ class PrepareConfig(Section):
     """Images whose shorter side is longer are reduced to it (pixels); smaller ones are kept as they are."""
     masks: str | None = None
     """Folder of ground-truth masks for a plain folder of images; an ImageNet-S layout brings its own. Where only some
-    images have one, set allow_missing."""
+    images have one, set allow_missing. The word none says that what looks like masks among the files is photographs."""
     max_megapixels: float = Field(64, gt=0)
     """Larger files are set aside: they are mistakes or attacks more often than photographs."""
     max_rejected_fraction: Fraction = 0.1

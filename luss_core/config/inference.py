@@ -110,6 +110,10 @@ class EvaluateConfig(Section):
     """auto: Hungarian matching of clusters and classes on the validation images, reused for the test images."""
     absent: Literal["skip", "zero"] = "skip"
     """Classes absent from a size range are left out (the released tool) or count 0 (the tables of the first paper)."""
+    folders: Literal["auto", True, False] = "auto"
+    """Whether the folders of the training images are categories, so that pages show how well clusters agree with them
+    (NMI). auto: in ImageNet-S layout, unless folders are called by dates or by a camera, and where the ground truth of
+    a plain folder agrees with them."""
 
 
 class ExportConfig(Section):

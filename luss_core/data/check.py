@@ -17,7 +17,7 @@ def read_sizes(root: Path, max_megapixels: float, paths: list[str]) -> list[tupl
 
 
 def check(root: Path, short_side: int, images: list[ListedFile]) -> Packed:
-    """Decode one batch with its masks; of several files with one id the first that can be decoded is taken.
+    """Decode one batch with its masks.
 
     Returns:
         The images that can be used, and as notes
@@ -29,13 +29,10 @@ def check(root: Path, short_side: int, images: list[ListedFile]) -> Packed:
     pixels: list[bytes] = []
     shapes: list[tuple[int, ...]] = []
     notes: dict[str, list[Any]] = {"reasons": [], "mask_reasons": [], "mask_ids": [], "sizes": []}
-    kept = None
     for listed in images:
-        same = kept is not None and kept[:2] == listed[:2]
-        decoded = f"same name as {kept.path}" if same and kept else attempt(decode, root / listed.path, short_side)
+        decoded = attempt(decode, root / listed.path, short_side)
         mask_reason, largest = "", 0
         if isinstance(decoded, Decoded):
-            kept = listed
             pixels.append(decoded.pixels.tobytes())
             shapes.append(decoded.pixels.shape[:2])
             notes["sizes"].append((decoded.height, decoded.width))

@@ -4,11 +4,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
+
+from luss_core.data.kinds import PLUGIN
 
 Transpose = Image.Transpose
 UPRIGHT = {
@@ -23,7 +27,7 @@ UPRIGHT = {
 """What turns an image of each EXIF orientation upright."""
 SIDEWAYS = frozenset(UPRIGHT[orientation] for orientation in (5, 6, 7, 8))
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
 """Of Pillow. Whatever its name, a file of another kind is no photograph (EPS would even start a program)."""
 
 GAP = 2
@@ -47,7 +51,7 @@ def read_size(path: Path, max_megapixels: float) -> tuple[int, int]:
         ValueError: more than ``max_megapixels``.
         Exception: not an image; what Pillow raises for broken files is not limited to a few types.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         width, height = image.size
     if width * height > max_megapixels * 1e6:
         raise ValueError(
@@ -66,7 +70,7 @@ def decode(path: Path, short_side: int) -> Decoded:
         ValueError: floating-point pixels or integers above 16 bits, whose range no rule gives.
         Exception: broken file.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         width, height = image.size
         wanted = stored_size(height, width, short_side)
         drafted = image.draft(None, (GAP * wanted[1], GAP * wanted[0]))  # JPEG: never smaller than asked for
@@ -126,13 +130,15 @@ def _orientation(image: Image.Image) -> int:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those that this build of Pillow knows."""
+    """Those that this build of Pillow knows, and HEIF of phones where the package for it is installed."""
     Image.init()
+    if find_spec(PLUGIN):
+        import_module(PLUGIN).register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """An open file, whatever its size: ``read_size`` has its own limit, and Pillow's would stop below ours."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:

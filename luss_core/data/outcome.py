@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from luss_core.config import PrepareConfig
-from luss_core.data.images import SPLITS, ListedFile, Listing, write_csv
+from luss_core.data.arrange import Listing
+from luss_core.data.images import SPLITS, ListedFile, write_csv
 from luss_core.data.masks import IGNORE
 from luss_core.data.truth import lost, without_masks
 from luss_core.errors import UserError
@@ -56,13 +57,13 @@ def stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Pat
     )
 
 
-def stop_if_missing(cfg: PrepareConfig, outcome: Outcome, usable: list[ListedFile], out: Path, hint: str = "") -> None:
+def stop_if_missing(cfg: PrepareConfig, outcome: Outcome, out: Path, hint: str = "") -> None:
     """A mean over fewer images than the benchmark has looks like the official one. Arguments as above.
 
     Raises:
         UserError: something is missing in a split with ground truth, and ``cfg.allow_missing`` is not set.
     """
-    missing = lost(outcome.listing, outcome.rejected, usable) + outcome.all_noted()
+    missing = lost(outcome.listing, outcome.rejected) + outcome.all_noted()
     if cfg.allow_missing or not missing:
         return
     splits = ", ".join(split for split in SPLITS if any(outcome.listing.split_of(path) == split for path, _ in missing))

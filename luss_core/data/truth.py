@@ -3,18 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from luss_core.data.images import SPLITS, ListedFile, Listing
+from luss_core.data.arrange import Listing
+from luss_core.data.images import SPLITS
 
 
 def expected(listing: Listing) -> dict[str, int]:
-    """How many images each split should have; two files of one name are one image.
+    """How many images each split should have.
 
     In splits with ground truth each of them should have a mask, and an image that only a mask tells of counts as well.
     """
-    counts, before = Counter(listing.split_of(path) for path in listing.stray_masks), None
-    for listed in listing.images:  # sorted, so that files of one name follow each other
-        counts[listed.split] += listed[:2] != before
-        before = listed[:2]
+    counts = Counter(listing.split_of(path) for path in listing.stray_masks)
+    counts.update(listed.split for listed in listing.images)
     return {split: counts[split] for split in SPLITS if counts[split]}
 
 
@@ -32,13 +31,10 @@ def without_masks(listing: Listing, broken: Iterable[str]) -> list[tuple[str, st
     ]
 
 
-def lost(listing: Listing, rejected: Iterable[tuple[str, str]], usable: Iterable[ListedFile]) -> list[tuple[str, str]]:
+def lost(listing: Listing, rejected: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Of the files that cannot be used, those that a split with ground truth lacks.
 
     Args:
         rejected: path and reason.
-        usable: the images that are there; a file whose name one of them has is not missed.
     """
-    there = {listed[:2] for listed in usable if listed.split in listing.truth}
-    replaced = {listed.path for listed in listing.images if listed.split in listing.truth and listed[:2] in there}
-    return [(path, reason) for path, reason in rejected if listing.has_truth(path) and path not in replaced]
+    return [(path, reason) for path, reason in rejected if listing.has_truth(path)]

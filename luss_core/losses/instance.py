@@ -11,6 +11,18 @@ def cosine_distance(predicted: Float[Tensor, "B D"], target: Float[Tensor, "B D"
     return (2 - 2 * F.cosine_similarity(predicted.float(), target.float(), dim=1)).mean()
 
 
+@torch.no_grad()
+def margin(one: Float[Tensor, "B D"], two: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
+    """How much more alike two views of an image are than views of two images: difference of the mean cosines, -2..2.
+
+    0 where all images look the same, and of a batch of one.
+    """
+    a, b = F.normalize(one.float(), dim=1), F.normalize(two.float(), dim=1)
+    same, count = (a * b).sum(dim=1).mean(), len(a)
+    others = (count * a.mean(dim=0) @ b.mean(dim=0) - same) / max(count - 1, 1)
+    return (same - others) * (count > 1)
+
+
 def instance_cross_entropy(
     z: Float[Tensor, "B D"], positive: Float[Tensor, "B D"], negatives: Float[Tensor, "B K D"], temperature: float
 ) -> Float[Tensor, ""]:

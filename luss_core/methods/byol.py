@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from luss_core.config.methods import BYOLConfig
 from luss_core.data.batch import Batch
-from luss_core.losses.instance import cosine_distance
+from luss_core.losses.instance import cosine_distance, margin
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, pool
 from luss_core.models.heads import projection_head
@@ -27,7 +27,8 @@ class BYOL(Method):
         with torch.no_grad():
             encoder, projector = self.target
             one, two = (projector(pool(encoder(view))) for view in views)
-        return Output(cosine_distance(first, two) + cosine_distance(second, one))
+        loss = cosine_distance(first, two) + cosine_distance(second, one)
+        return Output(loss, {"margin": margin(first.detach(), two)})
 
     def after_step(self, progress: Progress) -> None:
         momentum = rising_momentum(self.cfg.momentum, progress.step, progress.total)

@@ -40,7 +40,13 @@ class DeepCluster(Method):
         logits = self.head(pool(self.encoder(views[0])))
         label = self.label[batch.index]
         accuracy = (logits.argmax(dim=1) == label).float().mean()
-        return Output(F.cross_entropy(logits.float(), label), {"accuracy": accuracy})
+        loss = F.cross_entropy(logits.float(), label)
+        return Output(loss, {"accuracy": accuracy, "chance": self._of_chance(loss.detach())})
+
+    def _of_chance(self, loss: Tensor) -> Tensor:
+        """The loss in multiples of that of a guess among the clusters that have images; 1 where that is one."""
+        filled = self.label.new_zeros(self.cfg.clusters).index_fill(0, self.label, 1).sum()
+        return torch.where(filled > 1, loss / filled.clamp(min=2).log(), 1.0)
 
     @torch.no_grad()
     def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:

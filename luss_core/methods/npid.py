@@ -1,5 +1,7 @@
 """NPID: instance discrimination without parameters, Wu et al. 2018, arXiv:1805.01978."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -30,7 +32,7 @@ class NPID(Method):
         negatives = self.bank[self._others(batch.index)]
         loss = instance_cross_entropy(z, self.bank[batch.index], negatives, self.cfg.temperature)
         self.remember(z, batch.index)
-        return Output(loss)
+        return Output(loss, {"chance": loss.detach() / math.log(1 + negatives.shape[1])})
 
     @torch.no_grad()
     def remember(self, z: Tensor, index: Tensor) -> None:

@@ -1,5 +1,6 @@
 """SwAV, Caron et al. 2020, arXiv:2006.09882."""
 
+import math
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from luss_core.losses.clustering import normalized_entropy, sinkhorn, soft_cross
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, Maps, pool, split
 from luss_core.models.heads import Prototypes, projection_head
+from luss_core.signs import sign_in
 
 CODE_VIEWS = 2
 """Codes come from the two large crops."""
@@ -70,8 +72,9 @@ class SwAV(Method):
         ]
         chosen = group.gather(codes[0].argmax(dim=1))
         used = torch.zeros_like(codes[0][0]).index_fill(0, chosen, 1.0).sum() / min(len(chosen), self.cfg.prototypes)
-        logs = {"code_entropy": normalized_entropy(codes[0]), "prototypes_used": used}
-        return torch.stack(losses).mean(), logs
+        loss = torch.stack(losses).mean()
+        chance = loss.detach() / math.log(self.cfg.prototypes)
+        return loss, {"code_entropy": normalized_entropy(codes[0]), "prototypes_used": used, "chance": chance}
 
     @torch.no_grad()
     def remember(self, z: list[Tensor], progress: Progress) -> None:
@@ -89,13 +92,9 @@ class SwAV(Method):
         self.prototypes.normalize()
 
     def warning(self, logs: dict[str, Any], progress: Progress) -> str | None:
-        if progress.step < self.cfg.freeze_prototypes_steps or progress.epoch < 1 or logs["code_entropy"] < 0.98:
+        if progress.step < self.cfg.freeze_prototypes_steps or progress.epoch < 1:
             return None
-        return (
-            f"codes are almost uniform (entropy {logs['code_entropy']:.3f} of 1): the representation collapses. Try "
-            "pretrain.method.epsilon 0.03, a longer freeze_prototypes_steps, fewer prototypes, a smaller lr, or a "
-            "later queue_start_epoch"
-        )
+        return sign_in([{"code_entropy": logs["code_entropy"]}])
 
     def _code(self, view: int, scores: Tensor, progress: Progress) -> Tensor:
         """(B, K) balanced codes; past projections take part once the queue is full."""

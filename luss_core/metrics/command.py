@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from luss_core.errors import UserError
+from luss_core.metrics.absent import absence
 from luss_core.metrics.counts import RANGES
 from luss_core.metrics.evaluation import MatchedCounts, Unknown, check_classes, match_images
 from luss_core.metrics.files import Counted, check_sizes, count_pair, each, pair_folders
@@ -21,6 +22,7 @@ from luss_core.metrics.matching import Match, identity, read_match, to_json
 from luss_core.metrics.scores import Absent, scores
 
 KEYS = ("mIoU", "mBIoU", "F", "img_acc", *RANGES, *(f"mBIoU_{name}" for name in RANGES), "IoU", "match")
+KEYS += ("mIoU_present", "mBIoU_present", "absent_classes")
 """What --json prints."""
 
 
@@ -70,8 +72,11 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"{i:>8} {_number(region)} {_number(edge)}  {' '.join(clusters.get(i, ['-']))}")
     lines += ["", f"{'':>8} {'IoU':>8} {'BIoU':>8}"]
     lines += [f"{'mean':>8} {_number(result['mIoU'])} {_number(result['mBIoU'])}"]
+    if absent := absence(result):
+        lines += [f"{'present':>8} {_number(result['mIoU_present'])} {_number(result['mBIoU_present'])}"]
     lines += [f"{name:>8} {_number(result[name])} {_number(result[f'mBIoU_{name}'])}" for name in RANGES]
     lines += ["", f"{'F':>8} {_number(result['F'])}", f"{'img_acc':>8} {_number(result['img_acc'])}"]
+    lines += ["", f"{absent}."] if absent else []
     return "\n".join(lines)
 
 

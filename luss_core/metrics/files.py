@@ -8,6 +8,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from luss_core.data.files import list_files
+from luss_core.data.kinds import suffix_of
 from luss_core.data.masks import IGNORE, image_size, read_mask, read_prediction
 from luss_core.errors import UserError
 from luss_core.metrics.joint import Joint, joint_histogram
@@ -55,15 +57,28 @@ def pair_folders(prediction: Path, truth: Path) -> list[Pair]:
     for folder, option in ((prediction, "--prediction"), (truth, "--truth")):
         if not folder.is_dir():
             raise UserError(f"{option} {folder}: no such folder; give the folder that holds the masks as PNG files")
-    names = sorted(path.relative_to(truth) for path in truth.rglob("*.png"))
+    names = _png_files(truth, "--truth")
     if not names:
         raise UserError(f"--truth {truth}: no PNG file in it or below it; give the folder of ground-truth masks")
     missing = [f"{prediction / name} does not exist" for name in names if not (prediction / name).is_file()]
     raise_listed(missing, len(names), "each mask of the truth needs a prediction of the same relative path")
-    extra = sum(1 for _ in prediction.rglob("*.png")) - len(names)
+    extra = len(_png_files(prediction, "--prediction")) - len(names)
     if extra > 0:
         log.warning("%d of the files in %s have no truth and are left out", extra, prediction)
     return [Pair(prediction / name, truth / name) for name in names]
+
+
+def _png_files(folder: Path, option: str) -> list[str]:
+    """Relative paths below a folder, sorted.
+
+    Raises:
+        UserError: a folder in it cannot be read.
+    """
+    found = list_files(folder)
+    if found.problems:
+        path, reason = found.problems[0]
+        raise UserError(f"{option} {folder}: {path or 'the folder'}: {reason}; check the rights")
+    return [name for name in found.files if suffix_of(name) == ".png"]
 
 
 def check_sizes(pairs: Sequence[Pair]) -> None:

@@ -11,7 +11,7 @@ from luss_core.data.masks import at_threshold, image_size, read_mask, read_predi
 from luss_core.data.scored import ScoredImage, read_scored
 from luss_core.errors import UserError
 from luss_core.metrics.files import Counted, check_truth, raise_listed, shown
-from luss_core.metrics.joint import joint_histogram
+from luss_core.metrics.joint import Joint, joint_histogram
 from luss_core.metrics.sweep import LevelHistogram, level_histogram
 from luss_core.metrics.threshold import THRESHOLDS
 
@@ -145,6 +145,12 @@ def score_image(image: SegmentedImage, classes: int, oracle: int | None) -> Imag
         assert image.scored is not None
         best = _counted(image.mask, at_threshold(*read_scored(image.scored), oracle), image.truth, classes)
     return ImageScores(clusters, foreground, mask.size, automatic, best)
+
+
+def largest_class(joint: Joint) -> int:
+    """The class with most pixels in the truth of an image; 0 where there is none but other."""
+    pixels = joint.pixels.sum(axis=(1, 2, 3)) * (joint.truth > 0)
+    return int(joint.truth[pixels.argmax()]) if pixels.any() else 0
 
 
 def _counted(path: Path, prediction: np.ndarray, truth: Path, classes: int) -> Counted:

@@ -48,3 +48,11 @@ class Prototypes(nn.Linear):
 def global_average(stage_map: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C), in float32."""
     return stage_map.float().mean(dim=(2, 3))
+
+
+def position_head(inputs: int, outputs: int) -> Float32:
+    """1x1 convolution that keeps the width, ReLU, 1x1 convolution: (B, inputs, h, w) -> (B, outputs, h, w).
+
+    Heads of CACL, "Network structure"; no BatchNorm is mentioned.
+    """
+    return Float32(nn.Conv2d(inputs, inputs, 1), nn.ReLU(inplace=True), nn.Conv2d(inputs, outputs, 1))

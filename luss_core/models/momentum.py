@@ -18,6 +18,18 @@ def frozen_copy(module: M) -> M:
     return copy.deepcopy(module).requires_grad_(False)
 
 
+def without_statistics(module: M) -> M:
+    """The module with BatchNorm that keeps no running statistics: of a network that is only ever used in training.
+
+    In parts and in several processes they would differ, for nobody.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.track_running_stats = False
+            layer.running_mean = layer.running_var = layer.num_batches_tracked = None
+    return module
+
+
 @torch.no_grad()
 def follow(target: nn.Module, online: nn.Module, momentum: float) -> None:
     """target <- momentum target + (1 - momentum) online, of the parameters; BatchNorm keeps statistics of its own."""

@@ -12,6 +12,8 @@ from luss_core.errors import UserError
 from luss_core.report.tables import RULES
 
 SCORES = ("mIoU", "mBIoU", "F", "img_acc", "S", "MS", "ML", "L", "mBIoU_S", "mBIoU_MS", "mBIoU_ML", "mBIoU_L")
+PRESENT = ("mIoU_present", "mBIoU_present")
+"""Over the classes that occur in the truth."""
 CLUSTERING = ("nmi", "accuracy")
 """One value a run: they depend on no threshold."""
 KEYS = ("preset", "split", "rule")
@@ -100,6 +102,15 @@ def check_listing(images: ImageList, run: ScoredRun, scores: dict[str, Any]) -> 
             )
 
 
+def warned(runs: Sequence[ScoredRun], scores: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """What makes the results of runs say little: which runs, and why."""
+    names: dict[tuple[str, str], list[int]] = {}
+    for run, values in zip(runs, scores, strict=True):
+        for text in values.get("warnings", ()):
+            names.setdefault((run.preset, text), []).append(run.seed)
+    return [(f"{preset}, seed {', '.join(map(str, seeds))}", text) for (preset, text), seeds in names.items()]
+
+
 def first_runs(runs: Sequence[ScoredRun]) -> list[int]:
     """Position of the run with the smallest seed of each preset, in the order of the presets."""
     first: dict[str, int] = {}
@@ -113,7 +124,8 @@ def score_table(runs: Sequence[ScoredRun], scores: Sequence[dict[str, Any]]) -> 
     """One row for each run, split and threshold rule: preset, seed, split, rule and every score, in percent."""
     rows = [
         {"preset": run.preset, "seed": run.seed, "split": split, "rule": rule}
-        | {key: entry[rule].get(key) for key in SCORES}
+        | {key: entry[rule].get(key) for key in (*SCORES, *PRESENT)}
+        | {"absent_classes": len(entry[rule].get("absent_classes", ()))}
         | {key: values.get(key) for key in CLUSTERING}
         for run, values in zip(runs, scores, strict=True)
         for split, entry in values["splits"].items()
@@ -121,7 +133,7 @@ def score_table(runs: Sequence[ScoredRun], scores: Sequence[dict[str, Any]]) -> 
         if entry.get(rule)
     ]
     table = pd.DataFrame(rows)
-    numbers = [*SCORES, *CLUSTERING]
+    numbers = [*SCORES, *PRESENT, *CLUSTERING]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 

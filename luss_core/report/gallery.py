@@ -52,13 +52,15 @@ def gallery(
 ) -> list[ClusterCard]:
     """Clusters by size, each with its ``count`` images nearest the centroid; evenly chosen by size if there are many.
 
+    Empty ones have nothing to show.
+
     Args:
         classes: (C + 1,) class of each cluster.
         names: (C + 1,) of the true classes, shown in place of the folders that hold them.
     """
     total = len(clusters.centroids)
     nearest = by_distance(clusters.label, clusters.distance, total)
-    by_size = sorted(range(total), key=lambda k: (-len(nearest[k]), k))
+    by_size = sorted((k for k in range(total) if len(nearest[k])), key=lambda k: (-len(nearest[k]), k))
     folders = images.folder if len(set(images.folder)) > 1 else [""] * len(images)
     called = dict(zip(images.class_names(len(names) - 1), names, strict=True))
     cards = []

@@ -47,6 +47,8 @@ class Rejected:
     """That cannot be used, or belong to no image."""
     reasons: list[tuple[str, int]]
     """The commonest, with how many files each."""
+    left_out: list[str]
+    """What was not looked at: a line for each kind."""
 
 
 def made_with(paths: list[Path | None]) -> Made:
@@ -69,7 +71,8 @@ def rejected(images: Path) -> Rejected:
     summary = read_json(images.with_name("summary.json"))
     with images.with_name("rejected.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
         reasons = Counter(row["reason"] for row in csv.DictReader(lines))
-    return Rejected(summary["rejected"], summary["noted"], reasons.most_common(REASONS))
+    left_out = [kind["text"] for kind in summary.get("left_out", ())]
+    return Rejected(summary["rejected"], summary["noted"], reasons.most_common(REASONS), left_out)
 
 
 def _provenance(path: Path) -> dict[str, Any] | None:

@@ -34,10 +34,10 @@ def variables() -> dict[str, str]:
 
 
 def number(value: float | None, digits: int = 1) -> Markup:
-    """A measured number, rounded to be read; the whole number stays in the markup for programs."""
+    """A measured number, rounded to be read, never to -0.0; the whole number stays in the markup for programs."""
     if value is None:
         return Markup(f'<span class="missing">{MISSING}</span>')
-    return Markup('<data value="{}">{}</data>').format(repr(float(value)), f"{value:.{digits}f}")
+    return Markup('<data value="{}">{}</data>').format(repr(float(value)), f"{round(value, digits) + 0.0:.{digits}f}")
 
 
 def share(value: float) -> str:

@@ -15,6 +15,7 @@ from luss_core.data.spread import compared_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import atomic, read_json, write_text
+from luss_core.metrics.absent import absence
 from luss_core.report.beyond import only_kind
 from luss_core.report.charts import Steps, standalone, steps_chart
 from luss_core.report.colours import make_palette
@@ -27,6 +28,7 @@ from luss_core.report.comparison import (
     first_runs,
     none,
     score_table,
+    warned,
 )
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.page import render, variables
@@ -97,6 +99,8 @@ def ablation(
         columns=COLUMNS,
         blocks=[blocks(summary) for summary in summaries],
         incomplete=incomplete(parts[0].scores[0]),
+        warned=list(dict.fromkeys(line for part in parts for line in warned(part.runs, part.scores))),
+        absent=absence(parts[0].scores[0]["splits"][split]["automatic"], parts[0].scores[0]["names"]),
         most_seeds=int(summaries[0]["seeds"].max()),
         titles={row.name: title(row.name) for row in rows.rows},
         by_name={row.name: row for row in rows.rows},

@@ -1,6 +1,7 @@
 """Step 2b: features.h5 -> clusters.h5 and balance.json."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from luss_core.config import ClusterConfig
 from luss_core.data.beside import folder_labels
+from luss_core.data.distinct import count_distinct
 from luss_core.data.features import Clusters, Features, write_clusters
 from luss_core.data.images import ImageList, read_images
 from luss_core.errors import UserError
@@ -59,15 +61,13 @@ def cluster(
     about = provenance({"cluster": cfg.model_dump(mode="json"), "classes": classes, "seed": seed})
     found = Clusters(centroids.astype(np.float32), source.row, label, distance, space.change)
     report = balance_report(found, [listing.folder[r] for r in source.row], runs)
-    report |= {"supervised": cfg.assign == "folders"}
-    shown, more = report["sizes"][:SHOWN], ", ..." if classes > SHOWN else ""
-    logger.info(
-        "cluster: sizes %s%s, balance %.2f, NMI %s",
-        ", ".join(map(str, shown)),
-        more,
-        report["entropy"],
-        report["nmi"],
-    )
+    report |= {"distinct": count_distinct(source.blocks()), "supervised": cfg.assign == "folders"}
+    report |= {"warning": None if cfg.assign == "single" else emptiness(report["sizes"], report["distinct"])}
+    shown, more = ", ".join(map(str, report["sizes"][:SHOWN])), ", ..." if classes > SHOWN else ""
+    even = "" if report["entropy"] is None else f", balance {report['entropy']:.2f}"
+    logger.info("cluster: sizes %s%s%s", shown, more, even)
+    if report["warning"]:
+        logger.warning("cluster: %s", report["warning"])
     write_clusters(out, found, about)
     write_json(balance, report | {"provenance": about})
 
@@ -98,15 +98,39 @@ def improved(space: Space, centroids: np.ndarray, passes: int) -> np.ndarray:
 
 
 def balance_report(found: Clusters, folders: list[str], runs: list[float]) -> dict[str, Any]:
-    """Cluster sizes, their entropy as a fraction of log C, and agreement with folder names where there are any."""
+    """Cluster sizes, their entropy as a fraction of log C, and agreement with folder names where there are any.
+
+    The entropy of one cluster is null. Whether folders are categories, so that agreement is a score, evaluate decides.
+    """
     sizes = np.bincount(found.label, minlength=len(found.centroids))
     share = sizes[sizes > 0] / sizes.sum()
+    entropy = float((share * -np.log(share)).sum() / np.log(len(sizes))) if len(sizes) > 1 else None
     named = len(set(folders)) > 1
     return {
         "sizes": sizes.tolist(),
-        "entropy": round(float(-(share * np.log(share)).sum() / np.log(len(sizes))), 6),
+        "entropy": None if entropy is None else round(entropy, 6) + 0.0,  # no -0.0
+        "empty": int((sizes == 0).sum()),
         "inertia": float(found.distance.sum()),
         "restarts": runs,
         "nmi": nmi(found.label, folders) if named else None,
         "accuracy": clustering_accuracy(found.label, folders) if named else None,
     }
+
+
+def emptiness(sizes: Sequence[int], distinct: int) -> str | None:
+    """How many categories no image has, and what to do; None where there is none.
+
+    Args:
+        sizes: images of each category.
+        distinct: how many different feature vectors they have.
+    """
+    empty, total, images = sum(size == 0 for size in sizes), len(sizes), sum(sizes)
+    if not empty:
+        return None
+    text = f"{empty} of {total} categories {'is' if empty == 1 else 'are'} empty"
+    if distinct == 1:
+        return f"{text}: all {images} training images look the same to the encoder; give photographs that differ"
+    if distinct < total:
+        alike = f"the {images} training images look like {distinct} different ones to the encoder"
+        return f"{text}: {alike}; set classes to {distinct} or fewer, or give photographs that differ more"
+    return f"{text}: no image is nearest their centroids; set classes to {total - empty} or fewer"

@@ -12,6 +12,7 @@ from luss_core.data.images import read_images
 from luss_core.data.spread import panel_rows
 from luss_core.data.store import Store
 from luss_core.io import atomic, read_json, write_text
+from luss_core.metrics.absent import absence
 from luss_core.report.beyond import by_preset, groups, kind, weights_of
 from luss_core.report.charts import dot_chart
 from luss_core.report.colours import make_palette
@@ -23,6 +24,7 @@ from luss_core.report.comparison import (
     check_listing,
     first_runs,
     score_table,
+    warned,
 )
 from luss_core.report.page import render
 from luss_core.report.panels import Prediction, cluster_classes, make_panels
@@ -74,8 +76,11 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
         panels=make_panels(listing, Store(store), rows, predictions, palette, truth=True),
         first=min(FIRST, len(rows)),
         split=split,
-        columns=COLUMNS,
-        blocks=score_blocks(aggregate(frame), kinds),
+        columns=shown_columns(frame),
+        warned=warned(runs, scores),
+        absent=absence(scores[0]["splits"][split]["automatic"], scores[0]["names"]),
+        no_folder_score=next((v.get("no_folder_score") for v in scores if v["nmi"] is None), None),
+        blocks=score_blocks(aggregate(frame), kinds, shown_columns(frame)),
         weights={preset: text for preset, text in weights.items() if text},
         apart=len(set(kinds.values())) > 1,
         supervised=any(values.get("supervised") for values in scores),
@@ -91,7 +96,17 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
     logger.info("compare: %d runs, %s", len(runs), out)
 
 
-def score_blocks(aggregated: pd.DataFrame, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+def shown_columns(frame: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    """Those of the page: without NMI where no run has it, with the mean over what occurs where classes do not."""
+    columns = [column for column in COLUMNS if column[0] != "nmi" or frame["nmi"].notna().any()]
+    if frame["absent_classes"].any():
+        columns.insert(1, ("mIoU_present", "mIoU of what occurs"))
+    return tuple(columns)
+
+
+def score_blocks(
+    aggregated: pd.DataFrame, kinds: Mapping[str, str], columns: Sequence[tuple[str, str]] = COLUMNS
+) -> list[dict[str, Any]]:
     """For each split and rule a table; a cell holds mean, std, and whether it leads its column.
 
     Presets that learned from more than the images have tables of their own.
@@ -103,12 +118,14 @@ def score_blocks(aggregated: pd.DataFrame, kinds: Mapping[str, str]) -> list[dic
                 continue  # masks without scores have no oracle threshold
             part = aggregated.xs((split, rule), level=("split", "rule"))
             for beyond, presets in groups(part.index, kinds):
-                blocks.append({"split": split, "rule": rule, "beyond": beyond, "rows": _rows(part.loc[presets])})
+                blocks.append(
+                    {"split": split, "rule": rule, "beyond": beyond, "rows": _rows(part.loc[presets], columns)}
+                )
     return blocks
 
 
-def _rows(part: pd.DataFrame) -> list[dict[str, Any]]:
-    means, deviations = (part[[(key, name) for key, _ in COLUMNS]] for name in ("mean", "std"))
+def _rows(part: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    means, deviations = (part[[(key, name) for key, _ in columns]] for name in ("mean", "std"))
     return [
         {"preset": preset, "seeds": int(seeds), "cells": row}
         for preset, seeds, row in zip(part.index, part["mIoU", "count"], cells(means, deviations), strict=True)

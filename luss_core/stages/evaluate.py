@@ -9,22 +9,33 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from luss_core.config import EvaluateConfig
+from luss_core.data.categories import why_not
 from luss_core.data.images import ImageList, read_expected, read_images, write_csv
 from luss_core.data.scored import scored_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_fields, write_json
+from luss_core.metrics.absent import absence
 from luss_core.metrics.class_table import CLASS_COLUMNS, class_rows, cluster_rows
 from luss_core.metrics.evaluation import MatchedCounts, check_classes
 from luss_core.metrics.files import each
 from luss_core.metrics.matching import identity, to_json
 from luss_core.metrics.scores import scores
 from luss_core.metrics.search import Search, match_masks, search_thresholds
-from luss_core.metrics.segmented import SegmentedImage, check_images, score_image, segmented_images
+from luss_core.metrics.segmented import (
+    SegmentedImage,
+    check_images,
+    largest_class,
+    score_image,
+    segmented_images,
+)
 from luss_core.metrics.threshold import read_threshold
 from luss_core.models.tensor_file import foreign
 from luss_core.names import call_from
+from luss_core.signs import NOTHING, sign_of
 
 log = logging.getLogger(__name__)
+
+SCORE = (float, int, type(None))
 
 RULES = ("automatic", "oracle")
 
@@ -39,6 +50,8 @@ class Result(NamedTuple):
     automatic: MatchedCounts
     oracle: MatchedCounts | None
     """None without scored maps."""
+    largest: np.ndarray
+    """(n,) class with most pixels in the truth of each image; 0 where there is no object, or no truth."""
 
     @property
     def rules(self) -> dict[str, MatchedCounts]:
@@ -60,6 +73,7 @@ def evaluate(
     match: Path,
     table: Path,
     threads: int,
+    pretrain_log: Path | None = None,
 ) -> None:
     """Score every split that has masks, at the automatic threshold and at the oracle's.
 
@@ -71,7 +85,8 @@ def evaluate(
     Args:
         scored: scored.h5; without it the masks are scored as they are, and there is no oracle.
         threshold: threshold.json, needed with ``scored``.
-        balance: balance.json of cluster, from which NMI and accuracy are copied.
+        balance: balance.json of cluster, from which NMI and accuracy are copied where the folders are categories.
+        pretrain_log: log.jsonl of pretrain, which may show that nothing was learned.
         names: text file of what the category folders are called; without it classes are called as these.
 
     Raises:
@@ -83,7 +98,7 @@ def evaluate(
     listing, expected = read_images(images), read_expected(images)
     called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
-    cut, about = _cut(threshold), _origin(threshold, balance)
+    cut, about = _cut(threshold), _origin(threshold, balance, pretrain_log)
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
@@ -91,14 +106,12 @@ def evaluate(
     content = {
         "classes": classes,
         "names": called,
-        "truth": search is not None,
         "splits": {s: _split_scores(result, expected.get(s), cfg) for s, result in judged.items()},
-        "threshold": _threshold(cut, search),
-        "curve": search.curve if search else {},
+        **_searched(cfg, cut, search),
         "foreground": {s: result.foreground for s, result in results.items()},
-        "matched_on": search.reference if search and cfg.match == "auto" else None,
         "match": matching,
         **about,
+        **agreement(cfg, listing, classes, results, balance, about["supervised"]),
         "confusion": _confusion(judged),
         "provenance": provenance({"evaluate": cfg.model_dump(mode="json"), "classes": classes}),
     }
@@ -125,15 +138,16 @@ def score_split(images: Sequence[SegmentedImage], classes: int, search: Search |
     oracle = search.oracle if search else None
     automatic = MatchedCounts(classes, search.match if search else identity(classes), "error")
     best = MatchedCounts(classes, search.oracle_match, "error") if search and search.oracle_match else None
-    clusters, foreground, pixels = np.zeros(classes + 1, np.int64), 0, 0
+    clusters, foreground, pixels, largest = np.zeros(classes + 1, np.int64), 0, 0, list[int]()
     for one in each(partial(score_image, classes=classes, oracle=oracle), images, threads):
         clusters += one.clusters
         foreground, pixels = foreground + one.foreground, pixels + one.pixels
+        largest.append(largest_class(one.automatic.joint) if one.automatic else 0)
         if one.automatic:
             automatic.add(one.automatic)
         if one.oracle and best:
             best.add(one.oracle)
-    return Result(clusters, foreground / max(pixels, 1), automatic, best)
+    return Result(clusters, foreground / max(pixels, 1), automatic, best, np.array(largest, np.int64))
 
 
 def _search(
@@ -161,18 +175,55 @@ def _cut(threshold: Path | None) -> dict[str, Any]:
     return {name: content.get(name) for name in ("automatic", "rule")}
 
 
-def _origin(threshold: Path | None, balance: Path | None) -> dict[str, Any]:
-    """What earlier stages know: how good the clusters are, and the weights of others that the encoder began from."""
-    weights = foreign(read_threshold(threshold)) if threshold else None
-    kinds: dict[str, Any] = {"nmi": (float, int, type(None)), "accuracy": (float, int, type(None)), "supervised": bool}
+def _read(balance: Path | None, **kinds: Any) -> dict[str, Any]:
+    """Some entries of balance.json; None for all without the file."""
     content = read_fields(balance, **kinds) if balance else {}
-    return {**{name: content.get(name) for name in kinds}, "weights": weights}
+    return {name: content.get(name) for name in kinds}
 
 
-def _threshold(cut: dict[str, Any], search: Search | None) -> dict[str, Any]:
+def _origin(threshold: Path | None, balance: Path | None, pretrain_log: Path | None) -> dict[str, Any]:
+    """What earlier stages know: whether labels were given, the weights of others that the encoder began from, and what
+    makes the result say little: the sign in the log that nothing was learned, and empty categories."""
+    weights = foreign(read_threshold(threshold)) if threshold else None
+    sign = sign_of(pretrain_log) if pretrain_log else None
+    empty = read_fields(balance).get("warning") if balance else None
+    warnings = [text for text in (sign and f"{NOTHING} {sign}", empty) if text]
+    return {**_read(balance, supervised=bool), "weights": weights, "warnings": warnings}
+
+
+def agreement(
+    cfg: EvaluateConfig,
+    listing: ImageList,
+    classes: int,
+    results: dict[str, Result],
+    balance: Path | None,
+    supervised: bool | None,
+) -> dict[str, Any]:
+    """NMI and accuracy of the clusters against the folders, null where these are no categories, and why they are not.
+
+    Of one category, with which nothing can agree, there is neither.
+
+    Args:
+        supervised: whether the folders were the labels that clusters were made of.
+    """
+    train = results.get("train")
+    largest = train.largest if train and train.automatic.images else None
+    asked = cfg.folders if cfg.folders != "auto" else supervised or None
+    reason = why_not(listing, largest, asked) if classes > 1 else None
+    found = _read(None if reason or classes == 1 else balance, nmi=SCORE, accuracy=SCORE)
+    return {**found, "no_folder_score": reason}
+
+
+def _searched(cfg: EvaluateConfig, cut: dict[str, Any], search: Search | None) -> dict[str, Any]:
+    """Whether there is truth, and what was found with it: both thresholds, the curve, and where clusters were named."""
     oracle = search.oracle if search else None
     split = search.reference if search and oracle is not None else None
-    return {**cut, "oracle": oracle, "oracle_split": split}
+    return {
+        "truth": search is not None,
+        "threshold": {**cut, "oracle": oracle, "oracle_split": split},
+        "curve": search.curve if search else {},
+        "matched_on": search.reference if search and cfg.match == "auto" else None,
+    }
 
 
 def _split_scores(result: Result, expected: int | None, cfg: EvaluateConfig) -> dict[str, Any]:
@@ -202,6 +253,8 @@ def _table(results: dict[str, Result], names: list[str]) -> Iterator[tuple[objec
 
 def _report(content: dict[str, Any]) -> None:
     cut = content["threshold"]
+    for text in content["warnings"]:
+        log.warning("%s", text)
     for split, entry in content["splits"].items():
         if entry["images"] != entry["of"]:
             log.warning("%s: scores of %d images where there should be %d", split, entry["images"], entry["of"])
@@ -209,5 +262,7 @@ def _report(content: dict[str, Any]) -> None:
             place = "" if cut[rule] is None else f", {rule} threshold {cut[rule] / 100:.2f}"
             values = (entry[rule][key] for key in ("mIoU", "F", "img_acc"))
             log.info("%s%s: mIoU %.2f, F %.2f, image accuracy %.2f", split, place, *values)
+        if absent := absence(entry["automatic"], content["names"]):
+            log.warning("%s: %s", split, absent)
     if not content["truth"]:
         log.info("no ground truth: only the foreground share and the size of each cluster are written")

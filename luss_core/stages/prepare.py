@@ -14,13 +14,19 @@ import numpy as np
 
 from luss_core import io
 from luss_core.config import PrepareConfig
+from luss_core.data.arrange import Listing, arrange
 from luss_core.data.benchmark import recognize
 from luss_core.data.check import check, read_sizes
 from luss_core.data.decode import stored_size
-from luss_core.data.images import SPLITS, ListedFile, Listing, arrange, list_files, to_list, write_csv, write_images
+from luss_core.data.files import list_files, look_inside
+from luss_core.data.identity import give_ids, read_earlier
+from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
+from luss_core.data.kinds import MORE_MASKS, printable
 from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
+from luss_core.data.outputs import NameLimits, ignores_case
 from luss_core.data.packing import Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
+from luss_core.data.suspects import masks_among
 from luss_core.data.truth import expected
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
@@ -34,6 +40,8 @@ DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
 SHOWN = 5
+NO_MASKS = "none"
+"""As ``masks``: all files are photographs, whatever they look like."""
 SOURCE = ("data/check.py", "data/decode.py", "data/masks.py")
 """What decides the packed batches, besides settings, files and libraries."""
 
@@ -61,11 +69,14 @@ def prepare(
         for name in (*OUTPUTS, LISTED):
             io.remove(out / name)
         listing, problems = find(root, cfg.masks)
+        names = state.with_name(f"{state.name}-names.csv")
+        apart = give_ids(listing, read_earlier(names), ignore_case=ignores_case(out))
+        _say(listing, apart)
         outcome = Outcome(listing, rejected=problems)
-        candidates = list(_headers(cfg, root, threads, outcome))
+        candidates = list(_headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
         stop_if_too_many(cfg, outcome, len(images), out)
-        stop_if_missing(cfg, outcome, images, out)
+        stop_if_missing(cfg, outcome, out)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
         del candidates
         packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
@@ -73,12 +84,13 @@ def prepare(
         _decode_all(cfg, root, images, threads, classes, packing, outcome)
         hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
         stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
-        stop_if_missing(cfg, outcome, outcome.rows, out, hint)
+        stop_if_missing(cfg, outcome, out, hint)
         stop_if_above(outcome, classes)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
         summary = _write_lists(root, out, outcome)
         packing.hand_over()
+        io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
         shutil.rmtree(state)
@@ -101,30 +113,59 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
     if not root.is_dir():
         kind = "is a file" if root.exists() else "does not exist"
         raise UserError(f"data_root {root} {kind}; give a folder of images")
-    files, problems = list_files(root)
-    prefix = None
-    if masks is not None:
+    no_masks = masks is not None and masks.lower() == NO_MASKS and not (root / masks).is_dir()
+    found = list_files(root, photographs=True)
+    files, prefix = found.files, None
+    if masks is not None and not no_masks:
         folder = root / masks if (root / masks).is_dir() else Path(masks)
         prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
         if not folder.is_dir() or prefix == ".":
             raise UserError(
                 f"prepare.masks {masks}: no such folder below {root} or here; give one of masks only, or null"
             )
-        if prefix.startswith("../"):
-            files += [f"{prefix}/{name}" for name in list_files(folder)[0]]
+        if not any(name.startswith(f"{prefix}/") for name in files):  # elsewhere, or in a folder that is passed over
+            files = [*files, *(f"{prefix}/{name}" for name in list_files(folder).files)]
     listing = arrange(files, prefix)
+    if not no_masks and (further := masks_among(root, listing, asked=prefix is not None)):
+        listing = arrange(sorted(set(files).difference(further)), prefix)
+        for name in further:
+            listing.left_out.add(MORE_MASKS, name)
+    look_inside(root, files, listing.left_out)
+    listing.left_out.include(found.left_out)
     if not listing.images:
-        found = ", ".join(f"{count} {kind}" for kind, count in listing.ignored.most_common(SHOWN)) or "nothing"
-        raise UserError(f"data_root {root} holds no images; found: {found}; give a folder of JPEG, PNG or other images")
-    if masks is not None and len(listing.unmasked) in (0, len(listing.images)) and not listing.images[0].mask:
+        lines = "; ".join(listing.left_out.lines[:SHOWN]) or "nothing"
+        raise UserError(f"data_root {root} holds no images; found: {lines}. Give a folder of JPEG, PNG or other images")
+    if prefix is not None and len(listing.unmasked) in (0, len(listing.images)) and not listing.images[0].mask:
         raise UserError(f"prepare.masks {masks}: no mask fits an image; the mask of cat/1.jpg must be cat/1.png there")
-    return listing, problems
+    return listing, found.problems
+
+
+def _say(listing: Listing, apart: list[ListedFile]) -> None:
+    """What was found, and how it is read, in the log.
+
+    Args:
+        apart: images that kept their suffix in their id.
+    """
+    for split, folder in listing.splits.items():
+        log.info("split %s: the folder %s/", split, folder)
+    if listing.remark:
+        log.warning("%s", listing.remark)
+    first = next((listed for listed in listing.images if listed.mask), None)
+    if first:
+        log.info("masks: %s is that of %s, and so on", printable(first.mask), printable(first.path))
+    if apart:
+        text = (
+            "%d of the images have the name of another but for the suffix, and keep it: the mask of %s will be %s.png"
+        )
+        log.info(text, len(apart), printable(apart[0].path), printable(apart[0].id))
+    for kind, line in zip(listing.left_out.ordered, listing.left_out.lines, strict=True):
+        log.log(logging.WARNING if kind.advice else logging.INFO, "left out: %s", line)
 
 
 def _headers(
-    cfg: PrepareConfig, root: Path, threads: int, outcome: Outcome
+    cfg: PrepareConfig, root: Path, threads: int, outcome: Outcome, limits: NameLimits
 ) -> Iterator[tuple[ListedFile, tuple[int, int]]]:
-    """Images whose header is sound, with height and width before rotation."""
+    """Images whose header is sound and whose outputs can have their names, with height and width before rotation."""
     jobs = batches((listed.path for listed in outcome.listing.images), HEADER_BATCH)
     results = ordered_map(partial(read_sizes, root, cfg.max_megapixels), jobs, threads)
     images = iter(outcome.listing.images)
@@ -133,6 +174,8 @@ def _headers(
             listed = next(images)
             if isinstance(size, str):
                 outcome.rejected.append((listed.path, size))
+            elif reason := limits.reason(listed):
+                outcome.rejected.append((listed.path, reason))
             else:
                 yield listed, size
 
@@ -146,23 +189,11 @@ def _decode_all(
     packing: Packing,
     outcome: Outcome,
 ) -> None:
-    """Decode, check and store every image; of two with one id the first that can be decoded is kept."""
-    work, jobs = partial(check, root, cfg.short_side), _without_split_ids(images)
+    """Decode, check and store every image."""
+    work, jobs = partial(check, root, cfg.short_side), batches(images, DECODE_BATCH)
     remaining = iter(images)
     for batch in packing.run(work, jobs, threads, len(images), "images"):
         _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
-
-
-def _without_split_ids(images: list[ListedFile]) -> Iterator[list[ListedFile]]:
-    """Batches in which all files of one id are together, so that one process can choose among them."""
-    batch: list[ListedFile] = []
-    for listed in images:
-        if len(batch) >= DECODE_BATCH and listed[:2] != batch[-1][:2]:
-            yield batch
-            batch = []
-        batch.append(listed)
-    if batch:
-        yield batch
 
 
 def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
@@ -224,7 +255,8 @@ def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
         "largest_mask_id": outcome.largest_id,
         "rejected": len(outcome.rejected),
         "noted": len(noted),
-        "ignored": dict(sorted(outcome.listing.ignored.items())),
+        "left_out": outcome.listing.left_out.as_json(),
+        "splits": outcome.listing.splits,
     }
 
 

@@ -22,6 +22,7 @@ from luss_core.models.frozen import freeze
 from luss_core.models.initial import load_initial
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
+from luss_core.signs import NOTHING, sign_of
 from luss_core.train.folder import TrainingFolder, inputs
 from luss_core.train.loop import Resources, fit
 
@@ -72,6 +73,8 @@ def pretrain(
         }
         save_weights(out, method.encoder, about)
         folder.hand_over(log)
+    if sign := sign_of(log):
+        logger.warning("pretrain: %s %s", NOTHING, sign)
 
 
 def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None]:
@@ -81,6 +84,8 @@ def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None
         UserError: weights that cannot be had or do not fit, or a network that does not suit the views.
     """
     encoder = Encoder(cfg.encoder)
+    if "heads" in cfg.method.needs:
+        encoder.backbone.require_heads()
     try:
         cfg.check_strides(encoder.backbone.strides)
     except ValueError as error:

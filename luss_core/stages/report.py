@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from luss_core.config import ReportConfig
-from luss_core.data.features import read_clusters
+from luss_core.data.features import Clusters, read_clusters
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.spread import attended_rows, panel_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import read_fields, read_json, write_text
+from luss_core.metrics.absent import absence
 from luss_core.metrics.threshold import read_threshold
 from luss_core.report import tables
 from luss_core.report.beyond import beyond_context
@@ -89,7 +90,7 @@ def report(
         "page.html",
         title=title,
         truth=truth,
-        **beyond_context(result),
+        **beyond_context(result) | {"warnings": result.get("warnings", ())},
         palette=palette,
         total_images=len(listing),
         first=min(TOP_PANELS, len(rows)),
@@ -99,9 +100,9 @@ def report(
         encoder=read_json(examine) if examine else None,
         attended=_attended(listing, shown, panels, show, prior, attention, cfg.panels),
         training=_training(pretrain_log, finetune_log),
-        trained_on=None if found is None else len(found.row),
+        **clusters_context(found),
         clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,
-        **balance_context(balance),
+        **balance_context(balance, result),
         rejected=rejected(images),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
         **threshold_context(result, threshold),
@@ -142,13 +143,21 @@ def _attended(
     return with_intensities(plain, rows, maps)
 
 
-def balance_context(balance: Path | None) -> dict[str, Any]:
-    """How large the clusters are."""
+def clusters_context(found: Clusters | None) -> dict[str, Any]:
+    """How many images were clustered, and how many clusters none is in."""
+    if found is None:
+        return {"trained_on": None, "empty": 0}
+    return {"trained_on": len(found.row), "empty": len(found.centroids) - len(np.unique(found.label))}
+
+
+def balance_context(balance: Path | None, result: dict[str, Any]) -> dict[str, Any]:
+    """How large the clusters are, and how well they agree with the folders where these are categories."""
+    folders = {"nmi": result["nmi"], "accuracy": result["accuracy"], "no_folder_score": result.get("no_folder_score")}
     if balance is None:
-        return {"balance": None}
-    sizes = read_fields(balance, sizes=list)
+        return folders | {"balance": None}
+    sizes = {"distinct": None} | read_fields(balance, sizes=list)
     chart = balance_chart(sizes["sizes"], label="Images in each cluster, largest first")
-    return {"balance": sizes, "balance_chart": chart}
+    return folders | {"balance": sizes, "balance_chart": chart}
 
 
 def threshold_context(result: dict[str, Any], threshold: Path | None) -> dict[str, Any]:
@@ -177,11 +186,12 @@ def scored_context(result: dict[str, Any], split: str, table: Path, palette: Pal
     """What the page shows only where there is ground truth."""
     entry = result["splits"][split]
     class_rows = tables.read_class_rows(table, split)
-    best, worst = tables.best_and_worst(tables.ranked(class_rows))
+    best, worst = tables.best_and_worst(tables.ranked([row for row in class_rows if row.truth_pixels]))
     return {
         "split": split,
         "matched_on": result["matched_on"],
-        "nmi": result["nmi"],
+        "absent": absence(entry["automatic"], result["names"]),
+        "any_absent": any(row["scores"].get("absent_classes") for row in tables.score_rows(result)),
         "main": {"oracle": None} | entry,
         "cards": METRICS,
         "score_rows": tables.score_rows(result),

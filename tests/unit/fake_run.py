@@ -140,6 +140,9 @@ def _write_clusters(fake: FakeRun, rng: np.random.Generator) -> None:
     sizes = np.bincount(label, minlength=fake.classes).tolist()
     balance = {
         "sizes": sizes,
+        "empty": sizes.count(0),
+        "distinct": len(row),
+        "warning": None,
         "entropy": 0.93,
         "inertia": 10.0,
         "restarts": [10.0],
@@ -190,13 +193,14 @@ def _write_examine(fake: FakeRun) -> None:
 def _scores(fake: FakeRun, rng: np.random.Generator) -> dict[str, Any]:
     foreground = {"validation": 0.31, "test": 0.29}
     common = {"classes": fake.classes, "truth": fake.truth, "foreground": foreground, "nmi": 61.25, "accuracy": 70.5}
-    common["names"] = ["other", *sorted(fake.names)]
+    common |= {"names": ["other", *sorted(fake.names)], "no_folder_score": None, "warnings": []}
     threshold = {"automatic": 31, "rule": "otsu", "oracle": None, "oracle_split": "validation"}
     if not fake.truth:
         return common | {"threshold": threshold, "provenance": ABOUT}
 
     def measured() -> dict[str, Any]:
         values: dict[str, Any] = {key: round(float(rng.uniform(5, 60)), 4) for key in METRICS}
+        values |= {"mIoU_present": values["mIoU"], "mBIoU_present": values["mBIoU"], "absent_classes": []}
         return values | {key: rng.uniform(0, 80, fake.classes + 1).round(4).tolist() for key in ("IoU", "BIoU")}
 
     counts = rng.integers(0, 40, (fake.classes + 1, fake.classes + 1)) + 400 * np.eye(fake.classes + 1, dtype=int)

@@ -16,7 +16,7 @@ from luss_core.data import features
 from luss_core.data.features import Change, Clusters, Features, read_clusters, write_features
 from luss_core.errors import UserError
 from luss_core.kmeans import assign, fit_centroids, fit_components, improve, normalized
-from luss_core.stages.cluster import balance_report, cluster, sample_of
+from luss_core.stages.cluster import balance_report, cluster, emptiness, sample_of
 
 
 def blobs(count: int = 300, dim: int = 6, groups: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -240,3 +240,46 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def balance(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "balance.json").read_text())
+
+
+def test_empty_categories_are_said_with_the_number_of_different_images(tmp_path, caplog):
+    three = np.repeat(np.eye(3, 6, dtype=np.float32), 20, axis=0)
+    run(tmp_path, three, 8)
+    found = balance(tmp_path)
+    assert (found["empty"], found["distinct"]) == (5, 3)
+    assert found["warning"] == (
+        "5 of 8 categories are empty: the 60 training images look like 3 different ones to the encoder; set classes to"
+        " 3 or fewer, or give photographs that differ more"
+    )
+    assert str(found["warning"]) in caplog.text
+
+
+def test_copies_of_one_image(tmp_path, caplog):
+    caplog.set_level("INFO")
+    run(tmp_path, np.ones((60, 6), np.float32), 4)
+    found = balance(tmp_path)
+    assert (sorted(found["sizes"]), found["empty"], found["distinct"]) == ([0, 0, 0, 60], 3, 1)
+    assert str(found["entropy"]) == "0.0"
+    assert "3 of 4 categories are empty: all 60 training images look the same to the encoder" in str(found["warning"])
+    assert "NMI" not in caplog.text
+    assert "-0.0" not in caplog.text
+
+
+def test_nothing_is_said_where_no_category_is_empty_or_all_but_one_are_meant_to_be(tmp_path):
+    run(tmp_path, blobs(50)[0], 4)
+    assert (balance(tmp_path)["empty"], balance(tmp_path)["warning"]) == (0, None)
+    run(tmp_path, blobs(50)[0], 4, assign="single")
+    assert (balance(tmp_path)["empty"], balance(tmp_path)["warning"]) == (3, None)
+    assert emptiness([5, 0, 4, 3], 12) == (
+        "1 of 4 categories is empty: no image is nearest their centroids; set classes to 3 or fewer"
+    )
+
+
+def test_one_category(tmp_path):
+    found = run(tmp_path, blobs(30)[0], 1)
+    assert set(found.label) == {0}
+    assert (balance(tmp_path)["entropy"], balance(tmp_path)["sizes"]) == (None, [30])

@@ -84,7 +84,8 @@ def test_table_holds_every_score(page: Path, written: tuple[FakeRun, list[Scored
     _, runs, scores = written
     with (page / "scores.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert list(rows[0]) == ["preset", "seed", "split", "rule", *METRICS, "nmi", "accuracy", "beyond", "weights"]
+    columns = ["preset", "seed", "split", "rule", *METRICS, "mIoU_present", "mBIoU_present", "absent_classes"]
+    assert list(rows[0]) == [*columns, "nmi", "accuracy", "beyond", "weights"]
     expected = [(r, s, rule, v) for r, v in zip(runs, scores, strict=True) for s in v["splits"] for rule in RULES]
     assert len(rows) == len(expected) == 16
     for row, (run, split, rule, values) in zip(rows, expected, strict=True):

@@ -19,6 +19,7 @@ from luss_core.metrics import command, files
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "imagenet_s_fixture.json").read_text())
 KEYS = ["mIoU", "mBIoU", "F", "img_acc", "S", "MS", "ML", "L"]
 KEYS += ["mBIoU_S", "mBIoU_MS", "mBIoU_ML", "mBIoU_L", "IoU", "match"]
+KEYS += ["mIoU_present", "mBIoU_present", "absent_classes"]
 
 
 @pytest.fixture

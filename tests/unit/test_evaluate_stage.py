@@ -16,10 +16,11 @@ from luss_core.errors import UserError
 from luss_core.io import write_json
 
 SCORES = {"mIoU", "mBIoU", "F", "img_acc", "S", "MS", "ML", "L", "mBIoU_S", "mBIoU_MS", "mBIoU_ML", "mBIoU_L"}
+PRESENT = {"mIoU_present", "mBIoU_present", "absent_classes"}
 
 
 def assert_scores(found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert set(found) == SCORES | {"IoU", "BIoU"}
+    assert set(found) == SCORES | PRESENT | {"IoU", "BIoU"}
     for key, value in wanted.items():
         assert found[key] == (None if value is None else pytest.approx(value, abs=1e-9)), key
 

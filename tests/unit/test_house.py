@@ -24,9 +24,15 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config", "explain"),
+    ("settings_file",),
     (
         "io",
+        "as_typed",
         "digests",
+        "dry_run",
+        "invocation",
+        "last_words",
+        "start",
         "cli",
         "defaults",
         "listing",
@@ -37,6 +43,7 @@ LAYERS = (
         "runtime",
         "group",
         "launch",
+        "signs",
         "parallel",
         "shortage",
     ),

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luss_core import io
-from luss_core.data.images import ImageList, arrange, list_files, read_images, write_images
+from luss_core.data.arrange import arrange
+from luss_core.data.files import list_files
+from luss_core.data.images import ImageList, read_images, write_images
 from luss_core.errors import UserError
 
 IMAGENET_S = [
@@ -43,13 +45,18 @@ def test_imagenet_s_layout():
     ]
     assert [found.path for found in listing.unmasked] == ["validation/b/9.jpg"]
     assert listing.stray_masks == ["validation-segmentation/b/77.png"]
-    assert listing.ignored == {"train-semi/": 1, "train-semi-segmentation/": 1, ".txt": 1, ".png": 1}
+    assert {kind.many: found.count for kind, found in listing.left_out.items()} == {
+        "images in train-semi/, which is no split": 1,
+        "images in train-semi-segmentation/, which is no split": 1,
+        "other files": 1,
+        "images outside the folders of the splits": 1,
+    }
 
 
 def test_every_file_is_an_image_a_mask_or_counted():
     listing = arrange(IMAGENET_S)
     masks = sum(bool(found.mask) for found in listing.images) + len(listing.stray_masks)
-    assert len(listing.images) + masks + listing.ignored.total() == len(IMAGENET_S)
+    assert len(listing.images) + masks + sum(found.count for found in listing.left_out.values()) == len(IMAGENET_S)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,7 @@ def test_any_folder_is_one_split(files):
     assert [found.folder for found in listing.images if "/" in found.id] == [
         found.id.split("/")[0] for found in listing.images if "/" in found.id
     ]
-    assert listing.ignored == {".txt": 1}
+    assert listing.left_out.lines == ["1 other file (.txt, e.g. notes.txt)"]
 
 
 def test_train_alone_is_a_split():
@@ -77,13 +84,14 @@ def test_masks_of_a_plain_folder():
     listing = arrange(["x.jpg", "cat/1.jpg", "truth/cat/1.png", "truth/y.png", "truth/readme.md"], "truth")
     assert keys(listing) == [("train", "cat/1", "cat", "truth/cat/1.png"), ("train", "x", "", "")]
     assert listing.stray_masks == ["truth/y.png"]
-    assert listing.ignored == {".md": 1}
+    assert listing.left_out.lines == [
+        "1 file among the masks that is no PNG (.md, e.g. truth/readme.md): save them as PNG"
+    ]
 
 
 @pytest.mark.parametrize(
     ("files", "masks", "message"),
     [
-        (["train/a.jpg", "val/a.jpg"], None, "rename val to validation"),
         (["validation/a.jpg", "validation-segmentation/a.png"], None, "no images in train/"),
         (["train/a.jpg", "test/a.jpg", "m/a.png"], "m", "set prepare.masks to null"),
     ],
@@ -108,9 +116,13 @@ def test_list_files_follows_links_once_and_leaves_hidden_names_out(tmp_path: Pat
     (tmp_path / "data/a/loop").symlink_to(tmp_path / "data")
     (tmp_path / "data/a/file.jpg").symlink_to(tmp_path / "elsewhere/6.jpg")
     (tmp_path / "data/a/gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    files, problems = list_files(tmp_path / "data")
+    files, problems, left_out = list_files(tmp_path / "data")
     assert files == ["a/1.jpg", "a/file.jpg", "b c/é,\n5.jpg", "linked/6.jpg"]
     assert problems == [("a/gone.jpg", "link to a file that does not exist")]
+    assert left_out.lines == [
+        "2 hidden files or folders (e.g. .hidden)",
+        "1 thumbnail or bin of the system (e.g. __MACOSX)",
+    ]
 
 
 letters = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])

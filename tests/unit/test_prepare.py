@@ -67,7 +67,7 @@ def test_files_that_cannot_be_used_are_set_aside_and_listed(tmp_path):
     bomb(root / "huge.png")
     save(root / "twice.jpg", seed=1)
     save(root / "twice.png", seed=2)
-    put(root / "second.jpg", b"broken")  # of two files with one stem, the one that can be read is kept
+    put(root / "second.jpg", b"broken")
     save(root / "second.png", 33, 44)
     (root / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     Image.fromarray(np.zeros((9, 9), np.float32)).save(root / "float.tif")
@@ -79,7 +79,6 @@ def test_files_that_cannot_be_used_are_set_aside_and_listed(tmp_path):
         "cat/empty.png": "empty file",
         "cat/text.jpg": "not an image",
         "huge.png": "400 megapixels, more than prepare.max_megapixels = 64",
-        "twice.png": "same name as twice.jpg",
         "second.jpg": "not an image",
         "gone.jpg": "link to a file that does not exist",
         "float.tif": "no known range",
@@ -89,9 +88,12 @@ def test_files_that_cannot_be_used_are_set_aside_and_listed(tmp_path):
         assert reason in reasons[path]
         assert str(tmp_path) not in reasons[path]
     images, store = read_images(out / "images.csv"), Store(out / "images.h5")
-    assert list(images.path) == ["cat/whole.jpg", "second.png", "twice.jpg"]
+    assert list(images.path) == ["cat/whole.jpg", "second.png", "twice.jpg", "twice.png"]
+    assert list(images.id) == ["cat/whole", "second.png", "twice", "twice.png"]
     assert store.read(1).shape == (33, 44, 3)
-    np.testing.assert_allclose(store.read(2).mean((0, 1)), np.asarray(picture(60, 90, 1)).mean((0, 1)), atol=2)
+    for row, seed in ((2, 1), (3, 2)):
+        colour = np.asarray(picture(60, 90, seed)).mean((0, 1))
+        np.testing.assert_allclose(store.read(row).mean((0, 1)), colour, atol=2)
 
 
 def test_unusual_files_are_used(tmp_path):
@@ -121,7 +123,13 @@ def test_unusual_files_are_used(tmp_path):
     assert "b/deep/er/x.y" in images.id
     assert images.folder[list(images.id).index("b/deep/er/x.y")] == "b"
     assert rejected(out) == {}
-    assert io.read_json(out / "summary.json")["ignored"] == {".txt": 1, ".db": 1, "no suffix": 1, ".mp4": 1}
+    assert {kind["kind"]: kind["count"] for kind in io.read_json(out / "summary.json")["left_out"]} == {
+        "videos": 1,
+        "hidden files or folders": 1,
+        "thumbnails, bins and other things of the system": 2,
+        "other files": 1,
+        "files without a suffix": 1,
+    }
 
 
 def test_masks_that_cannot_be_used_are_listed_and_their_images_kept(tmp_path):
@@ -181,6 +189,14 @@ def test_masks_outside_the_data_folder(tmp_path):
     assert (images.root / images.mask[0]).samefile(tmp_path / "truth/cat/x.png")
 
 
+@pytest.mark.parametrize("folder", [".masks", "seed0/infer/masks"])
+def test_masks_in_a_folder_that_is_passed_over_are_found_where_the_settings_say(tmp_path, folder):
+    save(tmp_path / "data/cat/x.jpg")
+    write_mask(tmp_path / "data" / folder / "cat/x.png", np.ones((60, 90), np.uint16))
+    prepare(PrepareConfig(masks=folder), root=tmp_path / "data", out=tmp_path / "out", threads=1)
+    assert list(read_images(tmp_path / "out/images.csv").mask) == [f"{folder}/cat/x.png"]
+
+
 @pytest.mark.parametrize(
     ("masks", "message"),
     [("nowhere", "no such folder"), (".", "no such folder"), ("cat", "no mask fits an image")],
@@ -194,15 +210,15 @@ def test_useless_mask_folders_are_errors(tmp_path, masks, message):
 
 def test_folders_without_images_are_errors(tmp_path):
     put(tmp_path / "file.jpg", b"x")
-    put(tmp_path / "texts/a.heic", b"x")
+    put(tmp_path / "texts/a.doc", b"x")
     (tmp_path / "empty").mkdir()
     for name, message in (
         ("missing", "missing does not exist; give a folder"),
         ("file.jpg", "file.jpg is a file; give a folder"),
         ("empty", "holds no images; found: nothing"),
-        ("texts", "holds no images; found: 1 .heic"),
+        ("texts", "holds no images; found: 1 other file (.doc, e.g. a.doc). Give"),
     ):
-        with pytest.raises(UserError, match=message):
+        with pytest.raises(UserError, match=re.escape(message)):
             prepare(PrepareConfig(), root=tmp_path / name, out=tmp_path / "out", threads=1)
 
 

@@ -96,3 +96,13 @@ def test_every_method_is_a_section_with_its_name():
     for name in METHODS:
         cfg = PretrainConfig.model_validate({"method": {"name": name}})
         assert cfg.method.name == name
+
+
+def test_the_last_line_says_that_nothing_was_learned(data, tmp_path, caplog):
+    caplog.set_level("INFO")
+    run(settings(name="swav", epsilon=1.0, prototypes=4, hidden=8, dim=8), data, tmp_path, None)
+    last = caplog.records[-1].getMessage()
+    assert last.startswith(
+        "pretrain: nothing was learned in pre-training, so categories, masks and scores say little: the"
+    )
+    assert "If the photographs are nearly the same, or very few, no setting helps" in last

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_run import FakeRun, write_data, write_run
-from folders import OUTPUTS, imagenet_s, prepare, put, rejected, save
+from folders import OUTPUTS, imagenet_s, prepare, save
 
 from luss_core import io
 from luss_core.config import PrepareConfig, ReportConfig, RowConfig, RowsConfig
-from luss_core.data.images import list_files
+from luss_core.data.files import list_files
+from luss_core.data.images import read_images
 from luss_core.data.masks import write_mask
 from luss_core.data.outcome import LISTED
 from luss_core.errors import UserError
@@ -76,19 +77,24 @@ def test_a_folder_of_masks_that_cannot_be_read_is_missed(tmp_path, monkeypatch):
     root = imagenet_s(tmp_path / "data")
     shutil.rmtree(root / "validation-segmentation")
     unreadable = "validation-segmentation", "folder cannot be read: Permission denied"
-    monkeypatch.setattr(stage, "list_files", lambda folder: (list_files(folder)[0], [unreadable]))
+    monkeypatch.setattr(
+        stage, "list_files", lambda folder, **more: list_files(folder, **more)._replace(problems=[unreadable])
+    )
     with pytest.raises(UserError, match="'validation-segmentation': folder cannot be read"):
         prepare(PrepareConfig(), root=root, out=tmp_path / "out", threads=1)
 
 
-def test_a_second_file_of_one_name_is_not_missed(tmp_path):
+def test_two_images_of_one_name_and_one_mask_stop(tmp_path):
     root, out = imagenet_s(tmp_path / "data"), tmp_path / "out"
     save(root / "test/cat/0.png", 90, 120)
-    put(root / "test/cat/0.bmp", b"broken")
-    prepare(PrepareConfig(max_rejected_fraction=0.2), root=root, out=out, threads=1)
-    summary = io.read_json(out / "summary.json")
-    assert summary["expected"]["test"] == summary["masks"]["test"] == 4
-    assert rejected(out).keys() == {"test/cat/0.png", "test/cat/0.bmp"}
+    with pytest.raises(UserError, match=r"cat/0.jpg and cat/0.png have the same name.*test-segmentation/cat/0.png"):
+        prepare(PrepareConfig(), root=root, out=out, threads=1)
+    shutil.copy(root / "test-segmentation/cat/0.png", root / "test-segmentation/cat/0.png.png")
+    prepare(PrepareConfig(), root=root, out=out, threads=1)
+    images = read_images(out / "images.csv")
+    masks = {images.path[row]: images.mask[row] for row in images.rows("test")}
+    assert masks["test/cat/0.png"] == "test-segmentation/cat/0.png.png"
+    assert masks["test/cat/0.jpg"] == "test-segmentation/cat/0.png"
 
 
 def test_no_output_depends_on_the_number_of_classes(tmp_path):

@@ -164,7 +164,7 @@ def test_an_empty_folder_is_an_error(fresh, tmp_path):
 def test_results_that_cannot_be_written_are_one_message(fresh, tmp_path):
     project = Project(fresh.source, tmp_path)
     (project.work / "results").touch()  # root, as tests may run, writes into read-only folders too
-    run = project.snakemake("--dry-run")
+    run = project.snakemake("--cores", "1")
     assert run.returncode == 1
     assert "error: cannot write results/source/" in run.stderr
     assert 'File "' not in run.stdout + run.stderr
@@ -180,4 +180,9 @@ def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, 
     assert "error: 1 training images do not fill one batch" in log
     assert "Traceback" not in log
     assert log in run.stdout + run.stderr  # shown while it runs, too
+    assert run.stderr.rstrip().splitlines()[-2:] == [
+        "pretrain failed; its log is results/two/shape/seed0/logs/pretrain.log",
+        log.rstrip().splitlines()[-1],
+    ]
+    assert "--settings" not in run.stdout + run.stderr
     assert not (folder / "pretrain" / "encoder.safetensors").exists()

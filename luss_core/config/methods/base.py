@@ -1,0 +1,70 @@
+"""What every method says of itself, and its entry in the registry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from luss_core.config.base import Section
+
+if TYPE_CHECKING:
+    from luss_core.config.training import PretrainConfig
+
+Need = Literal["saliency", "labels", "masks", "pairs", "heads"]
+"""saliency: the maps of the stage prior, cropped as the large views. labels: the category folders of the images. masks:
+their true masks, cropped likewise. pairs: frames of one video; every second large view is of the later frame.
+heads: those of the last attention of a ViT, of the class token."""
+
+
+class MethodConfig(Section):
+    """What every method says of itself; a method adds its own settings."""
+
+    views: ClassVar[int] = 2
+    """Views of the first size that it looks at, at the least where `small_views`, exactly otherwise."""
+    small_views: ClassVar[bool] = False
+    """Whether it looks at all views, those of other sizes too."""
+
+    name: str
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What training reads beside the images."""
+        return frozenset()
+
+    @property
+    def aligned_by(self) -> str:
+        """The keys for which it compares places that the large views share; empty where it does not."""
+        return ""
+
+    @property
+    def frame_stride(self) -> int:
+        """Frames from the first to the second of a pair; where it needs pairs."""
+        return 1
+
+    def check_views(self, stride: int, sizes: Sequence[int]) -> None:
+        """Compare the sides of the views, in pixels, with those from one position of the last map to the next.
+
+        Raises:
+            ValueError: as ``check``.
+        """
+
+    def check(self, pretrain: "PretrainConfig") -> None:
+        """Compare with the rest of the section.
+
+        Raises:
+            ValueError: they do not go together; the message names the keys and the remedy.
+        """
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A method in the registry."""
+
+    config: type[MethodConfig]
+    implementation: str
+    """module:class; loaded only when a method is asked for, so that its source counts for no other."""
+    tiny: Mapping[str, Any]
+    """Settings small enough to try it on forty images of 24 pixels, as the tests do."""
+    pretrain: Mapping[str, Any] = field(default_factory=dict)
+    """What its preset changes in the section pretrain, beside the name of the method."""
+    whole: bool = False
+    """It trains decoder and attention; the presets of others have the plain backbone."""

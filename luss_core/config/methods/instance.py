@@ -1,0 +1,94 @@
+"""Methods that tell images apart, or follow a copy of themselves."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from luss_core.config.base import Fraction, Positive
+from luss_core.config.methods.base import MethodConfig, Registered
+
+
+class BYOLConfig(MethodConfig):
+    """BYOL, arXiv:2006.07733: predicts what a slowly following copy makes of the other view."""
+
+    name: Literal["byol"] = "byol"
+    hidden: Positive = 256
+    """Width of the hidden layers of projection and prediction; 4096 in the paper."""
+    dim: Positive = 64
+    """Width of the projection; 256 in the paper."""
+    momentum: Fraction = 0.99
+    """With which the copy follows at first; it rises to 1 by half a cosine. In the paper 0.996 for 1,000 epochs, 0.99
+    for up to 300."""
+
+
+class NPIDConfig(MethodConfig):
+    """NPID, arXiv:1805.01978: tells every image from all others by what is remembered of them.
+
+    The loss is the cross-entropy among the image and the drawn negatives, as in later code; the paper estimates the
+    whole softmax by noise contrast with a constant.
+    """
+
+    views: ClassVar[int] = 1
+
+    name: Literal["npid"] = "npid"
+    dim: Positive = 64
+    """Width of the embedding; 128 in the paper."""
+    negatives: Positive = 512
+    """Images drawn for each image; all others where there are fewer. 4096 in the paper's code for 1.28 million."""
+    temperature: float = Field(0.07, gt=0)
+    momentum: Fraction = 0.5
+    """Share of what was remembered of an image that stays when it is seen again."""
+
+
+class MoCoConfig(MethodConfig):
+    """MoCo v2, arXiv:2003.04297: tells an image from those of past batches, which a slowly following copy saw."""
+
+    name: Literal["moco"] = "moco"
+    dim: Positive = 64
+    """Width of the embedding; 128 in the paper. The hidden layer is as wide as the features."""
+    queue: Positive = 512
+    """Negatives, of past batches; 65536 in the paper, a twentieth of its images."""
+    temperature: float = Field(0.2, gt=0)
+    momentum: Fraction = 0.99
+    """With which the copy follows; 0.999 in the paper, for a million steps."""
+    batchnorm_images: int = Field(32, gt=1)
+    """Images that the copy normalises together, drawn from the joint batch: shuffled BatchNorm. 32 on each of the
+    paper's GPUs."""
+
+
+_MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
+"""Colour jitter of BYOL, App. B of its paper."""
+
+MOCO_COLOURS = {
+    "jitter": 0.8,
+    "brightness": 0.4,
+    "contrast": 0.4,
+    "saturation": 0.4,
+    "hue": 0.1,
+    "gray": 0.2,
+    "blur": 0.5,
+}
+"""Colours of MoCo v2, in its code."""
+
+METHODS = {
+    "byol": Registered(
+        BYOLConfig,
+        "luss_core.methods.byol:BYOL",
+        tiny={"hidden": 16, "dim": 8},
+        pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
+    ),
+    "npid": Registered(
+        NPIDConfig,
+        "luss_core.methods.npid:NPID",
+        tiny={"dim": 8, "negatives": 16, "temperature": 0.5},
+        pretrain={
+            "views": {"jitter": 1.0, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.4, "blur": 0}
+        },
+    ),
+    "moco": Registered(
+        MoCoConfig,
+        "luss_core.methods.moco:MoCo",
+        tiny={"dim": 8, "queue": 20, "batchnorm_images": 4},
+        pretrain={"views": MOCO_COLOURS},
+    ),
+}

@@ -1,0 +1,48 @@
+"""Contrast with a queue: InfoNCE over vectors of images or of positions, in bounded memory."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+SCORES = 1 << 24
+"""Similarities that are held at once, 64 MB of float32; more are computed part by part, and again going backward."""
+
+
+def info_nce(
+    z: Float[Tensor, "N D"], positive: Float[Tensor, "N D"], negatives: Float[Tensor, "K D"], temperature: float
+) -> Float[Tensor, " N"]:
+    """-log of the share of the positive among itself and the negatives, exp(cos / t): Eq. 1 of CACL, MoCo's loss.
+
+    Args:
+        z, positive, negatives: unit vectors; all of z have the same negatives.
+    """
+    return in_parts(
+        lambda a, b: _info_nce(a, b, negatives, temperature), (z, positive), SCORES // max(1, len(negatives))
+    )
+
+
+def matched(u: Float[Tensor, "B P D"], later: Float[Tensor, "B Q D"]) -> Int[Tensor, "B P"]:
+    """For each position of a frame the position of the later frame that is most alike, argmax_j A_ij: Eq. 4 of CACL."""
+    with torch.no_grad():
+        return torch.einsum("bpd,bqd->bpq", u, later).argmax(dim=2)
+
+
+def in_parts(rows: Callable[..., Tensor], inputs: tuple[Tensor, ...], size: int) -> Tensor:
+    """What ``rows`` makes of the inputs, ``size`` rows at a time: what it holds in between is forgotten and, for the
+    gradient, computed again. All at once where they are no more."""
+    count, size = len(inputs[0]), max(1, size)
+    if count <= size:
+        return rows(*inputs)
+    parts = zip(*(x.split(size) for x in inputs), strict=True)
+    return torch.cat([checkpoint(rows, *part, use_reentrant=False, preserve_rng_state=False) for part in parts])
+
+
+def _info_nce(z: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    own = (z * positive).sum(dim=1) / temperature
+    if not len(negatives):
+        return torch.zeros_like(own) * own
+    others = (z @ negatives.t() / temperature).logsumexp(dim=1)
+    return torch.logaddexp(own, others) - own

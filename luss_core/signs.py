@@ -1,0 +1,137 @@
+"""Signs in the log of a training that it taught the encoder nothing. Imports no torch.
+
+A method logs one of these values, whatever it is called; the pages, the end of its log and the end of the workflow say
+what it shows.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from luss_core.errors import UserError
+from luss_core.io import read_json
+
+TAIL_BYTES = 1 << 19
+"""Of a log that are read: some thousand steps."""
+LAST = 0.1
+"""Share of the steps, the last, over which a sign is the mean; but at least"""
+LEAST = 20
+"""steps, where there are so many: one step of few images says little."""
+
+NOTHING = "nothing was learned in pre-training, so categories, masks and scores say little:"
+"""Before what shows it."""
+
+
+class Sign(NamedTuple):
+    """A value in the log of a training, and what it means where it is out of bounds."""
+
+    key: str
+    low: float
+    """Below this, or"""
+    high: float
+    """above this, nothing was learned."""
+    what: str
+    remedies: str
+
+    def shows_in(self, value: float) -> bool:
+        return not self.low <= value <= self.high
+
+    def text(self, value: float) -> str:
+        """What is wrong, and what to try."""
+        return f"{self.what.format(value=round(value, 3) + 0.0)}. {self.remedies}"
+
+
+ALIKE = "If the photographs are nearly the same, or very few, no setting helps: give others. Otherwise try"
+
+SIGNS = (
+    Sign(
+        "code_entropy",
+        0,
+        0.98,
+        "the codes of the images are almost uniform (code_entropy {value:.3f} of 1)",
+        f"{ALIKE} pretrain.method.epsilon 0.03, a longer freeze_prototypes_steps, fewer prototypes, a smaller"
+        " pretrain.train.lr, or a later queue_start_epoch",
+    ),
+    Sign(
+        "margin",
+        0.02,
+        2,
+        "two views of one image are no more alike than views of two images (margin {value:.3f}, of at most 2)",
+        f"{ALIKE} a smaller pretrain.train.lr, a longer warmup_epochs, or more epochs",
+    ),
+    Sign(
+        "chance",
+        0,
+        0.998,
+        "images are told apart no better than by a guess (chance {value:.3f}, where 1 is a guess)",
+        f"{ALIKE} another pretrain.train.lr, or more epochs",
+    ),
+    Sign(
+        "attended",
+        0.002,
+        0.998,
+        "the attention calls all of the images foreground, or nothing (attended {value:.3f} of 1)",
+        "Try other pretrain.method.cues, a smaller penalty, or more epochs",
+    ),
+)
+"""In the order in which they are looked for."""
+
+
+def sign_in(records: Sequence[Mapping[str, Any]]) -> str | None:
+    """What shows in some steps of a log that nothing was learned, with remedies; None if nothing does.
+
+    Args:
+        records: lines of log.jsonl, whose means are looked at. Values that are missing or not finite are left out.
+    """
+    for sign in SIGNS:
+        values = [record[sign.key] for record in records if _is_number(record.get(sign.key))]
+        if values and sign.shows_in(mean := sum(values) / len(values)):
+            return sign.text(mean)
+    return None
+
+
+def sign_of(log: Path) -> str | None:
+    """The same of the last tenth of a whole training, by its log.jsonl; None where no step was taken.
+
+    Raises:
+        UserError: the file is missing, or a line of it is not a JSON object.
+    """
+    return sign_in(last_steps(log))
+
+
+def last_steps(log: Path) -> list[dict[str, Any]]:
+    """The last tenth of the lines of a log, but at least LEAST and no more than fit into TAIL_BYTES.
+
+    Raises:
+        UserError: as ``sign_of``.
+    """
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            lines = file.read().decode("utf-8").splitlines()[1 if size > TAIL_BYTES else 0 :]
+        records = [json.loads(line) for line in lines]
+        steps = [int(record["step"]) for record in records]
+    except FileNotFoundError as error:
+        raise UserError(f"{log} does not exist; run the stage that writes it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{log} is no whole log of a training; delete it and run its stage again") from error
+    if not steps:
+        return []
+    first = min(int((1 - LAST) * (steps[-1] + 1)), steps[-1] + 1 - LEAST)
+    return [record for record, step in zip(records, steps, strict=True) if step >= first]
+
+
+def warnings_of(runs: Iterable[tuple[str, Path]]) -> str:
+    """A line for each thing that makes the result of a run say little, for the end of a workflow.
+
+    Args:
+        runs: what each is called, and its scores.json, which may be missing.
+    """
+    found = [(name, read_json(scores).get("warnings", ())) for name, scores in runs if scores.exists()]
+    return "".join(f"\nwarning: {name}: {text}." for name, texts in found for text in texts)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
