@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from luss_core import runs
-from luss_core.config import Config
+from luss_core import cli, runs
+from luss_core.config import Config, InferConfig
 from luss_core.data.check import attempt
 from luss_core.data.decode import Decoded, decode
 from luss_core.data.features import Features, read_clusters
@@ -172,4 +172,5 @@ READERS = [
     Reader("names.txt", lambda path: path.write_text("n01 goldfish\nn02\tgreat white, shark\n", "utf-8"), read_names),
     Reader("log.jsonl", _log, read_log),
     Reader("config.yaml", _settings, _load_settings),
+    Reader("section.yaml", _settings, lambda path: cli.section(InferConfig, "infer", str(path))),
 ]
