@@ -1,6 +1,8 @@
 # make run    set up .venv, then the whole workflow to the report
 # make test   set up .venv, then every check
 # make test-oldest  what computes, with the oldest versions that pyproject.toml allows
+# make fuzz         damaged files of every kind in all readers, 20,000 of them
+# make faults       the workflow under 100 faults: full disks, kills, damaged, locked and lost files; some of it needs root
 # make test-gpu     what only a machine with an NVIDIA GPU shows
 # make test-slurm   the workflow on a SLURM that is set up for it on this machine and taken away again; needs root
 #
@@ -18,7 +20,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test test-oldest test-gpu test-slurm bars format config lock clean own
+.PHONY: run test test-oldest test-gpu test-slurm fuzz faults bars format config lock clean own
 
 run: $(READY)
 	@$(BIN)/python -m luss_core run --cores all $(ARGS)
@@ -43,6 +45,13 @@ test-oldest:
 # Training on a GPU beside training on the processor; some of it wants two.
 test-gpu: $(READY)
 	$(BIN)/pytest -rs -m gpu tests/gpu
+
+# `make test` tries some of them.
+fuzz: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz 20000
+
+faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py --faults 100
 
 # Whatever happens, nothing of it stays up.
 test-slurm: $(READY)

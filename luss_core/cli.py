@@ -16,6 +16,7 @@ from luss_core import settings_file
 from luss_core.config import Section, with_settings_of_method
 from luss_core.errors import Interrupted, UserError
 from luss_core.explain import explain
+from luss_core.shortage import FULL, of_disk, of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -186,15 +187,30 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     try:
         main(None)
     except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {_said(error)}\n")
         sys.exit(1)
     except Interrupted as stop:
         sys.stderr.write(f"stopped by {stop}\n")
         sys.exit(stop.status)
-    except RuntimeError:
+    except (RuntimeError, MemoryError) as error:
         if "RANK" in os.environ:  # If another process failed first, this one is ended now, and that one is heard.
             time.sleep(PATIENCE)
-        raise
+        short = of_memory(error)
+        if short is None:
+            raise
+        sys.stderr.write(f"error: {short}\n")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        sys.stderr.write(f"error: {of_disk(Path(error.filename or Path.cwd()), error)}\n")
+        sys.exit(1)
+
+
+def _said(error: UserError) -> str:
+    """The message; from a process of the loader it comes behind a traceback."""
+    text = str(error)
+    return text.rpartition("UserError: ")[2].strip() if text.startswith("Caught UserError") else text
 
 
 def _parse(read: Callable[[str], Any], text: str, origin: str) -> Any:

@@ -36,6 +36,7 @@ UNTRACKED = {
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
     "luss_core.settings_file": "says what is wrong with files of settings, and reads them as YAML",
+    "luss_core.shortage": "says what is lacking",
     "luss_core.sources": "looks at source",
 }
 """Modules that do not count, nor what they import, and why."""
@@ -53,6 +54,7 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.models.tensor_file": "reads tensors by name, all of them or none",
     "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
     "luss_core.parallel": "spreads work over processes, in order",
+    "luss_core.train.checkpoint": "reads and writes checkpoints, whole or not at all",
     "luss_core.train.folder": "keeps checkpoints; going on from one changes nothing",
     "luss_core.train.interruption": "says when to write a checkpoint",
     "luss_core.train.journal": "writes numbers down",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from luss_core.errors import UserError
-from luss_core.io import atomic, read_json
+from luss_core.io import atomic, read_fields
 
 SPLITS = ("train", "validation", "test")
 READ_ROWS = 1 << 14
@@ -104,8 +104,9 @@ def read_images(path: Path) -> ImageList:
     Raises:
         UserError: missing, or no image list.
     """
-    root = Path(path.parent, read_json(path.with_name("summary.json"))["root"]).resolve()
+    summary = read_fields(path.with_name("summary.json"), root=str)
     try:
+        root = Path(path.parent, summary["root"]).resolve()
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             return _parse(csv.reader(file), path, root)
     except FileNotFoundError as error:
@@ -116,7 +117,10 @@ def read_images(path: Path) -> ImageList:
 
 def read_expected(path: Path) -> dict[str, int]:
     """How many images each split of images.csv should have; more than it has where prepare.allow_missing was set."""
-    counts: dict[str, int] = read_json(path.with_name("summary.json")).get("expected", {})
+    summary = path.with_name("summary.json")
+    counts: dict[str, int] = read_fields(summary).get("expected", {})
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        raise UserError(f"{summary}: expected is not a number of images for each split; run the stage prepare again")
     return counts
 
 

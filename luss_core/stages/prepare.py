@@ -31,6 +31,7 @@ from luss_core.data.truth import expected
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
 from luss_core.parallel import batches, ordered_map, progress
+from luss_core.shortage import size_text
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +226,10 @@ def _check_space(out: Path, size: int) -> None:
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror}; check the rights") from error
     if free < size:
-        raise UserError(f"{out}: images.h5 needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free the disk")
+        raise UserError(
+            f"{out}: images.h5 needs {size_text(size)}, {size_text(free)} are free. Free some space, or lower"
+            " prepare.short_side; then run the same command again"
+        )
 
 
 def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:

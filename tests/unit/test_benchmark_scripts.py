@@ -24,7 +24,7 @@ from tests.unit.prior_data import make, prepared
 from tests.unit.test_initial import NETWORKS
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-BESIDE = {"memory", "training_parts"}
+BESIDE = {"memory", "small_run", "training_parts"}
 """What the scripts share."""
 SCRIPTS = sorted({file.stem for file in FOLDER.glob("*.py")} - BESIDE)
 

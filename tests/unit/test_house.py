@@ -45,6 +45,7 @@ LAYERS = (
         "launch",
         "signs",
         "parallel",
+        "shortage",
     ),
     ("losses", "models", "data", "metrics", "kmeans"),
     ("methods",),

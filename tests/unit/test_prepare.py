@@ -254,7 +254,8 @@ def test_an_output_folder_that_cannot_be_written_is_an_error(tmp_path):
 def test_a_disk_without_room_is_found_before_decoding(tmp_path, monkeypatch):
     save(tmp_path / "data/x.jpg")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(UserError, match="images.h5 needs 0.0 GB"):
+    said = r"images\.h5 needs [\d.]+ kB, 100 bytes are free\. Free some space, or lower prepare\.short_side; then run"
+    with pytest.raises(UserError, match=said):
         prepare(PrepareConfig(), root=tmp_path / "data", out=tmp_path / "out", threads=1)
 
 
