@@ -72,6 +72,7 @@ bars: $(READY)
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/cluster.py
 	$(BIN)/python benchmarks/dry_run.py
+	$(BIN)/python benchmarks/unchanged.py
 	$(BIN)/python benchmarks/processes.py
 
 # Puts the files into the form that the checks ask for.

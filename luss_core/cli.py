@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from luss_core import settings_file
+from luss_core import running, settings_file
 from luss_core.config import Section, with_settings_of_method
 from luss_core.errors import Interrupted, UserError
 from luss_core.explain import explain
@@ -183,6 +183,7 @@ def _section_of(values: dict[str, Any], stage: str) -> Any:
 def run(main: Callable[[list[str] | None], None]) -> None:
     """Run a script's main: progress lines on stderr, user errors as a message and exit status 1."""
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    running.join()
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         main(None)

@@ -10,9 +10,12 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from luss_core import (
+    bounds,
+    changed,
     dry_run,
     last_words,
     rows,
+    running,
     runs,
     settings_file,
     signs,
@@ -55,6 +58,7 @@ def as_input(key, find):
 
 FAILURES = last_words.listen(logger)
 CONFIG = or_stop(runs.load, or_stop(typed))
+WORKS = workflow.is_main_process and running.works(sys.argv[1:])
 PRESETS = runs.presets(CONFIG)
 MAKERS = {
     stage: runs.makers(PRESETS, stage)
@@ -65,7 +69,7 @@ ROWS = {row: row for row in CONFIG.ablation}
 COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
-or_stop(runs.saliency_maps, CONFIG)
+MAPS = or_stop(runs.saliency_maps, CONFIG)
 NAMES = or_stop(as_input, "names", runs.names_file)
 WEIGHTS = or_stop(as_input, "pretrain.weights", runs.weight_files)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
@@ -74,6 +78,7 @@ WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
 DATA = f"results/{CONFIG.dataset}"
 or_stop(runs.check_classes, CONFIG, Path(DATA, "prepare", "summary.json"))
+NEEDS = bounds.needs_of(CONFIG, PRESETS)
 RUN = f"{DATA}/{{preset}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"
@@ -106,6 +111,12 @@ shell.prefix(
     "set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; command tee \"$@\"; }}; "
     f"export PYTHONSAFEPATH=1 PYTHONPATH={shlex.quote(CHECKOUT)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
+
+
+# A job ends when the Snakemake that started it is gone; the next run waits for that.
+os.environ[running.PARENT] = running.parent()
+if WORKS:
+    or_stop(running.begin, CONFIG.dataset, CONFIG.seeds)
 
 
 # What does not change a result is a resource: other resources run nothing again.
@@ -258,6 +269,32 @@ def take_benchmarks_off_cached_rules():
         workflow.get_rule(stage)._benchmark = None
 
 
+def mark_of_photographs(wildcards):
+    """What the user's folder of photographs goes by, as long as it is as prepare saw it; a change is said once."""
+    if PHOTOGRAPHS is None:
+        return ""
+    made, masks = Path(DATA, "prepare"), CONFIG.prepare.masks
+    return changed.noticed(made, "data_root", PHOTOGRAPHS, "image", WORKS, masks)
+
+
+def mark_of_maps(wildcards):
+    """The same of the user's folder of saliency maps."""
+    made = Path(DATA, "prior")
+    return changed.noticed(made, "prior.folder", MAPS, "map", WORKS) if MAPS else ""
+
+
+def look_before_work():
+    """Say what changed and whether there are images enough before any job runs. Jobs of a cluster were looked at."""
+    if not workflow.is_main_process:
+        return
+    made = Path(DATA, "prepare")
+    current = mark_of_photographs(None)
+    if PHOTOGRAPHS is None or changed.is_known(made / changed.NAME, current):
+        there = bounds.counts_before(CONFIG, made / "summary.json")
+        bounds.stop_if_not_enough(NEEDS, there)
+    mark_of_maps(None)
+
+
 def record_source():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
     made = {stage: (stage, None) for stage in (*STAGES, "compare", "ablation", "join")}
@@ -311,5 +348,6 @@ def warnings_message():
 
 
 or_stop(record_source)
+or_stop(look_before_work)
 if DRY:
     dry_run.step_aside()

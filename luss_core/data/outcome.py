@@ -31,6 +31,8 @@ class Outcome:
     above: list[tuple[str, int]] = field(default_factory=list)
     """Masks with ids above the number of classes."""
     largest_id: int = 0
+    contents: dict[str, str] = field(default_factory=dict)
+    """Digest of what the files and masks that were decoded hold, by path."""
 
     def all_noted(self) -> list[tuple[str, str]]:
         """The same and what has no mask or no image: paths and reasons."""

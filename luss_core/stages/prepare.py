@@ -1,10 +1,10 @@
-"""Folder of images -> images.csv, images.h5, rejected.csv and summary.json: every file checked by decoding it whole."""
+"""Folder of images -> images.csv, images.h5, rejected.csv, files.jsonl and summary.json: every file decoded whole."""
 
 import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from luss_core import io
+from luss_core import changed, io
+from luss_core.bounds import Need, counts_of, stop_if_not_enough
 from luss_core.config import PrepareConfig
 from luss_core.data.arrange import Listing, arrange
 from luss_core.data.benchmark import recognize
@@ -24,7 +25,7 @@ from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_
 from luss_core.data.kinds import MORE_MASKS, printable
 from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
 from luss_core.data.outputs import NameLimits, ignores_case
-from luss_core.data.packing import Packing, digest_of_files, digest_of_source
+from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
 from luss_core.data.suspects import masks_among
 from luss_core.data.truth import expected
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 HEADER_BATCH = 256
 DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
-OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
+OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv", changed.NAME)
 SHOWN = 5
 NO_MASKS = "none"
 """As ``masks``: all files are photographs, whatever they look like."""
@@ -47,7 +48,15 @@ SOURCE = ("data/check.py", "data/decode.py", "data/masks.py")
 
 
 def prepare(
-    cfg: PrepareConfig, *, root: Path, out: Path, state: Path, threads: int, classes: int | None = None
+    cfg: PrepareConfig,
+    *,
+    root: Path,
+    out: Path,
+    state: Path,
+    threads: int,
+    classes: int | None = None,
+    needs: Sequence[Need] = (),
+    mark: str = "",
 ) -> None:
     """Check every file below ``root`` and pack the images, reduced, into ``out``/images.h5.
 
@@ -60,18 +69,20 @@ def prepare(
     Args:
         classes: C, so that a mistake shows before any training; no output depends on it. None leaves the ids of the
             masks unchecked.
+        needs: what all later stages ask of the images; no output depends on it.
+        mark: what the folder goes by in the workflow, see ``changed``.
 
     Raises:
-        UserError: no images, too many rejected, ground truth missing, mask ids above ``classes``, or ``out`` cannot be
-            written.
+        UserError: no images, too few for what follows, too many rejected, ground truth missing, mask ids above
+            ``classes``, or ``out`` cannot be written.
     """
     with io.locked(state, "preparing"):
-        for name in (*OUTPUTS, LISTED):
-            io.remove(out / name)
+        record = _begin(cfg, root, out, state, mark)
         listing, problems = find(root, cfg.masks)
         names = state.with_name(f"{state.name}-names.csv")
         apart = give_ids(listing, read_earlier(names), ignore_case=ignores_case(out))
         _say(listing, apart)
+        stop_if_not_enough(needs, counts_of(listing.images))
         outcome = Outcome(listing, rejected=problems)
         candidates = list(_headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
@@ -86,14 +97,25 @@ def prepare(
         stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
         stop_if_missing(cfg, outcome, out, hint)
         stop_if_above(outcome, classes)
+        stop_if_not_enough(needs, counts_of(outcome.rows), len(outcome.rejected))
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
         summary = _write_lists(root, out, outcome)
         packing.hand_over()
+        changed.complete(record, out / changed.NAME, root, outcome.contents)
         io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
         shutil.rmtree(state)
+
+
+def _begin(cfg: PrepareConfig, root: Path, out: Path, state: Path, mark: str) -> Path:
+    """Take the old outputs away, and write down which files are there before any of them is read."""
+    for name in (*OUTPUTS, LISTED):
+        io.remove(out / name)
+    record = state / changed.NAME
+    changed.write(record, changed.look(root, cfg.masks) if root.is_dir() else {}, {}, mark)
+    return record
 
 
 def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], threads: int) -> dict[str, Any]:
@@ -190,14 +212,23 @@ def _decode_all(
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image."""
-    work, jobs = partial(check, root, cfg.short_side), batches(images, DECODE_BATCH)
+    work, jobs = partial(_check, root, cfg.short_side), batches(images, DECODE_BATCH)
     remaining = iter(images)
     for batch in packing.run(work, jobs, threads, len(images), "images"):
         _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
 
 
+def _check(root: Path, short_side: int, images: list[ListedFile]) -> Packed:
+    """``check``, and as one more note what each file and its mask hold, while the system has them in memory."""
+    found = check(root, short_side, images)
+    found.notes["contents"] = [[changed.held(root, name) for name in (listed.path, listed.mask)] for listed in images]
+    return found
+
+
 def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
     """Add what ``check`` says of a batch."""
+    for listed, texts in zip(images, notes["contents"], strict=True):
+        outcome.contents |= zip((listed.path, listed.mask), texts, strict=True)
     for listed, reason, mask_reason, largest in zip(
         images, notes["reasons"], notes["mask_reasons"], notes["mask_ids"], strict=True
     ):

@@ -186,10 +186,13 @@ def test_two_trainers_in_one_folder(tmp_path):
         pass
 
 
-def test_fewer_images_than_a_batch(tmp_path):
-    cfg = TRAIN.model_copy(update={"batch_size": 41})
-    with pytest.raises(UserError, match=r"40 training images do not fill one batch of train\.batch_size = 41"):
-        train("swav", tmp_path, cfg=cfg)
+def test_fewer_images_than_a_batch_are_one_batch(tmp_path, caplog):
+    train("swav", tmp_path / "41", cfg=TRAIN.model_copy(update={"batch_size": 41}))
+    assert "train.batch_size 41 is lowered to 40: there are 40 images" in caplog.text
+    train("swav", tmp_path / "40", cfg=TRAIN.model_copy(update={"batch_size": 40}))
+    one, other = (folder(tmp_path / name).log.read_text() for name in ("40", "41"))
+    assert one == other
+    assert len(one.splitlines()) == TRAIN.epochs
 
 
 def test_a_whole_training_hands_its_log_over_and_gives_its_weights_again(tmp_path, monkeypatch, caplog):

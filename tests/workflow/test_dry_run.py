@@ -175,14 +175,17 @@ def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, 
     project = fresh.copy(tmp_path)
     run = project.snakemake("--cores", "1", "--config", "dataset=two", f"data_root={photographs}")
     assert run.returncode == 1
-    folder = project.work / "results" / "two" / "shape" / "seed0"
-    log = (folder / "logs" / "pretrain.log").read_text()
-    assert "error: 1 training images do not fill one batch" in log
+    folder = project.work / "results" / "two"
+    log = (folder / "logs" / "prepare.log").read_text()
+    assert log.endswith(
+        "error: the images are not enough for the settings: 1 training image, but classes = 8 needs at least as many;"
+        " add images, or lower it\n"
+    )
     assert "Traceback" not in log
     assert log in run.stdout + run.stderr  # shown while it runs, too
     assert run.stderr.rstrip().splitlines()[-2:] == [
-        "pretrain failed; its log is results/two/shape/seed0/logs/pretrain.log",
+        "prepare failed; its log is results/two/logs/prepare.log",
         log.rstrip().splitlines()[-1],
     ]
     assert "--settings" not in run.stdout + run.stderr
-    assert not (folder / "pretrain" / "encoder.safetensors").exists()
+    assert not (folder / "prepare" / "images.csv").exists()

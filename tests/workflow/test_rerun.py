@@ -166,7 +166,7 @@ def test_another_seed_runs_beside_the_first(finished):
         ("luss_core/io.py", "def write_text(", "MORE = 1\n\n\ndef write_text(", set()),
         # neither messages, comments, docstrings and layout, nor what reaches a stage as its settings, nor the version
         ("luss_core/train/loop.py", 'log.info("going on', 'log.info("Going on', set()),
-        ("luss_core/data/loader.py", "do not fill one batch of", "are fewer than", set()),
+        ("luss_core/data/loader.py", "images are fewer than the", "images do not suffice for the", set()),
         ("luss_core/train/loop.py", "def fit(", "# Why.\n\ndef fit(", set()),
         ("luss_core/stages/pretrain.py", '    """', '    """Says more. ', set()),
         ("luss_core/config/base.py", "class Section", "MORE = 1\n\n\nclass Section", set()),

@@ -22,6 +22,8 @@ class MethodConfig(Section):
     """Views of the first size that it looks at, at the least where `small_views`, exactly otherwise."""
     small_views: ClassVar[bool] = False
     """Whether it looks at all views, those of other sizes too."""
+    below_images: ClassVar[tuple[str, ...]] = ()
+    """Its settings that may not be more than the training images."""
 
     name: str
 
