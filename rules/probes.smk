@@ -3,7 +3,9 @@ rule probes:
     input:
         linear=of_runs(rules.linear.output.scores, dict.fromkeys(ENCODERS.values())),
         limited=expand(
-            of_runs(rules.limited.output.scores, dict.fromkeys(ENCODERS.values())),
+            rules.limited.output.scores,
+            preset=dict.fromkeys(ENCODERS.values()),
+            seed=CONFIG.seeds,
             percent=PERCENTS,
         ),
         source=source("probes"),

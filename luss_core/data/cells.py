@@ -1,6 +1,5 @@
 """Maps of a frozen encoder and the labels beside them: kept on disk while a linear probe learns, or made anew."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -120,8 +119,3 @@ def remove_cells(folder: Path) -> None:
     """Delete the files."""
     for name in ("cells.json", "cells.f16", "labels.i16"):
         (folder / name).unlink(missing_ok=True)
-
-
-def cells_key(**parts: str | int | None) -> str:
-    """What ``store_cells`` compares."""
-    return json.dumps(parts, sort_keys=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,7 +33,11 @@ class PixelClassifier(Method):
                 part.requires_grad_(False)
         self.head = nn.Conv2d(encoder.width_of(features), classes, 1)
         nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
+        self.head.bias = nn.Parameter(torch.zeros(classes))
+
+    def set_head(self, weight: Tensor, bias: Tensor) -> None:
+        """Take (C, D) weights and (C,) biases."""
+        self.head.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         """`batch.planes` has the labels of the views, (B, 1, H, W) each."""
@@ -101,7 +105,7 @@ def load_probe(path: Path) -> tuple[PixelClassifier, list[str]]:
     """
     names: list[str] = []
 
-    def make(about: dict) -> PixelClassifier:  # type: ignore[type-arg]
+    def make(about: dict[str, Any]) -> PixelClassifier:
         names.extend(about["classes"])
         return PixelClassifier(Encoder(EncoderConfig.model_validate(about["encoder"])), about["features"], len(names))
 

@@ -1,5 +1,6 @@
 """Annotated images and an encoder -> probe.safetensors, scores.json and per_class.csv of a linear probe."""
 
+import json
 import logging
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 
 from luss_core.config import ProbesConfig
-from luss_core.data.cells import Cells, ComputedCells, cells_key, remove_cells, space, store_cells
+from luss_core.data.cells import Cells, ComputedCells, remove_cells, space, store_cells
 from luss_core.digests import content
 from luss_core.methods.pixels import PixelClassifier, Source, features_of, seen
 from luss_core.models.encoder import Encoder, load_encoder
@@ -35,8 +36,9 @@ def linear(
         Interrupted: SIGTERM or SIGINT came; the state is saved.
     """
     part, data = cfg.linear, annotated(cfg.data, root, resources.threads)
-    settings = {"linear": part.model_dump(mode="json"), "data": data.train.fingerprint, "seed": seed}
-    folder = TrainingFolder(state, settings | {"encoder": content(encoder)}, of_training("linear"))
+    weights, images = content(encoder), data.train.fingerprint
+    settings = {"linear": part.model_dump(mode="json"), "data": images, "seed": seed}
+    folder = TrainingFolder(state, settings | {"encoder": weights}, of_training("linear"))
     network = load_encoder(encoder).to(resources.device)
     encode = partial(encoded, network, part.features, part.size, part.train.precision, resources.device)
     with folder.locked():
@@ -44,7 +46,7 @@ def linear(
         logger.info("linear: %d images, %d classes, %s", len(cells), len(data.train.classes), resources.device)
         files, needed = state / "cells", space(cells)
         if needed <= part.cache_gb * 1e9:
-            key = cells_key(encoder=content(encoder), features=part.features, size=part.size, data=settings["data"])
+            key = json.dumps([weights, images, part.features, part.size, part.train.precision])
             cells = store_cells(files, cells, key, progress(range(len(cells)), len(cells), "images encoded"))
         else:
             logger.info("linear: %.1f GB of features, more than cache_gb: computed in every epoch", needed / 1e9)
@@ -54,10 +56,7 @@ def linear(
             standardize(head, cells)
         fit_linear(head, cells, part, seed, folder, resources)
         classifier = PixelClassifier(network, part.features, len(data.train.classes)).to(resources.device).eval()
-        weight, bias = head.folded()
-        with torch.no_grad():
-            classifier.head.weight.copy_(weight[:, :, None, None])
-            classifier.head.bias.copy_(bias)
+        classifier.set_head(*head.folded())
         probed = Probed("linear", 100.0, len(data.train), data.learned, part.size)
         write_results(outputs, classifier, data, probed, encoder, settings)
         folder.hand_over(outputs.log)

@@ -1,5 +1,6 @@
 """Annotated segmentation data sets as their authors lay them out: for probes alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from luss_core.config import AnnotatedConfig
@@ -10,7 +11,7 @@ from luss_core.data.annotated.imagenet_s import ImageNetS
 from luss_core.data.annotated.voc import VOC
 from luss_core.errors import UserError
 
-LAYOUTS: dict[str, type[VOC | Cityscapes | CamVid | ImageNetS]] = {
+LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     "voc": VOC,
     "cityscapes": Cityscapes,
     "camvid": CamVid,
@@ -26,7 +27,7 @@ def read_annotated(cfg: AnnotatedConfig, root: Path) -> tuple[AnnotatedImages, A
     Raises:
         UserError: another layout, no such split, the same split twice, no images, or files that are missing.
     """
-    layout: Layout = LAYOUTS[cfg.format](root)
+    layout = LAYOUTS[cfg.format](root)
     train = _chosen("train", cfg.train, layout, layout.preferred[0], root)
     test = _chosen("test", cfg.test, layout, [name for name in layout.preferred[1] if name != train], root)
     if train == test:

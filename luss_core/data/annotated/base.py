@@ -30,14 +30,21 @@ class Pair(NamedTuple):
 class Layout(Protocol):
     """One data set on disk, as its authors lay it out; made of its folder."""
 
-    classes: tuple[str, ...]
-    """Names of the ids 0..C-1."""
-    ids: Mapping[int, int]
-    """What a value of the masks means: a class, or IGNORE. Files hold no other values."""
-    splits: tuple[str, ...]
-    """What there are labels for."""
-    preferred: tuple[tuple[str, ...], tuple[str, ...]]
-    """Splits that are learned from and scored where none are named: the first of each that is there."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the ids 0..C-1."""
+
+    @property
+    def ids(self) -> Mapping[int, int]:
+        """What a value of the masks means: a class, or IGNORE. Files hold no other values."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """What there are labels for."""
+
+    @property
+    def preferred(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Splits that are learned from and scored where none are named: the first of each that is there."""
 
     def pairs(self, split: str) -> list[Pair]:
         """The files of a split, in order, whether they exist or not."""
