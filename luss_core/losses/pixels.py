@@ -25,7 +25,7 @@ def interpolation(cells: Tensor, pixels: Tensor, at: Tensor, most: int) -> Tenso
 
 
 def resized_at(maps: Tensor, cells: Tensor, pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """(B, r, c, C) what ``F.interpolate`` would give at some rows and columns of the images alone.
+    """(B, c, r, C) what ``F.interpolate`` would give at some columns and rows of the images alone.
 
     Args:
         maps: (B, h, w, C), of which image i fills the first cells[i].
@@ -34,4 +34,5 @@ def resized_at(maps: Tensor, cells: Tensor, pixels: Tensor, rows: Tensor, column
     down = interpolation(cells[:, 0], pixels[:, 0], rows, maps.shape[1])
     across = interpolation(cells[:, 1], pixels[:, 1], columns, maps.shape[2])
     tall = (down @ maps.flatten(2)).unflatten(2, maps.shape[2:])  # (B, r, w, C)
-    return across[:, None] @ tall
+    # One product an image; in the other order it would be one a row, three times slower.
+    return (across @ tall.transpose(1, 2).flatten(2)).unflatten(2, (len(rows), maps.shape[3]))

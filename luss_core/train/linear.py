@@ -71,7 +71,7 @@ class CellBatch(NamedTuple):
     """(r,) of the labels."""
     columns: Tensor
     labels: Tensor
-    """(B, r, c) int64."""
+    """(B, c, r) int64."""
 
 
 def fit_linear(
@@ -129,9 +129,7 @@ def loss_of(head: LinearHead, batch: CellBatch) -> Output:
         padded = logits.new_zeros(images * height * width, logits.shape[1]).index_copy(0, batch.place, logits)
     maps = padded.view(images, height, width, -1)
     found = resized_at(maps, batch.shapes, batch.sizes, batch.rows, batch.columns).flatten(0, 2)
-    labels = batch.labels.flatten()
-    hits = (found.detach().argmax(dim=1) == labels).sum() / (labels != IGNORE).sum().clamp(min=1)
-    return Output(labelled_cross_entropy(found, labels, IGNORE), {"accuracy": hits})
+    return Output(labelled_cross_entropy(found, batch.labels.flatten(), IGNORE))
 
 
 def make_cells(
@@ -148,9 +146,9 @@ def make_cells(
     ]
     top, left = (int(random.integers(min(stride, side))) for side in sizes.min(axis=0))
     rows, columns = np.arange(top, sizes[:, 0].max(), stride), np.arange(left, sizes[:, 1].max(), stride)
-    sampled = np.full((len(chosen), len(rows), len(columns)), IGNORE, np.int64)
+    sampled = np.full((len(chosen), len(columns), len(rows)), IGNORE, np.int64)
     for i, label in enumerate(labels):
-        part = label[top::stride, left::stride]
+        part = label[top::stride, left::stride].T
         sampled[i, : part.shape[0], : part.shape[1]] = part
     flat = np.concatenate([found.reshape(-1, found.shape[-1]) for found in maps])
     arrays = flat, shapes, sizes, np.concatenate(place), rows, columns, sampled

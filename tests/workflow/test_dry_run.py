@@ -49,6 +49,28 @@ def test_several_gpus_and_nodes_are_asked_for(fresh):
     assert "mpi" not in extraction
 
 
+def test_probes_are_of_each_encoder_once(fresh):
+    """Presets that share an encoder share its probes; the generated data set is probed where no other is named."""
+    jobs = fresh.jobs("probes", "--config", "run=[random,colour,swav]", "seeds=[0,1]")
+    made = {"synthesize": 1, "prepare": 1, "probes": 1, "pretrain": 2 * 2, "linear": 2 * 2, "limited": 2 * 2 * 4}
+    assert jobs == made
+
+
+def test_probes_of_another_data_set_leave_the_pretraining_alone(fresh, tmp_path):
+    (tmp_path / "CamVid").mkdir()
+    probes = {"data": {"format": "camvid", "root": str(tmp_path / "CamVid")}, "limited": {"percents": [0.5, 1]}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"probes": probes}))
+    run = fresh.snakemake("--dry-run", "probes", "--configfile", tmp_path / "mine.yaml")
+    text = run.stdout + run.stderr
+    assert "results/embedded/shape/seed0/probes/limited/0.5/scores.json" in text
+    assert "results/embedded/shape/seed0/probes/linear/scores.json" in text
+    (tmp_path / "CamVid").rmdir()
+    run = fresh.snakemake("--dry-run", "probes", "--configfile", tmp_path / "mine.yaml")
+    assert run.returncode != 0
+    assert "error: config: probes.data.root: " in run.stderr
+    assert "is not a folder" in run.stderr
+
+
 ROWS = ("pretrain", "examine", "extract", "cluster")
 """Stages that a row of the ablation has once; the others it has in the common pipeline and in its own."""
 TWICE = ("finetune", "infer", "evaluate")
