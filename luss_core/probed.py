@@ -25,6 +25,22 @@ def annotated(config: Config) -> Path | None:
     return folder
 
 
+def check(config: Config) -> None:
+    """Look at the lists of a data set that the user names, before an encoder is trained for days.
+
+    Raises:
+        UserError: it is in another layout, a split is not there, files are missing, or a share is less than one image.
+    """
+    root = annotated(config)
+    if config.probes.data.root is None or root is None:
+        return
+    from luss_core.data.annotated import read_annotated  # Pillow and NumPy: only where there is something to look at
+    from luss_core.data.annotated.read import few
+
+    train, _ = read_annotated(config.probes.data, root)
+    few(len(train), min(config.probes.limited.percents), 0)
+
+
 def settings(config: Config, stage: str) -> str:
     """The settings of linear or limited, and of the data set, as JSON text: a section probes without the rest of it.
 

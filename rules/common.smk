@@ -34,6 +34,8 @@ ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 or_stop(runs.saliency_maps, CONFIG)
 ANNOTATED = or_stop(probed.annotated, CONFIG)
+if workflow.is_main_process:  # and not again for each job
+    or_stop(probed.check, CONFIG)
 NAMES = or_stop(runs.names_file, CONFIG)
 WEIGHTS = or_stop(runs.weight_files, CONFIG)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))

@@ -52,6 +52,7 @@ def limited(
         "limited": part.model_dump(mode="json", exclude={"percents"}),
         "percent": percent,
         "seed": seed,
+        "data": data.fingerprint,
         **inputs(views),
     }
     folder = TrainingFolder(state, settings | {"encoder": content(encoder)}, of_training("limited"))

@@ -36,7 +36,7 @@ def linear(
         Interrupted: SIGTERM or SIGINT came; the state is saved.
     """
     part, data = cfg.linear, annotated(cfg.data, root, resources.threads)
-    weights, images = content(encoder), data.train.fingerprint
+    weights, images = content(encoder), data.fingerprint
     settings = {"linear": part.model_dump(mode="json"), "data": images, "seed": seed}
     folder = TrainingFolder(state, settings | {"encoder": weights}, of_training("linear"))
     network = load_encoder(encoder).to(resources.device)

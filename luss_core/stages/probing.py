@@ -1,5 +1,6 @@
 """What the two probes share: the annotated images, looked at before anything is trained, and what is written."""
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,11 @@ class Annotated(NamedTuple):
     test: AnnotatedImages
     learned: np.ndarray
     """(N, C) pixels of each class in each of the first."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what is learned from: files by name and size, and what their labels hold."""
+        return hashlib.sha256(self.train.fingerprint.encode() + self.learned.tobytes()).hexdigest()
 
 
 class Outputs(NamedTuple):

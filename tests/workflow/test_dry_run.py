@@ -1,12 +1,14 @@
 """What Snakemake plans and refuses before any work."""
 
 import re
+import shutil
 
 import pytest
 import yaml
 from PIL import Image
 
 from luss_core.config import RUN_STAGES, STAGES
+from tests.unit import annotated
 
 from .conftest import ROOT, Project
 
@@ -56,15 +58,21 @@ def test_probes_are_of_each_encoder_once(fresh):
     assert jobs == made
 
 
+SMALL = 'probes={"limited": {"percents": [1]}}'
+
+
 def test_probes_of_another_data_set_leave_the_pretraining_alone(fresh, tmp_path):
-    (tmp_path / "CamVid").mkdir()
-    probes = {"data": {"format": "camvid", "root": str(tmp_path / "CamVid")}, "limited": {"percents": [0.5, 1]}}
+    annotated.camvid(tmp_path / "CamVid")
+    probes = {"data": {"format": "camvid", "root": str(tmp_path / "CamVid")}, "limited": {"percents": [20.5, 100]}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"probes": probes}))
     run = fresh.snakemake("--dry-run", "probes", "--configfile", tmp_path / "mine.yaml")
     text = run.stdout + run.stderr
-    assert "results/embedded/shape/seed0/probes/limited/0.5/scores.json" in text
+    assert "results/embedded/shape/seed0/probes/limited/20.5/scores.json" in text
     assert "results/embedded/shape/seed0/probes/linear/scores.json" in text
-    (tmp_path / "CamVid").rmdir()
+    small = fresh.snakemake("--dry-run", "--configfile", tmp_path / "mine.yaml", "--config", SMALL)
+    assert small.returncode != 0
+    assert "error: probes.limited.percents: 1 % of 6 labelled images is less than one image" in small.stderr
+    shutil.rmtree(tmp_path / "CamVid")
     run = fresh.snakemake("--dry-run", "probes", "--configfile", tmp_path / "mine.yaml")
     assert run.returncode != 0
     assert "error: config: probes.data.root: " in run.stderr

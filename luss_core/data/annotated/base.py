@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -63,7 +63,7 @@ class AnnotatedImages:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def take(self, positions: np.ndarray) -> "AnnotatedImages":
+    def take(self, positions: Iterable[int]) -> "AnnotatedImages":
         """Some of them."""
         return replace(self, pairs=[self.pairs[i] for i in positions])
 

@@ -1,7 +1,5 @@
 """Every image and label of a split looked at once, before anything is trained."""
 
-from functools import partial
-
 import numpy as np
 
 from luss_core.data.annotated.base import AnnotatedImages
@@ -20,7 +18,8 @@ def pixels_of_classes(images: AnnotatedImages, threads: int) -> np.ndarray:
         UserError: files that cannot be read, labels of another size than their image, values that are no class, or no
             labelled pixel at all; lists them.
     """
-    found = np.stack(list(each(partial(_counted, images), range(len(images)), threads)))
+    one_by_one = [images.take([i]) for i in range(len(images))]  # all of them would go to a process with each batch
+    found = np.stack(list(each(_counted, one_by_one, threads)))
     if not found.any():
         raise UserError(
             f"{images.root}: not one pixel of the split {images.split} has a class; some data sets do not publish the"
@@ -29,8 +28,9 @@ def pixels_of_classes(images: AnnotatedImages, threads: int) -> np.ndarray:
     return found
 
 
-def _counted(images: AnnotatedImages, i: int) -> np.ndarray:
-    pair, mask = images.pairs[i], images.mask(i)
+def _counted(image: AnnotatedImages) -> np.ndarray:
+    """Of one image."""
+    pair, mask = image.pairs[0], image.mask(0)
     try:
         decoded = decode(pair.image, SMALL)  # reads all of the file
     except Exception as error:  # what Pillow raises for broken files is not limited to a few types
@@ -40,7 +40,7 @@ def _counted(images: AnnotatedImages, i: int) -> np.ndarray:
             f"{pair.mask} is {mask.shape[0]} x {mask.shape[1]} (height x width), its image {pair.image} is"
             f" {decoded.height} x {decoded.width}"
         )
-    return np.bincount(mask[mask != IGNORE], minlength=len(images.classes))
+    return np.bincount(mask[mask != IGNORE], minlength=len(image.classes))
 
 
 def without_sample(pixels: np.ndarray, classes: tuple[str, ...]) -> list[str]:
