@@ -37,7 +37,7 @@ class LinearHead(nn.Module):
     """(M, D) cells -> (M, C) logits: standardised channels, then a linear map. Folds into one linear map."""
 
     mean: Tensor  # (D,)
-    scale: Tensor  # (D,) one over the deviation; 0 of a channel that never varies
+    scale: Tensor  # (D,) 0 of a channel that never varies
 
     def __init__(self, width: int, classes: int):
         super().__init__()
@@ -156,7 +156,10 @@ def make_cells(
 
 
 def standardize(head: LinearHead, cells: Cells) -> None:
-    """Set mean and scale of the channels as they are over the cells of the images."""
+    """Set mean and scale so that all channels vary equally over the cells of the images, together by 1.
+
+    The squared length of a cell bounds the curvature of the loss: at a mean of 1, a rate of 0.6 does not diverge.
+    """
     chosen = np.unique(np.linspace(0, len(cells) - 1, MEASURED).astype(int)).tolist()
     count, total, squares = 0, 0.0, 0.0
     for i in chosen:
@@ -165,7 +168,7 @@ def standardize(head: LinearHead, cells: Cells) -> None:
     mean = np.asarray(total / count)
     deviation = np.sqrt(np.maximum(np.asarray(squares / count) - mean**2, 0))
     varies = deviation > 1e-4 * np.abs(mean) + 1e-8  # else what is left is rounding
-    scale = np.where(varies, 1 / np.maximum(deviation, 1e-8), 0)
+    scale = np.where(varies, 1 / np.maximum(deviation, 1e-8), 0) / np.sqrt(max(1, varies.sum()))
     with torch.no_grad():
         head.mean.copy_(torch.from_numpy(mean))
         head.scale.copy_(torch.from_numpy(scale))
