@@ -63,8 +63,8 @@ class LinearConfig(ProbeConfig):
 
     standardize: bool = True
     """First subtract the mean of each channel of the map and divide by its deviation, as found on the training images,
-    and by the root of the number of channels. The convolution could undo it, so the probe stays linear, and one learning
-    rate suits every encoder. false: the map as it is, as the paper seems to have it."""
+    and by the root of the number of channels. The convolution could undo it, so the probe stays linear, and one rate
+    suits every encoder. false: the map as it is, as the paper seems to have it."""
     label_stride: Positive = 4
     """Each step looks at one in so many pixels along either side of the label, other ones in every step: on average the
     loss of all pixels. 1: all of them in every step. Scores are of all pixels."""
