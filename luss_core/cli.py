@@ -105,18 +105,30 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what the two training stages share."""
+    """Add what the training stages share."""
     add_inputs(parser, "seed")
     add_state(parser)
     parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
     add_processes(parser)
-    parser.add_argument(
-        "--checkpoint-minutes", type=float, default=10.0, help="minutes between checkpoints; 0: one after every step"
-    )
+    add_checkpoints(parser)
     parser.add_argument("--nodes", type=int, default=1, help="machines of a SLURM job that train together")
     parser.add_argument(
         "--meet", metavar="HOST:PORT", help="where the machines find each other; srun is told by itself"
     )
+
+
+def add_checkpoints(parser: argparse.ArgumentParser) -> None:
+    """Add the time between checkpoints."""
+    parser.add_argument(
+        "--checkpoint-minutes", type=float, default=10.0, help="minutes between checkpoints; 0: one after every step"
+    )
+
+
+def add_probe_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add what a probe writes beside its log."""
+    parser.add_argument("--out", type=Path, required=True, help="scores.json, to be written")
+    parser.add_argument("--table", type=Path, required=True, help="per_class.csv, to be written: a row a class")
+    parser.add_argument("--probe", type=Path, required=True, help="probe.safetensors, to be written: encoder and 1x1")
 
 
 def device(args: argparse.Namespace) -> "torch.device":

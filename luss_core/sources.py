@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "luss_core"
-TRAININGS = ("pretrain", "finetune")
+TRAININGS = ("pretrain", "finetune", "limited")
 
 UNTRACKED = {
     "luss_core": "the version number",

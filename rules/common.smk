@@ -14,6 +14,7 @@ from luss_core import (
     changed,
     dry_run,
     last_words,
+    probed,
     rows,
     running,
     runs,
@@ -22,7 +23,7 @@ from luss_core import (
     sources,
 )
 from luss_core.as_typed import as_typed
-from luss_core.config import METHODS, RUN_STAGES, STAGES
+from luss_core.config import METHODS, PROBES, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
 BASE = Path(workflow.basedir)
@@ -70,10 +71,16 @@ COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 MAPS = or_stop(runs.saliency_maps, CONFIG)
+ANNOTATED = or_stop(probed.annotated, CONFIG)
+if workflow.is_main_process:  # and not again for each job
+    or_stop(probed.check, CONFIG)
 NAMES = or_stop(as_input, "names", runs.names_file)
 WEIGHTS = or_stop(as_input, "pretrain.weights", runs.weight_files)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
+# Of each preset the one that trains its encoder, which is what a probe judges.
+ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
+PERCENTS = [f"{percent:g}" for percent in CONFIG.probes.limited.percents]
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
 DATA = f"results/{CONFIG.dataset}"
@@ -87,6 +94,7 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
+ACROSS = ("compare", "ablation", "probes", "join")
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
@@ -98,6 +106,7 @@ ENV = f"{'..' if CHECKOUT == str(BASE) else CHECKOUT}/envs/{CONFIG.environment}.
 wildcard_constraints:
     preset="|".join(map(re.escape, PRESETS)),
     seed="[0-9]+",
+    percent="[0-9.e-]+",
 
 
 # Jobs run the python that runs Snakemake, unless a conda environment goes before it on PATH, and this checkout.
@@ -203,6 +212,16 @@ def names_argument(wildcards, input):
     return f"--names {shlex.quote(str(input.names))}" if input.names else ""
 
 
+def annotated_input(wildcards):
+    """The generated data set, where the probes are of that; a folder of the user's is no input, see prepare."""
+    return rules.synthesize.output.root if ANNOTATED is None else []
+
+
+def annotated_root(wildcards, input):
+    """The folder of the annotated data set."""
+    return str(input.root) if ANNOTATED is None else str(ANNOTATED)
+
+
 def made_for(wildcards, stage, output):
     """The output of a stage that a run goes on from: of the first preset that has the same settings up to there.
 
@@ -297,7 +316,7 @@ def look_before_work():
 
 def record_source():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
-    made = {stage: (stage, None) for stage in (*STAGES, "compare", "ablation", "join")}
+    made = {stage: (stage, None) for stage in (*STAGES, *PROBES, *ACROSS)}
     del made["pretrain"]
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
         made[f"pretrain-{method}"] = "pretrain", method
@@ -331,6 +350,7 @@ def pages_message():
         rules.compare.output.page,
         rules.controls.output.page,
         rules.ablation.output.page,
+        rules.probes.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 
