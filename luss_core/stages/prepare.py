@@ -15,13 +15,23 @@ import numpy as np
 from luss_core import io
 from luss_core.config import PrepareConfig
 from luss_core.data.benchmark import recognize
-from luss_core.data.check import check, read_sizes
+from luss_core.data.check import MASK_NOTES, check, read_sizes
+from luss_core.data.coding import Coding
 from luss_core.data.decode import stored_size
 from luss_core.data.images import SPLITS, ListedFile, Listing, arrange, list_files, to_list, write_csv, write_images
-from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
+from luss_core.data.outcome import (
+    LISTED,
+    Outcome,
+    stop_if_above,
+    stop_if_missing,
+    stop_if_too_many,
+    stop_if_useless,
+)
 from luss_core.data.packing import Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
+from luss_core.data.survey import coding_of
 from luss_core.data.truth import expected
+from luss_core.data.unfit_masks import why_unfit
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
 from luss_core.parallel import batches, ordered_map, progress
@@ -33,8 +43,9 @@ DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
 SHOWN = 5
-SOURCE = ("data/check.py", "data/decode.py", "data/masks.py")
+SOURCE = ("data/check.py", "data/coding.py", "data/decode.py", "data/mask_pixels.py", "data/rotated_masks.py")
 """What decides the packed batches, besides settings, files and libraries."""
+NOTES = ("reasons", *MASK_NOTES)
 
 
 def prepare(
@@ -61,34 +72,38 @@ def prepare(
             io.remove(out / name)
         listing, problems = find(root, cfg.masks)
         outcome = Outcome(listing, rejected=problems)
+        stop_if_useless(outcome, listing.images, out)
         candidates = list(_headers(cfg, root, threads, outcome))
         images = [listed for listed, _ in candidates]
         stop_if_too_many(cfg, outcome, len(images), out)
         stop_if_missing(cfg, outcome, images, out)
+        coding = coding_of(cfg, root, candidates, classes, listing.imagenet_s, threads)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
         del candidates
-        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
+        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, coding, threads))
         _check_space(out, size - packing.on_disk())
-        _decode_all(cfg, root, images, threads, classes, packing, outcome)
+        _decode_all(cfg, root, images, coding, threads, classes, packing, outcome)
         hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
         stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
+        stop_if_useless(outcome, outcome.rows, out)
         stop_if_missing(cfg, outcome, outcome.rows, out, hint)
         stop_if_above(outcome, classes)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
-        summary = _write_lists(root, out, outcome)
+        summary = _write_lists(root, out, outcome) | outcome.tally.finish(coding, cfg.rotated_masks, classes)
         packing.hand_over()
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
         shutil.rmtree(state)
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], threads: int) -> dict[str, Any]:
+def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], coding: Coding, threads: int) -> dict[str, Any]:
     """What decides the packed batches. How much may be missing does not: allowed more, the work can be finished."""
     names = (name for listed in images for name in (listed.path, listed.mask))
     settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction", "allow_missing"})
     files = digest_of_files(root, names, threads)
-    return {"prepare": settings, "root": str(root.resolve()), "files": files, "source": digest_of_source(SOURCE)}
+    known = {"files": files, "coding": coding.to_json(), "source": digest_of_source(SOURCE)}
+    return {"prepare": settings, "root": str(root.resolve()), **known}
 
 
 def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]:
@@ -116,7 +131,9 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
         found = ", ".join(f"{count} {kind}" for kind, count in listing.ignored.most_common(SHOWN)) or "nothing"
         raise UserError(f"data_root {root} holds no images; found: {found}; give a folder of JPEG, PNG or other images")
     if masks is not None and len(listing.unmasked) in (0, len(listing.images)) and not listing.images[0].mask:
-        raise UserError(f"prepare.masks {masks}: no mask fits an image; the mask of cat/1.jpg must be cat/1.png there")
+        below = [name[len(f"{prefix}/") :] for name in files if name.startswith(f"{prefix}/")]
+        why = why_unfit(masks, {listed.id for listed in listing.images}, below)
+        raise UserError(f"prepare.masks {masks}: no mask fits an image; {why}")
     return listing, problems
 
 
@@ -140,13 +157,15 @@ def _decode_all(
     cfg: PrepareConfig,
     root: Path,
     images: list[ListedFile],
+    coding: Coding,
     threads: int,
     classes: int | None,
     packing: Packing,
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image; of two with one id the first that can be decoded is kept."""
-    work, jobs = partial(check, root, cfg.short_side), _without_split_ids(images)
+    work = partial(check, root, cfg.short_side, coding, cfg.rotated_masks)
+    jobs = _without_split_ids(images)
     remaining = iter(images)
     for batch in packing.run(work, jobs, threads, len(images), "images"):
         _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
@@ -166,18 +185,17 @@ def _without_split_ids(images: list[ListedFile]) -> Iterator[list[ListedFile]]:
 
 def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
     """Add what ``check`` says of a batch."""
-    for listed, reason, mask_reason, largest in zip(
-        images, notes["reasons"], notes["mask_reasons"], notes["mask_ids"], strict=True
-    ):
+    for listed, reason, mask_reason, *mask in zip(images, *(notes[name] for name in NOTES), strict=True):
         if reason:
             outcome.rejected.append((listed.path, reason))
             continue
         if mask_reason:
             outcome.noted.append((listed.mask, f"{mask_reason}; the image is kept without it"))
             listed = listed._replace(mask="")
-        elif classes is not None and largest > classes:
-            outcome.above.append((listed.mask, largest))
-        outcome.largest_id = max(outcome.largest_id, largest)
+        elif listed.mask:
+            largest = outcome.tally.add(listed.mask, *mask)
+            if classes is not None and largest > classes:
+                outcome.above.append((listed.mask, largest))
         outcome.rows.append(listed)
     outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
 
@@ -217,7 +235,7 @@ def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
         "masks": dict(Counter(listed.split for listed in outcome.rows if listed.mask)),
         "benchmark": recognize(images),
         "categories": sorted(set(images.folder) - {""}),
-        "largest_mask_id": outcome.largest_id,
+        "largest_mask_id": outcome.tally.largest,
         "rejected": len(outcome.rejected),
         "noted": len(noted),
         "ignored": dict(sorted(outcome.listing.ignored.items())),
