@@ -87,7 +87,8 @@ def _grey(masks: Sequence[Seen], classes: int | None, others: bool, ask: Ask) ->
         if ask.truth and classes is not None and classes < value != IGNORE:
             raise CodingError(
                 f"{ask.where}: {len(masks)} of them hold only 0 and {value}, but ids go to classes = {classes}. If"
-                f" {value} is the object, {ask.coding.format('binary')}, and it becomes id 1. If it is an id, raise classes"
+                f" {value} is the object, {ask.coding.format('binary')}, and it becomes id 1. If it is an id, raise"
+                " classes"
             )
     above = [value for value in values if classes is not None and value > classes and value not in (ignore, IGNORE)]
     if not wide and len(above) > SOFT and 255 in values:

@@ -71,8 +71,8 @@ class MaskTally:
         if found == [1] and classes > 1:
             return (
                 f"the masks hold one kind of object: only id 1 occurs, while classes = {classes}; classes"
-                f" 2 to {classes} have no pixel and count 0 in means over classes. If you look for one kind of object, set"
-                " classes: 1; if there are more kinds, give each its own id in the masks"
+                f" 2 to {classes} have no pixel and count 0 in means over classes. If you look for one kind of object,"
+                " set classes: 1; if there are more kinds, give each its own id in the masks"
             )
         if missing := [number for number in range(1, classes + 1) if number not in self.ids]:
             listed = ", ".join(map(str, missing[:SHOWN])) + (", ..." if len(missing) > SHOWN else "")
