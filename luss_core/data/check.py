@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from luss_core.data.coding import Coding
+from luss_core.data.coding import Coding, distinct
 from luss_core.data.decode import Decoded, decode, read_size
 from luss_core.data.images import ListedFile
 from luss_core.data.mask_pixels import read_pixels
@@ -82,7 +82,7 @@ def _check_mask(path: Path, coding: Coding, rotated: Rotated, image: Decoded) ->
         size = f"mask of {ids.shape[0]} x {ids.shape[1]} pixels for an image of {image.height} x {image.width} (h x w)"
         return MaskNotes(size + turned)
     turn = (image.orientation, int(upright), int(raw)) if image.orientation > 1 else ()
-    return MaskNotes("", kind, np.flatnonzero(np.bincount(ids.ravel())).tolist(), turn)
+    return MaskNotes("", kind, distinct(ids).tolist(), turn)
 
 
 def _kind_and_ids(path: Path, coding: Coding) -> tuple[str, np.ndarray]:

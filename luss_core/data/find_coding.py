@@ -194,8 +194,8 @@ def suggested_table(colours: Sequence[int]) -> tuple[dict[str, int | str], bool]
     voc = {voc_colour(number): number for number in range(21)} | {VOID: "ignore"}
     known = all(colour in voc for colour in colours)
     rest = iter(range(1, len(colours) + 1))
-    table = {colour: voc[colour] if known else 0 if colour == 0 else next(rest) for colour in colours}
-    return {shown_colour(colour): table[colour] for colour in sorted(table)}, known
+    ids = {colour: voc[colour] if known else 0 if colour == 0 else next(rest) for colour in sorted(colours)}
+    return {shown_colour(colour): number for colour, number in ids.items()}, known
 
 
 def voc_colour(number: int) -> int:

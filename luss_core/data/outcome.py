@@ -139,6 +139,6 @@ def stop_if_above(outcome: Outcome, classes: int | None) -> None:
         shown = "".join(f"\n  {path!r}: {largest}" for path, largest in outcome.above[:SHOWN])
         raise UserError(
             f"{len(outcome.above)} masks hold ids above classes = {classes} (largest found: {outcome.tally.largest};"
-            f" {IGNORE} means ignore, and so does 255 in masks of one channel); correct `classes` or the masks, or say"
-            f" in prepare.mask_colours what each value or colour means:{shown}"
+            f" ignored: 255 in 8 bits, 65535 in 16, {IGNORE} in colours). Correct `classes` or the masks, or say what each"
+            f" value or colour means, as in prepare: {{mask_colours: {{0: 0, {outcome.tally.largest}: 1}}}}:{shown}"
         )

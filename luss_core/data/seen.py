@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from luss_core.data.coding import colours_of, opaque_colours, packed_colours
+from luss_core.data.coding import colours_of, distinct, opaque_colours, packed_colours
 from luss_core.data.mask_pixels import read_pixels
 from luss_core.errors import UserError
 
@@ -71,4 +71,4 @@ def look_at(root: Path, paths: list[str]) -> list[Seen | str]:
 
 
 def _few(values: np.ndarray) -> tuple[int, ...]:
-    return tuple(map(int, np.unique(values)[:MANY]))
+    return tuple(map(int, distinct(values)[:MANY]))

@@ -84,12 +84,17 @@ def _with_codings(
     """The pairs with the coding of either folder.
 
     Raises:
-        UserError: a coding is a question.
+        UserError: a coding is a question; both questions, if there are two.
     """
-    names = [pair.truth.relative_to(truth) for pair in pairs]
-    found = folder_coding(prediction, names, "--prediction", said[0], classes, threads)
-    true = folder_coding(truth, names, "--truth", said[1], classes, threads)
-    return [pair._replace(prediction_coding=found, truth_coding=true) for pair in pairs]
+    names, found, questions = [pair.truth.relative_to(truth) for pair in pairs], [], []
+    for folder, option, coding in ((prediction, "--prediction", said[0]), (truth, "--truth", said[1])):
+        try:
+            found.append(folder_coding(folder, names, option, coding, classes, threads))
+        except UserError as error:
+            questions.append(str(error))
+    if questions:
+        raise UserError("\n".join(questions))
+    return [pair._replace(prediction_coding=found[0], truth_coding=found[1]) for pair in pairs]
 
 
 def table(result: dict[str, Any]) -> str:
