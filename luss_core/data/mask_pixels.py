@@ -52,12 +52,16 @@ def read_pixels(path: Path) -> MaskPixels:
     try:
         with Image.open(path) as image:
             return _pixels(path, image)
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{path} cannot be read as a mask: it is no image; write it again") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a mask: {error}; write it again") from error
+    except MemoryError as error:
+        raise UserError(f"{path} cannot be read as a mask: it does not fit into memory") from error
+    except Exception as error:  # of broken files Pillow raises anything
+        raise UserError(f"{path} cannot be read as a mask: {error or type(error).__name__}; write it again") from error
 
 
 def _pixels(path: Path, image: Image.Image) -> MaskPixels:

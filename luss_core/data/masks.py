@@ -143,8 +143,8 @@ def image_size(path: Path) -> tuple[int, int]:
             return image.height, image.width
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as an image: {error}") from error
+    except Exception as error:  # of broken files Pillow raises anything
+        raise UserError(f"{path} cannot be read as an image: {error or type(error).__name__}") from error
 
 
 def _save(file: Path | BytesIO, pixels: np.ndarray) -> None:

@@ -131,6 +131,14 @@ def _like_it(others: int) -> str:
     return f" (and {others} more like it)" if others else ""
 
 
+def _value(tally: MaskTally) -> str:
+    """How a setting would give the largest value another meaning, as part of a sentence."""
+    value = tally.largest
+    if tally.kinds["colour"]:
+        return f'colour means, as in prepare: {{mask_colours: {{"#{value & 255:02x}{value >> 8:02x}00": 1}}}}'
+    return f"value means, as in prepare: {{mask_colours: {{{value}: 1}}}}"
+
+
 def stop_if_above(outcome: Outcome, classes: int | None) -> None:
     """Raises:
     UserError: masks hold ids above ``classes``.
@@ -139,6 +147,6 @@ def stop_if_above(outcome: Outcome, classes: int | None) -> None:
         shown = "".join(f"\n  {path!r}: {largest}" for path, largest in outcome.above[:SHOWN])
         raise UserError(
             f"{len(outcome.above)} masks hold ids above classes = {classes} (largest found: {outcome.tally.largest};"
-            f" ignored: 255 in 8 bits, 65535 in 16, {IGNORE} in colours). Correct `classes` or the masks, or say what each"
-            f" value or colour means, as in prepare: {{mask_colours: {{0: 0, {outcome.tally.largest}: 1}}}}:{shown}"
+            f" ignored: 255 in 8 bits, 65535 in 16, {IGNORE} in colours). Correct `classes` or the masks, or say what"
+            f" each {_value(outcome.tally)}:{shown}"
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from luss_core.data.coding import colours_of, distinct, opaque_colours, packed_colours
-from luss_core.data.mask_pixels import read_pixels
+from luss_core.data.mask_pixels import MaskPixels, read_pixels
 from luss_core.errors import UserError
 
 MANY = 512
@@ -39,7 +39,11 @@ def look(root: Path, path: str) -> Seen:
     Raises:
         UserError: it cannot be read, or is of a kind that holds no ids.
     """
-    pixels = read_pixels(root / path)
+    return seen_of(path, read_pixels(root / path))
+
+
+def seen_of(path: str, pixels: MaskPixels) -> Seen:
+    """What the pixels of a mask hold."""
     height, width = pixels.values.shape[:2]
     drawn = _few(opaque_colours(pixels)) if pixels.drawn_alpha else ()
     if pixels.kind == "colour" or (pixels.drawn_alpha and pixels.kind == "grey"):

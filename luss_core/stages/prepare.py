@@ -134,7 +134,19 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
         below = [name[len(f"{prefix}/") :] for name in files if name.startswith(f"{prefix}/")]
         why = why_unfit(masks, {listed.id for listed in listing.images}, below)
         raise UserError(f"prepare.masks {masks}: no mask fits an image; {why}")
+    if listing.imagenet_s:
+        _stop_without_png(listing, files)
     return listing, problems
+
+
+def _stop_without_png(listing: Listing, files: list[str]) -> None:
+    """Raises:
+    UserError: a folder of masks in ImageNet-S layout holds none, for images that are there.
+    """
+    for split in {listed.split for listed in listing.images} - listing.truth:
+        folder = f"{split}-segmentation/"
+        if below := [name[len(folder) :] for name in files if name.startswith(folder)]:
+            raise UserError(f"{folder}: {why_unfit(folder, (), below)}; or take the folder away, to score without it")
 
 
 def _headers(
