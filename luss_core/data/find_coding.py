@@ -13,6 +13,8 @@ from luss_core.errors import UserError
 TABLE_LIMIT = 64
 """Colours beyond these are no categories that somebody would list."""
 SHOWN = 8
+FEW_LEVELS = 64
+"""A palette whose greys are all darker than this (but for 255) was made of ids; one to be looked at reaches further."""
 SOFT = 32
 """Grey levels that cannot be ids, beyond which they are the soft edges of something drawn."""
 VOID = 0xE0E0C0
@@ -61,7 +63,7 @@ def find_coding(seen: Sequence[Seen], classes: int | None, layout: bool, ask: As
         CodingError: the values fit no coding, or two.
     """
     kinds = {kind: [mask for mask in seen if mask.kind == kind] for kind in ("grey", "palette", "colour")}
-    palette = _palette(kinds["palette"], classes)
+    palette = _palette(kinds["palette"])
     coloured = kinds["colour"] + (kinds["palette"] if palette == "colour" else [])
     colour = _colour(coloured, classes, layout, ask) if coloured else "imagenet_s"
     values = kinds["grey"] + (kinds["palette"] if palette == "index" else [])
@@ -114,10 +116,13 @@ def _only_ignore(count: int, value: int, ask: Ask) -> str:
     )
 
 
-def _palette(masks: Sequence[Seen], classes: int | None) -> str:
+def _palette(masks: Sequence[Seen]) -> str:
     """'index', unless an optimiser made the palettes: then an index stands for other colours in other files, or the
-    colours are ids by themselves and the indices only count them.
+    colours are ids by themselves and the indices only count them. The number of classes is not asked: another one
+    must not read the same files in another way.
     """
+    if any(mask.values != tuple(range(len(mask.values))) for mask in masks):
+        return "index"  # an optimiser leaves no index unused
     of_index: dict[int, set[int]] = {}
     for mask in masks:
         for index, colour in zip(mask.values, mask.colours, strict=True):
@@ -127,15 +132,11 @@ def _palette(masks: Sequence[Seen], classes: int | None) -> str:
     if not steady:
         return "colour"
     same = all(_code(colour) == index or colour == 0x10101 * index for index, (colour,) in of_index.items())
-    if same or classes is None:
-        return "index"
-    ids = {_code(colour) for colour in colours}
-    coded = all(number is not None and (number <= classes or number == IGNORE) for number in ids)
-    greys = all(colour % 0x10101 == 0 for colour in colours)
-    levels = {colour & 255 for colour in colours}
-    if coded and not _vivid(colours) or (greys and levels - {0, 255} and all(v <= classes or v == 255 for v in levels)):
-        return "colour"
-    return "index"
+    codes = {_code(colour) for colour in colours}
+    coded = all(number is not None and number <= IGNORE for number in codes) and not _vivid(colours)
+    levels = {colour & 255 for colour in colours if colour % 0x10101 == 0}
+    dark = len(levels) == len(colours) and bool(levels - {0, 255}) and max(levels - {255}) < FEW_LEVELS
+    return "colour" if not same and (coded or dark) else "index"
 
 
 def _colour(masks: Sequence[Seen], classes: int | None, layout: bool, ask: Ask) -> str:
@@ -181,11 +182,13 @@ def _unknown_colours(masks: Sequence[Seen], colours: set[int], ask: Ask) -> str:
     shown = ", ".join(f"{shown_colour(colour)} in {counts[colour]}" for colour in found[:SHOWN])
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     table, voc = suggested_table(found)
+    index = any(mask.kind == "palette" for mask in masks)
+    or_index = f" or, if the index of their palettes is the id, {ask.coding.format('ids')};" if index else ""
     kind = "the colours of PASCAL VOC" if voc else "colours of categories"
     return (
         f"{ask.where}: {len(masks)} of them are coloured, with {kind} (found: {shown}{more}), which are no ids;"
         " ImageNet-S writes id = R + 256 G with blue 0. Export them with one channel or a palette whose index is the"
-        f" id, or {ask.table.format(json.dumps(table))}"
+        f" id;{or_index} or {ask.table.format(json.dumps(table))}"
     )
 
 

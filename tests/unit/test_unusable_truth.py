@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from folders import save
+from folders import prepare, save
 from mask_files import SHAPE, drawn, optimised, palette, photographs, prepared, truth, write
 from PIL import Image
 
+from luss_core.config import PrepareConfig
 from luss_core.errors import UserError
 
 
@@ -29,6 +30,15 @@ def test_only_nothing_and_ignore_is_a_question(tmp_path, make, value):
     text = stops(photographs(tmp_path / "data", make), f"the masks: 4 of them hold only 0 and {value}")
     assert f"If {value} is the object, set prepare.mask_coding to binary, and it becomes id 1." in text
     assert "If it is to be ignored, there is nothing to score: take the masks away (prepare.masks: null" in text
+
+
+def test_palettes_that_leave_indices_unused_are_of_no_optimiser(tmp_path):
+    """Colours may then be any, and others in each file."""
+    root = photographs(
+        tmp_path / "data", lambda i: palette(drawn(1 + i % 2, inside=255), [[i, 9, 200 - j % 99] for j in range(256)])
+    )
+    found = truth(root)
+    assert (found[0, 0], found[2, 3], found[4, 5]) == (0, 1, 1000)
 
 
 def test_one_value_above_the_classes_is_a_question(tmp_path):
@@ -68,6 +78,7 @@ def test_colours_that_are_no_ids_are_counted_and_a_table_is_offered(tmp_path, ma
     text = stops(photographs(tmp_path / "data", make), "the masks: 4 of them are coloured")
     assert found in text
     assert text.endswith(f"\n  prepare: {{mask_colours: {table}}}")
+    assert ("if the index of their palettes is the id, set prepare.mask_coding to ids" in text) == ("#00005a" in table)
 
 
 def test_the_offered_table_can_be_pasted(tmp_path):
@@ -182,3 +193,19 @@ def test_ids_that_occur_are_compared_with_the_classes(tmp_path, caplog, make, cl
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == bool(advice)
     assert all(advice in warning for warning in warnings)
+
+
+def test_jpeg_masks_in_imagenet_s_layout_stop(tmp_path):
+    for split in ("train", "validation"):
+        save(tmp_path / f"data/{split}/cat/1.jpg", *SHAPE)
+    write(tmp_path / "data/validation-segmentation/cat/1.jpg", drawn(1))
+    with pytest.raises(UserError, match=r"^validation-segmentation/: found 1 \.jpg: JPEG changes the values of pixels"):
+        prepare(PrepareConfig(), root=tmp_path / "data", out=tmp_path / "out", threads=1)
+
+
+def test_ids_above_the_classes_in_colours_name_the_colour(tmp_path):
+    root = photographs(tmp_path / "data", lambda i: drawn([(200, 0, 0), (1, 0, 0)][i % 2]))
+    with pytest.raises(
+        UserError, match=r'classes = 2 \(largest found: 200;.*prepare: \{mask_colours: \{"#c80000": 1\}\}'
+    ):
+        prepared(root)
