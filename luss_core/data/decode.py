@@ -42,6 +42,8 @@ class Decoded(NamedTuple):
     height: int
     """Of the file, in pixels."""
     width: int
+    orientation: int = 1
+    """The EXIF tag that said how it is turned; 1 is upright."""
 
 
 def read_size(path: Path, max_megapixels: float) -> tuple[int, int]:
@@ -73,18 +75,20 @@ def decode(path: Path, short_side: int) -> Decoded:
     with opened(path) as image:
         width, height = image.size
         wanted = stored_size(height, width, short_side)
+        told = _orientation(image) if image.format == "TIFF" else None
         drafted = image.draft(None, (GAP * wanted[1], GAP * wanted[0]))  # JPEG: never smaller than asked for
         image.load()
         if drafted is None:
             width, height = image.size  # Pillow turns TIFF upright while it loads
         rgb = to_rgb(image)
-        turn = UPRIGHT.get(_orientation(image))
+        orientation = _orientation(image)
+        turn = UPRIGHT.get(orientation)
     rgb = reduced(rgb, stored_size(height, width, short_side))
     if turn is not None:
         rgb = rgb.transpose(turn)
         if turn in SIDEWAYS:
             height, width = width, height
-    return Decoded(np.asarray(rgb), height, width)
+    return Decoded(np.asarray(rgb), height, width, told or orientation)
 
 
 def reduced(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:

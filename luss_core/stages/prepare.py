@@ -14,19 +14,25 @@ import numpy as np
 
 from luss_core import io
 from luss_core.config import PrepareConfig
-from luss_core.data.arrange import Listing, arrange
 from luss_core.data.benchmark import recognize
-from luss_core.data.check import check, read_sizes
+from luss_core.data.check import MASK_NOTES, check, read_sizes
+from luss_core.data.coding import Coding
 from luss_core.data.decode import stored_size
-from luss_core.data.files import list_files, look_inside
+from luss_core.data.find import find, say
 from luss_core.data.identity import give_ids, read_earlier
 from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
-from luss_core.data.kinds import MORE_MASKS, printable
-from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
+from luss_core.data.outcome import (
+    LISTED,
+    Outcome,
+    stop_if_above,
+    stop_if_missing,
+    stop_if_too_many,
+    stop_if_useless,
+)
 from luss_core.data.outputs import NameLimits, ignores_case
 from luss_core.data.packing import Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
-from luss_core.data.suspects import masks_among
+from luss_core.data.survey import coding_of
 from luss_core.data.truth import expected
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
@@ -38,11 +44,9 @@ HEADER_BATCH = 256
 DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
-SHOWN = 5
-NO_MASKS = "none"
-"""As ``masks``: all files are photographs, whatever they look like."""
-SOURCE = ("data/check.py", "data/decode.py", "data/masks.py")
+SOURCE = ("data/check.py", "data/coding.py", "data/decode.py", "data/mask_pixels.py", "data/rotated_masks.py")
 """What decides the packed batches, besides settings, files and libraries."""
+NOTES = ("reasons", *MASK_NOTES)
 
 
 def prepare(
@@ -70,24 +74,27 @@ def prepare(
         listing, problems = find(root, cfg.masks)
         names = state.with_name(f"{state.name}-names.csv")
         apart = give_ids(listing, read_earlier(names), ignore_case=ignores_case(out))
-        _say(listing, apart)
+        say(listing, apart)
         outcome = Outcome(listing, rejected=problems)
+        stop_if_useless(outcome, listing.images, out)
         candidates = list(_headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
         stop_if_too_many(cfg, outcome, len(images), out)
         stop_if_missing(cfg, outcome, out)
+        coding = coding_of(cfg, root, candidates, classes, bool(listing.splits), threads)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
         del candidates
-        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, threads))
+        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, coding, threads))
         _check_space(out, size - packing.on_disk())
-        _decode_all(cfg, root, images, threads, classes, packing, outcome)
+        _decode_all(cfg, root, images, coding, threads, classes, packing, outcome)
         hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
         stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
+        stop_if_useless(outcome, outcome.rows, out)
         stop_if_missing(cfg, outcome, out, hint)
         stop_if_above(outcome, classes)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
-        summary = _write_lists(root, out, outcome)
+        summary = _write_lists(root, out, outcome) | outcome.tally.finish(coding, cfg.rotated_masks, classes)
         packing.hand_over()
         io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
@@ -95,70 +102,13 @@ def prepare(
         shutil.rmtree(state)
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], threads: int) -> dict[str, Any]:
+def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], coding: Coding, threads: int) -> dict[str, Any]:
     """What decides the packed batches. How much may be missing does not: allowed more, the work can be finished."""
     names = (name for listed in images for name in (listed.path, listed.mask))
     settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction", "allow_missing"})
     files = digest_of_files(root, names, threads)
-    return {"prepare": settings, "root": str(root.resolve()), "files": files, "source": digest_of_source(SOURCE)}
-
-
-def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]:
-    """The images and masks below a folder, and the entries that cannot be read.
-
-    Raises:
-        UserError: no such folder, or no images in it.
-    """
-    if not root.is_dir():
-        kind = "is a file" if root.exists() else "does not exist"
-        raise UserError(f"data_root {root} {kind}; give a folder of images")
-    no_masks = masks is not None and masks.lower() == NO_MASKS and not (root / masks).is_dir()
-    found = list_files(root, photographs=True)
-    files, prefix = found.files, None
-    if masks is not None and not no_masks:
-        folder = root / masks if (root / masks).is_dir() else Path(masks)
-        prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
-        if not folder.is_dir() or prefix == ".":
-            raise UserError(
-                f"prepare.masks {masks}: no such folder below {root} or here; give one of masks only, or null"
-            )
-        if not any(name.startswith(f"{prefix}/") for name in files):  # elsewhere, or in a folder that is passed over
-            files = [*files, *(f"{prefix}/{name}" for name in list_files(folder).files)]
-    listing = arrange(files, prefix)
-    if not no_masks and (further := masks_among(root, listing, asked=prefix is not None)):
-        listing = arrange(sorted(set(files).difference(further)), prefix)
-        for name in further:
-            listing.left_out.add(MORE_MASKS, name)
-    look_inside(root, files, listing.left_out)
-    listing.left_out.include(found.left_out)
-    if not listing.images:
-        lines = "; ".join(listing.left_out.lines[:SHOWN]) or "nothing"
-        raise UserError(f"data_root {root} holds no images; found: {lines}. Give a folder of JPEG, PNG or other images")
-    if prefix is not None and len(listing.unmasked) in (0, len(listing.images)) and not listing.images[0].mask:
-        raise UserError(f"prepare.masks {masks}: no mask fits an image; the mask of cat/1.jpg must be cat/1.png there")
-    return listing, found.problems
-
-
-def _say(listing: Listing, apart: list[ListedFile]) -> None:
-    """What was found, and how it is read, in the log.
-
-    Args:
-        apart: images that kept their suffix in their id.
-    """
-    for split, folder in listing.splits.items():
-        log.info("split %s: the folder %s/", split, folder)
-    if listing.remark:
-        log.warning("%s", listing.remark)
-    first = next((listed for listed in listing.images if listed.mask), None)
-    if first:
-        log.info("masks: %s is that of %s, and so on", printable(first.mask), printable(first.path))
-    if apart:
-        text = (
-            "%d of the images have the name of another but for the suffix, and keep it: the mask of %s will be %s.png"
-        )
-        log.info(text, len(apart), printable(apart[0].path), printable(apart[0].id))
-    for kind, line in zip(listing.left_out.ordered, listing.left_out.lines, strict=True):
-        log.log(logging.WARNING if kind.advice else logging.INFO, "left out: %s", line)
+    known = {"files": files, "coding": coding.to_json(), "source": digest_of_source(SOURCE)}
+    return {"prepare": settings, "root": str(root.resolve()), **known}
 
 
 def _headers(
@@ -183,13 +133,14 @@ def _decode_all(
     cfg: PrepareConfig,
     root: Path,
     images: list[ListedFile],
+    coding: Coding,
     threads: int,
     classes: int | None,
     packing: Packing,
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image."""
-    work, jobs = partial(check, root, cfg.short_side), batches(images, DECODE_BATCH)
+    work, jobs = partial(check, root, cfg.short_side, coding, cfg.rotated_masks), batches(images, DECODE_BATCH)
     remaining = iter(images)
     for batch in packing.run(work, jobs, threads, len(images), "images"):
         _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
@@ -197,18 +148,17 @@ def _decode_all(
 
 def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
     """Add what ``check`` says of a batch."""
-    for listed, reason, mask_reason, largest in zip(
-        images, notes["reasons"], notes["mask_reasons"], notes["mask_ids"], strict=True
-    ):
+    for listed, reason, mask_reason, *mask in zip(images, *(notes[name] for name in NOTES), strict=True):
         if reason:
             outcome.rejected.append((listed.path, reason))
             continue
         if mask_reason:
             outcome.noted.append((listed.mask, f"{mask_reason}; the image is kept without it"))
             listed = listed._replace(mask="")
-        elif classes is not None and largest > classes:
-            outcome.above.append((listed.mask, largest))
-        outcome.largest_id = max(outcome.largest_id, largest)
+        elif listed.mask:
+            largest = outcome.tally.add(listed.mask, *mask)
+            if classes is not None and largest > classes:
+                outcome.above.append((listed.mask, largest))
         outcome.rows.append(listed)
     outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
 
@@ -248,7 +198,7 @@ def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
         "masks": dict(Counter(listed.split for listed in outcome.rows if listed.mask)),
         "benchmark": recognize(images),
         "categories": sorted(set(images.folder) - {""}),
-        "largest_mask_id": outcome.largest_id,
+        "largest_mask_id": outcome.tally.largest,
         "rejected": len(outcome.rejected),
         "noted": len(noted),
         "left_out": outcome.listing.left_out.as_json(),
