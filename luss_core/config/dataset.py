@@ -47,7 +47,11 @@ class PrepareConfig(Section):
     show it (upright), or the pixels as they are stored (raw). auto goes by the sizes; where these do not tell, as the
     others of the data set, and upright if there are none."""
     max_megapixels: float = Field(64, gt=0)
-    """Larger files are set aside: they are mistakes or attacks more often than photographs."""
+    """Files that would take more memory are set aside: mistakes or attacks more often than photographs. JPEG is
+    reduced while it is read, so that large photographs do not."""
+    white_of_16_bits: int | None = Field(None, ge=1, le=65535)
+    """Value that is white in images of 16 bits, for all files. null finds it: the largest of as many bits as they use,
+    4095 for 12 bits."""
     max_rejected_fraction: Fraction = 0.1
     """Stop when more than this share of the files cannot be used."""
     allow_missing: bool = False

@@ -8,24 +8,33 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from luss_core.data.coding import Coding, distinct
-from luss_core.data.decode import Decoded, decode, read_size
+from luss_core.data.decode import Decoded, decode
+from luss_core.data.headers import Header, read_header
 from luss_core.data.images import ListedFile
 from luss_core.data.mask_pixels import read_pixels
 from luss_core.data.packing import Packed, packed
 from luss_core.data.rotated_masks import Rotated, fits_rotated
 
 
-def read_sizes(root: Path, max_megapixels: float, paths: list[str]) -> list[tuple[int, int] | str]:
-    """Height and width from the header of each file, or the reason why there is none."""
-    return [attempt(read_size, root / path, max_megapixels) for path in paths]
+def read_headers(root: Path, max_megapixels: float, short_side: int, paths: list[str]) -> list[Header | str]:
+    """What the header of each file says, or why it cannot be used."""
+    return [attempt(read_header, root / path, max_megapixels, short_side) for path in paths]
 
 
-def check(root: Path, short_side: int, coding: Coding, rotated: Rotated, images: list[ListedFile]) -> Packed:
+class Reading(NamedTuple):
+    """How all files of a data set are read."""
+
+    short_side: int
+    white: int
+    """Value that is white in images of 16 bits."""
+    coding: Coding
+    """Of all masks."""
+    rotated: Rotated
+    """What masks of rotated photographs may lie over."""
+
+
+def check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
     """Decode one batch with its masks.
-
-    Args:
-        coding: of all masks.
-        rotated: what masks of rotated photographs may lie over.
 
     Returns:
         The images that can be used, and as notes
@@ -41,14 +50,14 @@ def check(root: Path, short_side: int, coding: Coding, rotated: Rotated, images:
     shapes: list[tuple[int, ...]] = []
     notes: dict[str, list[Any]] = {name: [] for name in ("reasons", *MASK_NOTES, "sizes")}
     for listed in images:
-        decoded = attempt(decode, root / listed.path, short_side)
+        decoded = attempt(decode, root / listed.path, reading.short_side, reading.white)
         mask = NO_MASK
         if isinstance(decoded, Decoded):
             pixels.append(decoded.pixels.tobytes())
             shapes.append(decoded.pixels.shape[:2])
             notes["sizes"].append((decoded.height, decoded.width))
             if listed.mask:
-                mask = _check_mask(root / listed.mask, coding, rotated, decoded)
+                mask = _check_mask(root / listed.mask, reading.coding, reading.rotated, decoded)
         notes["reasons"].append("" if isinstance(decoded, Decoded) else decoded)
         for name, note in zip(MASK_NOTES, mask, strict=True):
             notes[name].append(note)
@@ -66,10 +75,12 @@ class MaskNotes(NamedTuple):
 
 MASK_NOTES = ("mask_reasons", "mask_kinds", "mask_ids", "mask_turns")
 NO_MASK = MaskNotes()
+LARGE = 64
+"""Megapixels up to which the mask of a smaller image is read, to say what size it has."""
 
 
 def _check_mask(path: Path, coding: Coding, rotated: Rotated, image: Decoded) -> MaskNotes:
-    found = attempt(_kind_and_ids, path, coding)
+    found = attempt(_kind_and_ids, path, coding, max(LARGE, image.height * image.width / 1e6))
     if isinstance(found, str):
         return MaskNotes(found)
     kind, ids = found
@@ -82,8 +93,8 @@ def _check_mask(path: Path, coding: Coding, rotated: Rotated, image: Decoded) ->
     return MaskNotes("", kind, distinct(ids).tolist(), turn)
 
 
-def _kind_and_ids(path: Path, coding: Coding) -> tuple[str, np.ndarray]:
-    pixels = read_pixels(path)
+def _kind_and_ids(path: Path, coding: Coding, most: float) -> tuple[str, np.ndarray]:
+    pixels = read_pixels(path, most)
     return pixels.kind, coding.ids(pixels)
 
 

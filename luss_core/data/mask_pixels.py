@@ -4,6 +4,8 @@ Pillow spreads grey samples of 2 and 4 bits over 0..255 and drops half of those 
 back here, the second refused.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 
 from luss_core.errors import UserError
 
+MOST = 1000
+"""Megapixels of a mask, at most, where nothing else is known."""
 SPREAD = {"L;2": 85, "L;4": 17}
 """Raw modes of PNG with fewer than 8 bits: the factor that Pillow puts on the samples."""
 BITS = {"1": 1, "L;2": 2, "L;4": 4}
@@ -43,14 +47,30 @@ class MaskPixels(NamedTuple):
         return self.alpha is not None and self.alpha.size > 0 and bool((self.alpha != self.alpha.flat[0]).any())
 
 
-def read_pixels(path: Path) -> MaskPixels:
+@contextmanager
+def any_size() -> Iterator[None]:
+    """Pillow opens files of whatever size; its own limit would stop a run whose photographs were accepted."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def read_pixels(path: Path, most: float = MOST) -> MaskPixels:
     """The pixels of a mask.
+
+    Args:
+        most: megapixels that are read.
 
     Raises:
         UserError: missing, cut short, or of a kind that holds no exact values, with the reason.
     """
     try:
-        with Image.open(path) as image:
+        with any_size(), Image.open(path) as image:
+            if image.width * image.height > most * 1e6:
+                found = f"{image.width * image.height / 1e6:.0f} megapixels"
+                raise UserError(f"{path} cannot be read as a mask: it has {found}, more than an image here")
             return _pixels(path, image)
     except UserError:
         raise

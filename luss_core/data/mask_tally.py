@@ -42,17 +42,12 @@ class MaskTally:
         return max((number for number in self.ids if number != IGNORE), default=0)
 
     def finish(self, coding: Coding, rotated: Rotated, classes: int | None) -> dict[str, Any]:
-        """Say what was found.
+        """Say what the ids mean for the classes.
 
         Returns:
             What summary.json keeps of it, so that later readers read the same.
         """
         turns = decide(self.rotated, rotated)
-        if self.kinds:
-            log.info("masks: %s", coding.describe(self.kinds))
-            log.info("ids in the masks: %s", shown_ids(self.ids))
-        if turns.text:
-            log.log(logging.WARNING if turns.guessed else logging.INFO, "%s", turns.text)
         if classes is not None and self.kinds and (advice := self.advice(classes)):
             log.warning("%s", advice)
         ids = {str(number): self.ids[number] for number in sorted(self.ids)}
@@ -62,6 +57,12 @@ class MaskTally:
             "mask_ids": ids,
             "turned_masks": turns.orientation,
         }
+
+    def lines(self, coding: Coding) -> list[str]:
+        """How the masks are read and which ids occur, for a person; none where there are no masks."""
+        if not self.kinds:
+            return []
+        return [f"masks are read so: {coding.describe(self.kinds)}", f"ids in the masks: {shown_ids(self.ids)}"]
 
     def advice(self, classes: int) -> str:
         """What the ids say about the number of classes; '' if nothing is to be said."""

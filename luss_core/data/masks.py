@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from luss_core.data.coding import ID_LIMIT, IGNORE, Coding, decode
-from luss_core.data.mask_pixels import read_pixels
+from luss_core.data.mask_pixels import any_size, read_pixels
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
@@ -139,7 +139,7 @@ def image_size(path: Path) -> tuple[int, int]:
         UserError: missing, or not an image.
     """
     try:
-        with Image.open(path) as image:
+        with any_size(), Image.open(path) as image:
             return image.height, image.width
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error

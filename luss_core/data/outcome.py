@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from luss_core.config import PrepareConfig
 from luss_core.data.arrange import Listing
 from luss_core.data.coding import IGNORE
+from luss_core.data.headers import HeaderFacts
 from luss_core.data.images import SPLITS, ListedFile, write_csv
 from luss_core.data.mask_tally import MaskTally
 from luss_core.data.truth import lost, without_masks
@@ -34,6 +36,11 @@ class Outcome:
     above: list[tuple[str, int]] = field(default_factory=list)
     """Masks with ids above the number of classes."""
     tally: MaskTally = field(default_factory=MaskTally)
+    headers: HeaderFacts = field(default_factory=HeaderFacts)
+    shapes: list[np.ndarray] = field(default_factory=list)
+    """(b, 2) height and width as they are kept, of the images of each batch."""
+    checksums: list[np.ndarray] = field(default_factory=list)
+    """(b,) CRC-32 of their pixels."""
 
     def all_noted(self) -> list[tuple[str, str]]:
         """The same and what has no mask or no image: paths and reasons."""
@@ -120,12 +127,17 @@ def _give_up(why: str, files: list[tuple[str, str]], out: Path) -> None:
 
 def examples(files: list[tuple[str, str]]) -> str:
     """Lines with one path for each kind of reason, the commonest first; numbers make no other kind."""
-    kinds: dict[str, list[tuple[str, str]]] = {}
-    for path, reason in files:
-        kinds.setdefault(re.sub(r"\d+", "0", reason), []).append((path, reason))
-    common = sorted(kinds.values(), key=len, reverse=True)
-    lines = [f"\n  {found[0][0]!r}: {found[0][1]}{_like_it(len(found) - 1)}" for found in common[:SHOWN]]
+    common = kinds_of(files)
+    lines = [f"\n  {paths[0]!r}: {reason}{_like_it(len(paths) - 1)}" for paths, reason in common[:SHOWN]]
     return "".join(lines) + (f"\n  and {len(common) - SHOWN} other kinds" if len(common) > SHOWN else "")
+
+
+def kinds_of(files: Iterable[tuple[str, str]]) -> list[tuple[list[str], str]]:
+    """Paths of each kind of reason and the reason of the first, the commonest kind first."""
+    kinds: dict[str, tuple[list[str], str]] = {}
+    for path, reason in files:
+        kinds.setdefault(re.sub(r"\d+", "0", reason), ([], reason))[0].append(path)
+    return sorted(kinds.values(), key=lambda kind: -len(kind[0]))
 
 
 def _like_it(others: int) -> str:

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,12 +15,14 @@ import numpy as np
 from luss_core import io
 from luss_core.config import PrepareConfig
 from luss_core.data.benchmark import recognize
-from luss_core.data.check import MASK_NOTES, check, read_sizes
-from luss_core.data.coding import Coding
+from luss_core.data.check import MASK_NOTES, Reading, check, read_headers
 from luss_core.data.decode import stored_size
+from luss_core.data.depth import white_of
 from luss_core.data.find import find, say
 from luss_core.data.identity import give_ids, read_earlier
+from luss_core.data.identical import Identical, find_identical
 from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
+from luss_core.data.look import facts_of, look, say_look, to_json
 from luss_core.data.outcome import (
     LISTED,
     Outcome,
@@ -30,7 +32,7 @@ from luss_core.data.outcome import (
     stop_if_useless,
 )
 from luss_core.data.outputs import NameLimits, ignores_case
-from luss_core.data.packing import Packing, digest_of_files, digest_of_source
+from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
 from luss_core.data.survey import coding_of
 from luss_core.data.truth import expected
@@ -43,8 +45,9 @@ log = logging.getLogger(__name__)
 HEADER_BATCH = 256
 DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
+IDENTICAL = "identical.csv"
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
-SOURCE = ("data/check.py", "data/coding.py", "data/decode.py", "data/mask_pixels.py", "data/rotated_masks.py")
+SOURCE = tuple(f"data/{name}.py" for name in ("check", "coding", "decode", "mask_pixels", "rotated_masks"))
 """What decides the packed batches, besides settings, files and libraries."""
 NOTES = ("reasons", *MASK_NOTES)
 
@@ -69,7 +72,7 @@ def prepare(
             written.
     """
     with io.locked(state, "preparing"):
-        for name in (*OUTPUTS, LISTED):
+        for name in (*OUTPUTS, LISTED, IDENTICAL):
             io.remove(out / name)
         listing, problems = find(root, cfg.masks)
         names = state.with_name(f"{state.name}-names.csv")
@@ -77,16 +80,20 @@ def prepare(
         say(listing, apart)
         outcome = Outcome(listing, rejected=problems)
         stop_if_useless(outcome, listing.images, out)
-        candidates = list(_headers(cfg, root, threads, outcome, NameLimits(out)))
+        candidates = list(headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
         stop_if_too_many(cfg, outcome, len(images), out)
         stop_if_missing(cfg, outcome, out)
         coding = coding_of(cfg, root, candidates, classes, bool(listing.splits), threads)
+        white = (cfg.white_of_16_bits or 0, 0)
+        if not cfg.white_of_16_bits:
+            white = white_of(root, outcome.headers.deep, threads)
+        reading = Reading(cfg.short_side, white[0], coding, cfg.rotated_masks)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
         del candidates
-        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, coding, threads))
+        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, reading, threads))
         _check_space(out, size - packing.on_disk())
-        _decode_all(cfg, root, images, coding, threads, classes, packing, outcome)
+        _decode_all(reading, root, images, threads, classes, packing, outcome)
         hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
         stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
         stop_if_useless(outcome, outcome.rows, out)
@@ -94,60 +101,85 @@ def prepare(
         stop_if_above(outcome, classes)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
-        summary = _write_lists(root, out, outcome) | outcome.tally.finish(coding, cfg.rotated_masks, classes)
+        identical = _identical(out, outcome, Store(packing.store))
+        found = look(facts_of(outcome, cfg, coding, white, identical=identical), cfg)
+        summary = (
+            _write_lists(root, out, outcome)
+            | {"look": to_json(found)}
+            | outcome.tally.finish(coding, cfg.rotated_masks, classes)
+        )
         packing.hand_over()
         io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
+        say_look(found)
         shutil.rmtree(state)
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], coding: Coding, threads: int) -> dict[str, Any]:
+def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], reading: Reading, threads: int) -> dict[str, Any]:
     """What decides the packed batches. How much may be missing does not: allowed more, the work can be finished."""
     names = (name for listed in images for name in (listed.path, listed.mask))
     settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction", "allow_missing"})
     files = digest_of_files(root, names, threads)
-    known = {"files": files, "coding": coding.to_json(), "source": digest_of_source(SOURCE)}
+    known = {
+        "files": files,
+        "white": reading.white,
+        "coding": reading.coding.to_json(),
+        "source": digest_of_source(SOURCE),
+    }
     return {"prepare": settings, "root": str(root.resolve()), **known}
 
 
-def _headers(
-    cfg: PrepareConfig, root: Path, threads: int, outcome: Outcome, limits: NameLimits
+def headers(
+    cfg: PrepareConfig,
+    root: Path,
+    threads: int,
+    outcome: Outcome,
+    limits: NameLimits,
+    some: Sequence[ListedFile] | None = None,
 ) -> Iterator[tuple[ListedFile, tuple[int, int]]]:
-    """Images whose header is sound and whose outputs can have their names, with height and width before rotation."""
-    jobs = batches((listed.path for listed in outcome.listing.images), HEADER_BATCH)
-    results = ordered_map(partial(read_sizes, root, cfg.max_megapixels), jobs, threads)
-    images = iter(outcome.listing.images)
-    for batch in progress(results, len(outcome.listing.images), "headers", len):
-        for size in batch:
+    """Images whose header is sound and whose outputs can have their names, with height and width before rotation.
+
+    Args:
+        some: images that are looked at; all by default.
+    """
+    chosen = outcome.listing.images if some is None else some
+    jobs = batches((listed.path for listed in chosen), HEADER_BATCH)
+    results = ordered_map(partial(read_headers, root, cfg.max_megapixels, cfg.short_side), jobs, threads)
+    images = iter(chosen)
+    for batch in progress(results, len(chosen), "headers", len):
+        for header in batch:
             listed = next(images)
-            if isinstance(size, str):
-                outcome.rejected.append((listed.path, size))
+            if isinstance(header, str):
+                outcome.rejected.append((listed.path, header))
             elif reason := limits.reason(listed):
                 outcome.rejected.append((listed.path, reason))
             else:
-                yield listed, size
+                outcome.headers.add(listed.path, header)
+                yield listed, header[:2]
 
 
 def _decode_all(
-    cfg: PrepareConfig,
+    reading: Reading,
     root: Path,
     images: list[ListedFile],
-    coding: Coding,
     threads: int,
     classes: int | None,
     packing: Packing,
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image."""
-    work, jobs = partial(check, root, cfg.short_side, coding, cfg.rotated_masks), batches(images, DECODE_BATCH)
+    work, jobs = partial(check, root, reading), batches(images, DECODE_BATCH)
     remaining = iter(images)
     for batch in packing.run(work, jobs, threads, len(images), "images"):
-        _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
+        sort_out(list(islice(remaining, batch.images)), batch, classes, outcome)
 
 
-def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
+def sort_out(images: list[ListedFile], batch: Packed, classes: int | None, outcome: Outcome) -> None:
     """Add what ``check`` says of a batch."""
+    notes = batch.notes
+    outcome.shapes.append(batch.shapes)
+    outcome.checksums.append(batch.checksums)
     for listed, reason, mask_reason, *mask in zip(images, *(notes[name] for name in NOTES), strict=True):
         if reason:
             outcome.rejected.append((listed.path, reason))
@@ -176,6 +208,14 @@ def _check_space(out: Path, size: int) -> None:
         raise UserError(f"cannot write {out}: {error.strerror}; check the rights") from error
     if free < size:
         raise UserError(f"{out}: images.h5 needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free the disk")
+
+
+def _identical(out: Path, outcome: Outcome, store: Store) -> Identical:
+    """Images that are there more than once; identical.csv lists them, where there are any."""
+    found = find_identical(np.concatenate(outcome.shapes), np.concatenate(outcome.checksums), store.read)
+    if found.copies:
+        write_csv(out / IDENTICAL, ("path", "same_as"), found.pairs(outcome.rows))
+    return found
 
 
 def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:

@@ -1,0 +1,290 @@
+"""What lies in a data folder, what the run will therefore do, and what to set where that is wrong."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from luss_core.config import PrepareConfig
+from luss_core.data.arrange import Listing
+from luss_core.data.coding import Coding
+from luss_core.data.depth import bits_of
+from luss_core.data.headers import HeaderFacts
+from luss_core.data.identical import Identical
+from luss_core.data.images import SPLITS, ListedFile
+from luss_core.data.kinds import printable
+from luss_core.data.outcome import Outcome, kinds_of
+from luss_core.data.rotated_masks import decide
+
+log = logging.getLogger(__name__)
+
+NAMES = {"JPEG2000": "JPEG 2000", "MPO": "JPEG with further pictures (MPO)", "WEBP": "WebP", "PPM": "PPM, PGM or PBM"}
+"""Formats that people call otherwise than Pillow."""
+QUESTION = "  - "
+SHOWN = 6
+MUCH = 8
+"""Photographs whose shorter side is reduced by more are told of: small things are lost."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of a folder; rows are those of images.csv."""
+
+    listing: Listing
+    headers: HeaderFacts
+    rows: Sequence[ListedFile]
+    """Images that can be used."""
+    sizes: np.ndarray
+    """(n, 2) heights and widths in pixels, upright."""
+    rejected: Sequence[tuple[str, str]] = ()
+    """Files that cannot be used, with reasons; masks that cannot be used."""
+    identical: Identical = field(default_factory=Identical)
+    white: int = 0
+    """Value that is white in images of 16 bits."""
+    largest: int = 0
+    """Largest value found there; 0 where the settings say what is white."""
+    masks: Sequence[str] = ()
+    """How masks are read, and which ids occur."""
+    turned_masks: tuple[str, bool] = ("", False)
+    """How masks of rotated photographs lie, and whether that is a guess."""
+    sampled: int = 0
+    """How many headers were looked at where they are not all; of ``decoded`` the files as well."""
+    decoded: int = 0
+
+
+def facts_of(outcome: Outcome, cfg: PrepareConfig, coding: Coding, white: tuple[int, int], **more: Any) -> Facts:
+    """What is known once all files, or a sample, were read.
+
+    Args:
+        white: as ``white_of`` gives it.
+        more: the last fields of ``Facts``.
+    """
+    turns = decide(outcome.tally.rotated, cfg.rotated_masks)
+    return Facts(
+        outcome.listing,
+        outcome.headers,
+        outcome.rows,
+        np.concatenate([np.empty((0, 2), np.int64), *outcome.sizes]),
+        [*outcome.rejected, *outcome.noted],
+        white=white[0],
+        largest=white[1],
+        masks=outcome.tally.lines(coding),
+        turned_masks=(turns.text, turns.guessed),
+        **more,
+    )
+
+
+class Look(NamedTuple):
+    """Sentences for a person."""
+
+    found: list[str]
+    plan: list[str]
+    """What the run will do."""
+    questions: list[str]
+    """What would change the result if it is not as it seems, each with what to do then."""
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it as text, a line each."""
+        asked = ["If one of these is not as it should be:", *(f"{QUESTION}{text}" for text in self.questions)]
+        return [
+            *("What was found:", *(f"  {text}" for text in self.found)),
+            *("What the run does with it:", *(f"  {text}" for text in self.plan)),
+            *(asked if self.questions else []),
+        ]
+
+
+def look(facts: Facts, cfg: PrepareConfig) -> Look:
+    """The sentences about some facts; they depend on nothing but these and the settings of prepare."""
+    return Look(
+        [line for line in (*_images(facts), *_contents(facts), *_left(facts)) if line],
+        [line for line in _plan(facts, cfg) if line],
+        [line for line in _questions(facts, cfg) if line],
+    )
+
+
+def small_images(sizes: np.ndarray, crop: int) -> str:
+    """What to say of images that are smaller than what the network sees of them; '' if there are none."""
+    small = int((sizes.min(axis=1) < crop).sum()) if len(sizes) else 0
+    return (
+        f"{_of(small, len(sizes), 'image')} {_is(small)} smaller than the {crop} pixels of the largest crop and will be"
+        " enlarged: if that is most of them, lower pretrain.views.crops (size)"
+        if small
+        else ""
+    )
+
+
+def _images(facts: Facts) -> list[str]:
+    listing, formats = facts.listing, facts.headers.formats
+    kinds = ", ".join(f"{count:,} {NAMES.get(name, name)}" for name, count in formats.most_common())
+    part = f" (a sample: {facts.sampled:,} headers read, {facts.decoded:,} files read whole)" if facts.sampled else ""
+    lines = [f"images: {len(listing.images):,}{part}: {kinds or 'none that can be read'}"]
+    counts = Counter(listed.split for listed in listing.images)
+    if listing.splits:
+        lines.append(
+            "splits: "
+            + ", ".join(f"{split} {counts[split]:,} (in {listing.splits[split]}/)" for split in listing.splits)
+        )
+    folders = sorted({listed.folder for listed in listing.images} - {""})
+    if folders:
+        lines.append(f"folders: {len(folders):,} ({_some(folders)})")
+    return lines
+
+
+def _contents(facts: Facts) -> list[str]:
+    lines = []
+    if len(facts.sizes):
+        order = np.argsort(facts.sizes.prod(axis=1), kind="stable")
+        shown = (facts.sizes[order[place]] for place in (0, len(order) // 2, -1))
+        small, middle, large = (f"{height} x {width}" for height, width in shown)
+        lines.append(f"sizes (height x width): smallest {small}, median {middle}, largest {large}")
+    if turned := facts.headers.turned.total():
+        lines.append(
+            f"rotation: {turned:,} must be turned or mirrored, as their EXIF tag says{_eg(facts.headers.turned_example)}"
+        )
+    if several := facts.headers.several:
+        kinds = ", ".join(
+            _several(name, count, *facts.headers.several_examples[name]) for name, count in several.items()
+        )
+        lines.append(f"several pictures in one file: {kinds}")
+    if deep := facts.headers.deep:
+        found = f"; their largest value is {facts.largest}" if facts.largest else ""
+        lines.append(f"depth: {_count(len(deep), 'image')} of 16 bits{_eg(deep[0])}{found}")
+    lines += [f"masks: {', '.join(_masked(facts))}"] if _masked(facts) else []
+    lines += facts.masks
+    lines += [facts.turned_masks[0]]
+    return lines
+
+
+def _left(facts: Facts) -> list[str]:
+    lines = [f"left out: {text}" for text in facts.listing.left_out.lines]
+    for paths, reason in kinds_of(facts.rejected)[:SHOWN]:
+        lines.append(f"cannot be used: {len(paths):,}{_eg(paths[0])}: {reason}")
+    if copies := facts.identical.copies:
+        pairs = facts.identical.pairs(facts.rows)
+        lines.append(
+            f"copies: {_count(copies, 'image')} {_is(copies)} the same picture as another, in"
+            f" {_count(len(facts.identical.groups), 'group')} (e.g. {printable(pairs[0][0])} as {printable(pairs[0][1])})"
+        )
+    return lines
+
+
+def _plan(facts: Facts, cfg: PrepareConfig) -> list[str]:
+    listing, masked = facts.listing, Counter(listed.split for listed in facts.rows if listed.mask)
+    counts = Counter(listed.split for listed in listing.images)
+    learned = f"the {counts['train']:,} images of train" if listing.splits else f"all {len(listing.images):,} images"
+    scored = [split for split in SPLITS if masked[split]]
+    lines = [
+        f"learning uses {learned}, and no labels",
+        f"scores are of {' and '.join(scored)}, by their masks"
+        if scored
+        else "there are no masks, so there are no scores",
+    ]
+    kept = int((facts.sizes.min(axis=1) <= cfg.short_side).sum()) if len(facts.sizes) else 0
+    lines.append(
+        f"images are reduced to a shorter side of {cfg.short_side} pixels (prepare.short_side)"
+        + (f"; {kept:,} of {len(facts.sizes):,} are not larger and stay as they are" if kept else "")
+    )
+    if facts.headers.deep:
+        bits = f" ({bits_of(facts.white)} bits)" if facts.white + 1 == 1 << bits_of(facts.white) else ""
+        lines.append(f"in images of 16 bits the value {facts.white}{bits} is white, in all alike")
+    if facts.headers.several:
+        lines.append("of a file with several pictures the first is used")
+    if facts.headers.turned:
+        lines.append("photographs that lie on their side are turned upright")
+    return lines
+
+
+def _questions(facts: Facts, cfg: PrepareConfig) -> list[str]:
+    headers, listing = facts.headers, facts.listing
+    lines = [listing.remark]
+    lines += [text for kind, text in zip(listing.left_out.ordered, listing.left_out.lines, strict=True) if kind.advice]
+    if headers.deep and facts.largest and facts.white < 65535:
+        lines.append(
+            f"images of 16 bits are read with {facts.white} as white, since no value is above {facts.largest}: for"
+            " another white set prepare.white_of_16_bits"
+        )
+    if headers.deep and not facts.largest and cfg.white_of_16_bits is None:
+        lines.append("images of 16 bits are black throughout, or cannot be read: look at one of them")
+    if pages := sum(count for name, count in headers.several.items() if name != "MPO"):
+        lines.append(f"{_count(pages, 'file')} with several pages or frames: to use them all, save each as a file")
+    if facts.turned_masks[1]:
+        lines.append(facts.turned_masks[0])
+    lines += _about_copies(facts)
+    shorter = float(np.median(facts.sizes.min(axis=1))) if len(facts.sizes) else 0
+    if shorter > MUCH * cfg.short_side:
+        lines.append(
+            f"half of the photographs have a shorter side above {shorter:.0f} pixels, of which prepare.short_side"
+            f" = {cfg.short_side} keeps one in {shorter / cfg.short_side:.0f}: for small things raise it (more memory and"
+            " time), or begin with recipes/photographs.yaml"
+        )
+    return lines
+
+
+def _about_copies(facts: Facts) -> list[str]:
+    if learned := facts.identical.learned(facts.rows):
+        return [
+            f"{_count(len(learned), 'image')} to be scored {_is(len(learned))} in train as well (e.g."
+            f" {printable(learned[0][0])} as {printable(learned[0][1])}): take one of each pair out. identical.csv lists"
+            " them"
+        ]
+    if copies := facts.identical.copies:
+        return [
+            f"{_count(copies, 'copy', 'copies')} of other images: each counts once more in learning and in scores; if"
+            " that is not meant, take them out. identical.csv lists them"
+        ]
+    return []
+
+
+def _masked(facts: Facts) -> list[str]:
+    masked, counts = (
+        Counter(listed.split for listed in rows) for rows in (_with_masks(facts.listing), facts.listing.images)
+    )
+    return [f"{masked[split]:,} of {counts[split]:,} images of {split}" for split in SPLITS if masked[split]]
+
+
+def _with_masks(listing: Listing) -> list[ListedFile]:
+    return [listed for listed in listing.images if listed.mask]
+
+
+def _several(name: str, count: int, path: str, pictures: int) -> str:
+    return f"{count:,} {NAMES.get(name, name)} (e.g. {printable(path)} with {pictures})"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")
+
+
+def _eg(path: str) -> str:
+    return f" (e.g. {printable(path)})"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _of(number: int, total: int, one: str) -> str:
+    return f"{number:,} of {_count(total, one)}"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def say_look(found: Look) -> None:
+    """In the log; questions are warnings."""
+    for line in found.lines:
+        log.log(logging.WARNING if line.startswith(QUESTION) else logging.INFO, "%s", line)
+
+
+def to_json(found: Look) -> dict[str, Any]:
+    """For summary.json."""
+    return found._asdict()
+
+
+def from_json(content: Mapping[str, Any] | None) -> Look | None:
+    """The same back; None of a summary that has none."""
+    return Look(**content) if content else None
