@@ -22,7 +22,12 @@ rule prepare:
     resources:
         mem_mb=3000,
         runtime="1d",
-        classes=CONFIG.classes,  # only checked: another number makes no other files
+        classes=CONFIG.classes,  # only checked, as the next: another number makes no other files
+        crop=max(
+            crop.size
+            for stages in PRESETS.values()
+            for crop in stages.pretrain.seen_views.crops
+        ),
     params:
         settings=settings("prepare"),
         state=f"{DATA}/state/prepare",
@@ -30,4 +35,5 @@ rule prepare:
         root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
     shell:
         "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --state {params.state}"
-        " --classes {resources.classes} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+        " --classes {resources.classes} --crop {resources.crop}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -16,10 +16,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder of images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the four files")
     parser.add_argument("--classes", type=int, help="number of categories; mask ids above it are an error")
+    parser.add_argument("--crop", type=int, default=0, help="largest crop of training; smaller images are told of")
     cli.add_state(parser)
     args = parser.parse_args(argv)
     cfg = cli.section(PrepareConfig, "prepare", args.settings)
-    prepare(cfg, root=args.root, out=args.out, state=args.state, threads=args.threads, classes=args.classes)
+    told = {"classes": args.classes, "crop": args.crop}
+    prepare(cfg, root=args.root, out=args.out, state=args.state, threads=args.threads, **told)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 
 from luss_core.data.kinds import PLUGIN
 from luss_core.data.mask_pixels import any_size
@@ -135,8 +136,9 @@ def samples(path: Path) -> np.ndarray:
         upper = np.asarray(image)
     if rawmode not in DEEP_COLOURS:
         return upper
+    other = rawmode[:-1] + OTHER_BYTE[rawmode[-1]]
     with opened(path) as image:  # once more, taking the other byte of each value for the upper one
-        other = rawmode[:-1] + OTHER_BYTE[rawmode[-1]]
+        assert isinstance(image, ImageFile)
         image.tile = [
             tile._replace(args=other if isinstance(tile.args, str) else (other, *(tile.args or ())[1:]))
             for tile in image.tile

@@ -25,11 +25,13 @@ def white_of(root: Path, paths: Sequence[str], threads: int, sample: int = SAMPL
     Args:
         paths: files of 16 bits; what cannot be read is somebody else's business.
     """
-    some = paths[:: -(-len(paths) // sample)] if paths else paths
+    if not paths:
+        return FULL, 0
+    some = paths[:: -(-len(paths) // sample)]
     largest = _largest(root, some, threads)
     if bits_of(largest) < 16 and len(some) < len(paths):
         largest = _largest(root, paths, threads)
-    return (1 << bits_of(largest)) - 1 if paths else FULL, largest
+    return (1 << bits_of(largest)) - 1, largest
 
 
 def bits_of(value: int) -> int:

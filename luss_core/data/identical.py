@@ -48,6 +48,6 @@ def find_identical(shapes: np.ndarray, checksums: np.ndarray, read: Callable[[in
     values, counts = np.unique(keys, return_counts=True)
     groups: dict[tuple[int, bytes], list[int]] = {}
     for row in np.flatnonzero(np.isin(keys, values[counts > 1])).tolist():
-        digest = hashlib.blake2b(np.ascontiguousarray(read(row)), digest_size=16).digest()
+        digest = hashlib.blake2b(read(row).tobytes(), digest_size=16).digest()
         groups.setdefault((int(keys[row]), digest), []).append(row)
     return Identical([rows for rows in groups.values() if len(rows) > 1])

@@ -3,21 +3,17 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from luss_core.config import PrepareConfig
 from luss_core.data.arrange import Listing
-from luss_core.data.coding import Coding
 from luss_core.data.depth import bits_of
-from luss_core.data.headers import HeaderFacts
-from luss_core.data.identical import Identical
+from luss_core.data.facts import Facts
 from luss_core.data.images import SPLITS, ListedFile
 from luss_core.data.kinds import printable
-from luss_core.data.outcome import Outcome, kinds_of
-from luss_core.data.rotated_masks import decide
+from luss_core.data.outcome import kinds_of
 
 log = logging.getLogger(__name__)
 
@@ -25,56 +21,10 @@ NAMES = {"JPEG2000": "JPEG 2000", "MPO": "JPEG with further pictures (MPO)", "WE
 """Formats that people call otherwise than Pillow."""
 QUESTION = "  - "
 SHOWN = 6
+OFTEN = 0.1
+"""Share of images that are smaller than a crop from which it is a question."""
 MUCH = 8
 """Photographs whose shorter side is reduced by more are told of: small things are lost."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that is known of a folder; rows are those of images.csv."""
-
-    listing: Listing
-    headers: HeaderFacts
-    rows: Sequence[ListedFile]
-    """Images that can be used."""
-    sizes: np.ndarray
-    """(n, 2) heights and widths in pixels, upright."""
-    rejected: Sequence[tuple[str, str]] = ()
-    """Files that cannot be used, with reasons; masks that cannot be used."""
-    identical: Identical = field(default_factory=Identical)
-    white: int = 0
-    """Value that is white in images of 16 bits."""
-    largest: int = 0
-    """Largest value found there; 0 where the settings say what is white."""
-    masks: Sequence[str] = ()
-    """How masks are read, and which ids occur."""
-    turned_masks: tuple[str, bool] = ("", False)
-    """How masks of rotated photographs lie, and whether that is a guess."""
-    sampled: int = 0
-    """How many headers were looked at where they are not all; of ``decoded`` the files as well."""
-    decoded: int = 0
-
-
-def facts_of(outcome: Outcome, cfg: PrepareConfig, coding: Coding, white: tuple[int, int], **more: Any) -> Facts:
-    """What is known once all files, or a sample, were read.
-
-    Args:
-        white: as ``white_of`` gives it.
-        more: the last fields of ``Facts``.
-    """
-    turns = decide(outcome.tally.rotated, cfg.rotated_masks)
-    return Facts(
-        outcome.listing,
-        outcome.headers,
-        outcome.rows,
-        np.concatenate([np.empty((0, 2), np.int64), *outcome.sizes]),
-        [*outcome.rejected, *outcome.noted],
-        white=white[0],
-        largest=white[1],
-        masks=outcome.tally.lines(coding),
-        turned_masks=(turns.text, turns.guessed),
-        **more,
-    )
 
 
 class Look(NamedTuple):
@@ -106,21 +56,22 @@ def look(facts: Facts, cfg: PrepareConfig) -> Look:
     )
 
 
-def small_images(sizes: np.ndarray, crop: int) -> str:
-    """What to say of images that are smaller than what the network sees of them; '' if there are none."""
+def with_crop(found: Look, sizes: np.ndarray, crop: int) -> Look:
+    """The same, and how many images are smaller than the largest crop that training looks at (pixels)."""
     small = int((sizes.min(axis=1) < crop).sum()) if len(sizes) else 0
-    return (
-        f"{_of(small, len(sizes), 'image')} {_is(small)} smaller than the {crop} pixels of the largest crop and will be"
-        " enlarged: if that is most of them, lower pretrain.views.crops (size)"
-        if small
-        else ""
-    )
+    if not small:
+        return found
+    text = f"{small:,} of {len(sizes):,} images are smaller than the largest crop, {crop} pixels, and are enlarged"
+    if small < OFTEN * len(sizes):
+        return found._replace(plan=[*found.plan, text])
+    return found._replace(questions=[*found.questions, f"{text}: for sharper crops lower pretrain.views.crops (size)"])
 
 
 def _images(facts: Facts) -> list[str]:
     listing, formats = facts.listing, facts.headers.formats
     kinds = ", ".join(f"{count:,} {NAMES.get(name, name)}" for name, count in formats.most_common())
-    part = f" (a sample: {facts.sampled:,} headers read, {facts.decoded:,} files read whole)" if facts.sampled else ""
+    heads = "the headers of all" if facts.sampled == len(listing.images) else f"{facts.sampled:,} headers"
+    part = f" (a sample: {heads} and {facts.decoded:,} whole files were read)" if facts.sampled else ""
     lines = [f"images: {len(listing.images):,}{part}: {kinds or 'none that can be read'}"]
     counts = Counter(listed.split for listed in listing.images)
     if listing.splits:
@@ -143,7 +94,8 @@ def _contents(facts: Facts) -> list[str]:
         lines.append(f"sizes (height x width): smallest {small}, median {middle}, largest {large}")
     if turned := facts.headers.turned.total():
         lines.append(
-            f"rotation: {turned:,} must be turned or mirrored, as their EXIF tag says{_eg(facts.headers.turned_example)}"
+            f"rotation: {turned:,} are stored turned or mirrored, as their EXIF tag says"
+            f"{_eg(facts.headers.turned_example)}"
         )
     if several := facts.headers.several:
         kinds = ", ".join(
@@ -167,7 +119,7 @@ def _left(facts: Facts) -> list[str]:
         pairs = facts.identical.pairs(facts.rows)
         lines.append(
             f"copies: {_count(copies, 'image')} {_is(copies)} the same picture as another, in"
-            f" {_count(len(facts.identical.groups), 'group')} (e.g. {printable(pairs[0][0])} as {printable(pairs[0][1])})"
+            f" {_count(len(facts.identical.groups), 'group')} (e.g. {_pair(pairs[0])})"
         )
     return lines
 
@@ -218,8 +170,8 @@ def _questions(facts: Facts, cfg: PrepareConfig) -> list[str]:
     if shorter > MUCH * cfg.short_side:
         lines.append(
             f"half of the photographs have a shorter side above {shorter:.0f} pixels, of which prepare.short_side"
-            f" = {cfg.short_side} keeps one in {shorter / cfg.short_side:.0f}: for small things raise it (more memory and"
-            " time), or begin with recipes/photographs.yaml"
+            f" = {cfg.short_side} keeps one in {shorter / cfg.short_side:.0f}: for small things raise it, which takes"
+            " more memory and time, or begin with recipes/photographs.yaml"
         )
     return lines
 
@@ -227,14 +179,14 @@ def _questions(facts: Facts, cfg: PrepareConfig) -> list[str]:
 def _about_copies(facts: Facts) -> list[str]:
     if learned := facts.identical.learned(facts.rows):
         return [
-            f"{_count(len(learned), 'image')} to be scored {_is(len(learned))} in train as well (e.g."
-            f" {printable(learned[0][0])} as {printable(learned[0][1])}): take one of each pair out. identical.csv lists"
-            " them"
+            f"{_count(len(learned), 'image')} of the other splits {_is(len(learned))} in train as well (e.g."
+            f" {_pair(learned[0])}), so that scores say too much: take one of each pair out. prepare lists all in"
+            " identical.csv"
         ]
     if copies := facts.identical.copies:
         return [
             f"{_count(copies, 'copy', 'copies')} of other images: each counts once more in learning and in scores; if"
-            " that is not meant, take them out. identical.csv lists them"
+            " that is not meant, take them out. prepare lists all in identical.csv"
         ]
     return []
 
@@ -262,12 +214,12 @@ def _eg(path: str) -> str:
     return f" (e.g. {printable(path)})"
 
 
+def _pair(paths: tuple[str, str]) -> str:
+    return f"{printable(paths[0])} as {printable(paths[1])}"
+
+
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def _of(number: int, total: int, one: str) -> str:
-    return f"{number:,} of {_count(total, one)}"
 
 
 def _is(number: int) -> str:

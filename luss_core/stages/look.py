@@ -6,6 +6,7 @@ Reads the names of all files, the headers of some thousands and some dozens of f
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,9 +19,11 @@ from luss_core.config import PrepareConfig, PretrainConfig
 from luss_core.data.check import Reading, check
 from luss_core.data.decode import decode
 from luss_core.data.depth import SAMPLE, white_of
+from luss_core.data.facts import facts_of
 from luss_core.data.find import find
 from luss_core.data.identical import Identical, find_identical
-from luss_core.data.look import Look, facts_of, look, small_images
+from luss_core.data.images import ListedFile
+from luss_core.data.look import Look, look, with_crop
 from luss_core.data.outcome import Outcome
 from luss_core.data.outputs import NameLimits
 from luss_core.data.survey import coding_of
@@ -83,9 +86,7 @@ def look_at(cfg: PrepareConfig, root: Path, threads: int, crop: int = 0) -> Look
     known = 0 if len(sample) == len(listing.images) else len(chosen)
     facts = facts_of(outcome, cfg, coding, white, identical=identical, sampled=known, decoded=len(sample))
     sizes = np.array([size for _, size in candidates])
-    found = look(facts, cfg)
-    small = small_images(sizes, crop)
-    return found._replace(questions=[*found.questions, *([small] if small else [])])
+    return with_crop(look(replace(facts, sizes=sizes), cfg), sizes, crop)
 
 
 def spread(items: Sequence[T], most: int) -> Sequence[T]:
@@ -93,7 +94,7 @@ def spread(items: Sequence[T], most: int) -> Sequence[T]:
     return items if len(items) <= most else [items[i * (len(items) - 1) // (most - 1)] for i in range(most)]
 
 
-def _decode(reading: Reading, root: Path, images: list, threads: int, outcome: Outcome) -> Identical:
+def _decode(reading: Reading, root: Path, images: list[ListedFile], threads: int, outcome: Outcome) -> Identical:
     """Read some images and their masks whole, as prepare does."""
     remaining = iter(images)
     jobs = batches(images, DECODE_BATCH)

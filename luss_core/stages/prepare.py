@@ -18,11 +18,12 @@ from luss_core.data.benchmark import recognize
 from luss_core.data.check import MASK_NOTES, Reading, check, read_headers
 from luss_core.data.decode import stored_size
 from luss_core.data.depth import white_of
+from luss_core.data.facts import facts_of
 from luss_core.data.find import find, say
-from luss_core.data.identity import give_ids, read_earlier
 from luss_core.data.identical import Identical, find_identical
+from luss_core.data.identity import give_ids, read_earlier
 from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
-from luss_core.data.look import facts_of, look, say_look, to_json
+from luss_core.data.look import look, say_look, to_json, with_crop
 from luss_core.data.outcome import (
     LISTED,
     Outcome,
@@ -53,7 +54,7 @@ NOTES = ("reasons", *MASK_NOTES)
 
 
 def prepare(
-    cfg: PrepareConfig, *, root: Path, out: Path, state: Path, threads: int, classes: int | None = None
+    cfg: PrepareConfig, *, root: Path, out: Path, state: Path, threads: int, classes: int | None = None, crop: int = 0
 ) -> None:
     """Check every file below ``root`` and pack the images, reduced, into ``out``/images.h5.
 
@@ -66,6 +67,8 @@ def prepare(
     Args:
         classes: C, so that a mistake shows before any training; no output depends on it. None leaves the ids of the
             masks unchecked.
+        crop: side of the largest crop that training looks at (pixels), to be told how many images are smaller; no
+            output depends on it.
 
     Raises:
         UserError: no images, too many rejected, ground truth missing, mask ids above ``classes``, or ``out`` cannot be
@@ -112,7 +115,7 @@ def prepare(
         io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
-        say_look(found)
+        say_look(with_crop(found, np.concatenate(outcome.sizes), crop))
         shutil.rmtree(state)
 
 
