@@ -62,7 +62,7 @@ def with_crop(found: Look, sizes: np.ndarray, crop: int) -> Look:
     if not small:
         return found
     text = f"{small:,} of {len(sizes):,} images are smaller than the largest crop, {crop} pixels, and are enlarged"
-    if small < OFTEN * len(sizes):
+    if small <= OFTEN * len(sizes):
         return found._replace(plan=[*found.plan, text])
     return found._replace(questions=[*found.questions, f"{text}: for sharper crops lower pretrain.views.crops (size)"])
 
@@ -71,8 +71,8 @@ def _images(facts: Facts) -> list[str]:
     listing, formats = facts.listing, facts.headers.formats
     kinds = ", ".join(f"{count:,} {NAMES.get(name, name)}" for name, count in formats.most_common())
     heads = "the headers of all" if facts.sampled == len(listing.images) else f"{facts.sampled:,} headers"
-    part = f" (a sample: {heads} and {facts.decoded:,} whole files were read)" if facts.sampled else ""
-    lines = [f"images: {len(listing.images):,}{part}: {kinds or 'none that can be read'}"]
+    part = f"; this is a sample: {heads} and {facts.decoded:,} whole files were read" if facts.sampled else ""
+    lines = [f"images: {len(listing.images):,} ({kinds or 'none can be read'}){part}"]
     counts = Counter(listed.split for listed in listing.images)
     if listing.splits:
         lines.append(
@@ -94,7 +94,7 @@ def _contents(facts: Facts) -> list[str]:
         lines.append(f"sizes (height x width): smallest {small}, median {middle}, largest {large}")
     if turned := facts.headers.turned.total():
         lines.append(
-            f"rotation: {turned:,} are stored turned or mirrored, as their EXIF tag says"
+            f"rotation: {turned:,} stored on their side or mirrored, by their EXIF tag"
             f"{_eg(facts.headers.turned_example)}"
         )
     if several := facts.headers.several:
@@ -103,7 +103,7 @@ def _contents(facts: Facts) -> list[str]:
         )
         lines.append(f"several pictures in one file: {kinds}")
     if deep := facts.headers.deep:
-        found = f"; their largest value is {facts.largest}" if facts.largest else ""
+        found = f"; largest value {facts.largest}" if facts.largest else ""
         lines.append(f"depth: {_count(len(deep), 'image')} of 16 bits{_eg(deep[0])}{found}")
     lines += [f"masks: {', '.join(_masked(facts))}"] if _masked(facts) else []
     lines += facts.masks
@@ -126,11 +126,12 @@ def _left(facts: Facts) -> list[str]:
 
 def _plan(facts: Facts, cfg: PrepareConfig) -> list[str]:
     listing, masked = facts.listing, Counter(listed.split for listed in facts.rows if listed.mask)
-    counts = Counter(listed.split for listed in listing.images)
-    learned = f"the {counts['train']:,} images of train" if listing.splits else f"all {len(listing.images):,} images"
+    usable = listing.images if facts.sampled else facts.rows
+    train = sum(listed.split == "train" for listed in usable)
+    learned = f"the {_count(train, 'image')} of train" if listing.splits else f"all {_count(len(usable), 'image')}"
     scored = [split for split in SPLITS if masked[split]]
     lines = [
-        f"learning uses {learned}, and no labels",
+        f"learning uses {learned}",
         f"scores are of {' and '.join(scored)}, by their masks"
         if scored
         else "there are no masks, so there are no scores",
@@ -166,12 +167,11 @@ def _questions(facts: Facts, cfg: PrepareConfig) -> list[str]:
     if facts.turned_masks[1]:
         lines.append(facts.turned_masks[0])
     lines += _about_copies(facts)
-    shorter = float(np.median(facts.sizes.min(axis=1))) if len(facts.sizes) else 0
-    if shorter > MUCH * cfg.short_side:
+    times = 0.0 if not len(facts.sizes) else float(np.median(facts.sizes.min(axis=1))) / cfg.short_side
+    if times > MUCH:
         lines.append(
-            f"half of the photographs have a shorter side above {shorter:.0f} pixels, of which prepare.short_side"
-            f" = {cfg.short_side} keeps one in {shorter / cfg.short_side:.0f}: for small things raise it, which takes"
-            " more memory and time, or begin with recipes/photographs.yaml"
+            f"half of the images are made {times:.0f} times smaller, or more (prepare.short_side = {cfg.short_side}):"
+            " if small things matter raise it, which takes more memory and time, or begin with recipes/photographs.yaml"
         )
     return lines
 
