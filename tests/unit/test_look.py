@@ -49,7 +49,8 @@ FOUND = [
 PLAN = [
     "learning uses all 10 images",
     "there are no masks, so there are no scores",
-    "images are reduced to a shorter side of 72 pixels (prepare.short_side); 1 of 10 are not larger and stay as they are",
+    "images are reduced to a shorter side of 72 pixels (prepare.short_side);"
+    " 1 of 10 are not larger and stay as they are",
     "in images of 16 bits the value 1023 (10 bits) is white, in all alike",
     "of a file with several pictures the first is used",
     "photographs that lie on their side are turned upright",
