@@ -15,7 +15,6 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
 from luss_core.data.kinds import PLUGIN
-from luss_core.data.mask_pixels import any_size
 
 Transpose = Image.Transpose
 UPRIGHT = {
@@ -182,7 +181,11 @@ def _formats() -> tuple[str, ...]:
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """An open file, whatever its size: ``read_header`` has its own limit, and Pillow's would stop below ours."""
-    with any_size(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata; what matters is raised
-        with Image.open(path, formats=_formats()) as image:
-            yield image
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata; what matters is raised
+            with Image.open(path, formats=_formats()) as image:
+                yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
