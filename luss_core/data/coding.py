@@ -186,7 +186,7 @@ def _colours(colours: np.ndarray, pixels: MaskPixels, coding: str) -> np.ndarray
     if _in_alpha(pixels, coding):
         return _drawn(pixels)
     if coding == "imagenet_s":
-        if colours[..., 2].any():
+        if colours[..., 2].max(initial=0):
             packed = packed_colours(colours)
             raise ValueError(
                 f"colours with blue in them, such as {shown_colour(int(packed[packed & 255 > 0][0]))}, are no ids"

@@ -17,7 +17,7 @@ from luss_core.parallel import batches, ordered_map, progress
 
 log = logging.getLogger(__name__)
 
-SAMPLE = 48
+SAMPLE = 24
 """Masks that are looked at, evenly over all of them."""
 MOST = 20_000
 """The same where the sample raised a question: it must not depend on what was drawn."""
