@@ -28,7 +28,7 @@ from torch import Tensor
 from luss_core import cli
 from luss_core.config import InferConfig
 from luss_core.data.images import ImageList, read_images
-from luss_core.data.masks import IGNORE, read_mask
+from luss_core.data.masks import IGNORE
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
@@ -183,7 +183,7 @@ def curves_of(observer: Observer, listing: ImageList, rows: np.ndarray, scales: 
     """Means over the images of a split."""
     sums = {name: np.zeros(THRESHOLDS) for name in scales}
     for row, image in zip(rows, observer.every(rows), strict=True):
-        truth = read_mask(listing.root / listing.mask[row])
+        truth = listing.truth(row).read()
         for name, maps in image.items():
             _, score = labels_and_scores(Segmented(maps, None), *truth.shape)
             sums[name] += f_curve(to_levels(score.cpu().numpy() / scales[name].greatest), truth)

@@ -45,9 +45,11 @@ UNTRACKED = {
 """Modules that do not count, nor what they import, and why."""
 
 UNTRACKED_IN_TRAINING = {
+    "luss_core.data.coding": "says what the values of masks mean, for the reader of true masks below",
     "luss_core.data.features": "gives vectors and pseudo labels as they were written; these are one of the settings",
     "luss_core.data.hdf5": "opens files for the readers",
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
+    "luss_core.data.mask_pixels": "opens files of masks",
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
     "luss_core.models.foreign.anatomy": "says what a file that is refused looks like",

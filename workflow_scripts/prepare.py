@@ -17,6 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder of images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the five files")
     parser.add_argument("--classes", type=int, help="number of categories; mask ids above it are an error")
+    parser.add_argument("--crop", type=int, default=0, help="largest crop of training; smaller images are told of")
     parser.add_argument(
         "--needs", type=from_text, default=[], metavar="KIND:LEAST:KEY,...", help="what later stages ask of the images"
     )
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         classes=args.classes,
         needs=args.needs,
         mark=args.mark,
+        crop=args.crop,
     )
 
 

@@ -2,8 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from luss_core.data.coding import Coding
+from luss_core.data.masks import PLAIN, MaskFile
 from luss_core.errors import UserError
 from luss_core.io import atomic, read_fields
 
@@ -46,6 +48,14 @@ class ImageList:
     """Category folder, or ''."""
     mask: Sequence[str]
     """Below ``root``, or '' if there is none."""
+    coding: Coding = PLAIN
+    """Of the masks."""
+    turned: Mapping[str, int] = field(default_factory=dict)
+    """EXIF orientation of each mask that must be turned as its photograph is."""
+
+    def truth(self, row: int) -> MaskFile | None:
+        name = self.mask[row]
+        return MaskFile(self.root / name, self.coding, self.turned.get(name, 1)) if name else None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -108,7 +118,8 @@ def read_images(path: Path) -> ImageList:
     try:
         root = Path(path.parent, summary["root"]).resolve()
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return _parse(csv.reader(file), path, root)
+            coding, turned = Coding.from_json(summary.get("mask_coding", {})), summary.get("turned_masks", {})
+            return replace(_parse(csv.reader(file), path, root), coding=coding, turned=turned)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; run the stage prepare, which writes it") from error
     except (ValueError, csv.Error) as error:
