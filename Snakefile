@@ -45,3 +45,7 @@ rule all:
 
 onsuccess:
     print(pages_message() + warnings_message())
+
+
+onerror:
+    atexit.register(FAILURES.tell)  # behind Snakemake's own last words

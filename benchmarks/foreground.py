@@ -32,7 +32,7 @@ from luss_core.data.masks import IGNORE
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
-from luss_core.losses.cues import CUES, together
+from luss_core.losses.cues import CUES, CUES_OF_HEADS, together
 from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
 from luss_core.methods.whole_images import foreground, labels_and_scores, to_levels
 from luss_core.metrics.counts import f_measure
@@ -105,7 +105,7 @@ class Observer(NamedTuple):
 
     def _pass(self, encoder: Encoder, row: int) -> Maps:
         image = resize_short(self.pixels.read(row), self.size, encoder.backbone.multiple)
-        maps: Maps = encoder(to_network(image[None], self.device))
+        maps: Maps = encoder(to_network(image[None], self.device), heads=not encoder.backbone.headless)
         return maps
 
 
@@ -146,6 +146,8 @@ def cues_of(maps: Maps, saliency: np.ndarray, stage: int) -> dict[str, Tensor]:
     features = maps.stages[stage - 1].float()
     prior = torch.from_numpy(saliency.copy()).permute(2, 0, 1)[None].to(features) / 255
     found = {"saliency": prior, **{name: cue(features) for name, cue in CUES.items()}}
+    if maps.heads is not None:
+        found |= {name: cue(*maps.heads) for name, cue in CUES_OF_HEADS.items()}
     size = (features if maps.attention is None else maps.attention).shape[-2:]
     return {name: F.interpolate(cue, size, mode="bilinear", antialias=True) for name, cue in found.items()}
 

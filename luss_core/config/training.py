@@ -216,7 +216,9 @@ class PretrainConfig(EncoderConfig):
                 f"attention_stages {list(self.attention_stages)}, but the backbone has {len(pixels)} stages; lower them"
             )
         seen = self.seen_views.crops if self.train.epochs else ()
-        check_views(self.backbone, pixels, self.decoder, [crop.size for crop in seen])
+        sizes = [crop.size for crop in seen]
+        check_views(self.backbone, pixels, self.decoder, sizes)
+        self.method.check_views(pixels[-1], sizes)
 
 
 class FinetuneViewsConfig(ViewsConfig):

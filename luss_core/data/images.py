@@ -14,7 +14,7 @@ import numpy as np
 from luss_core.data.coding import Coding
 from luss_core.data.masks import PLAIN, MaskFile
 from luss_core.errors import UserError
-from luss_core.io import atomic, read_json
+from luss_core.io import atomic, read_fields
 
 SPLITS = ("train", "validation", "test")
 READ_ROWS = 1 << 14
@@ -114,9 +114,9 @@ def read_images(path: Path) -> ImageList:
     Raises:
         UserError: missing, or no image list.
     """
-    summary = read_json(path.with_name("summary.json"))
-    root = Path(path.parent, summary["root"]).resolve()
+    summary = read_fields(path.with_name("summary.json"), root=str)
     try:
+        root = Path(path.parent, summary["root"]).resolve()
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             coding, turned = Coding.from_json(summary.get("mask_coding", {})), summary.get("turned_masks", {})
             return replace(_parse(csv.reader(file), path, root), coding=coding, turned=turned)
@@ -128,7 +128,10 @@ def read_images(path: Path) -> ImageList:
 
 def read_expected(path: Path) -> dict[str, int]:
     """How many images each split of images.csv should have; more than it has where prepare.allow_missing was set."""
-    counts: dict[str, int] = read_json(path.with_name("summary.json")).get("expected", {})
+    summary = path.with_name("summary.json")
+    counts: dict[str, int] = read_fields(summary).get("expected", {})
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        raise UserError(f"{summary}: expected is not a number of images for each split; run the stage prepare again")
     return counts
 
 

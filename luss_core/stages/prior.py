@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from luss_core import io
+from luss_core import changed, io
 from luss_core.config import PriorConfig
 from luss_core.data.baselines import centre_prior, spectral_residual
 from luss_core.data.check import attempt
@@ -33,7 +33,7 @@ BATCH = 32
 SCORED = ("prior", "centre", "spectral_residual")
 SCORED_SPLITS = ("validation", "test", "train")
 """The first of these that has masks is scored."""
-OUTPUTS = ("summary.json", "prior.h5")
+OUTPUTS = ("summary.json", "prior.h5", changed.NAME)
 SOURCE = (
     *("data/baselines.py", "data/decode.py", "data/coding.py", "data/masks.py", "data/palette.py", "data/saliency.py"),
     *("data/saliency_folder.py", "metrics/saliency.py", "stages/prior.py"),
@@ -75,13 +75,16 @@ class PriorSums:
         self.problems += notes["problems"]
 
 
-def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path, threads: int) -> None:
+def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path, threads: int, mark: str = "") -> None:
     """Write ``out``/prior.h5, a ``Store`` of one channel whose row i belongs to row i of images.csv, and summary.json.
 
     The pixels are those of images.h5, so no file is decoded again. A map has the size of the stored image, reduced to
     ``cfg.size``; 255 stands out most. summary.json, written last, holds how much of the images is salient, and where
     there are masks the F of the maps beside two baselines. Goes on from ``state`` after an interruption, to the same
-    files.
+    files. files.jsonl is the record that changes of the folder are found by.
+
+    Args:
+        mark: what the folder goes by in the workflow, see ``changed``.
 
     Raises:
         UserError: the inputs do not belong together, maps in the folder cannot be used, or ``out`` cannot be written.
@@ -94,6 +97,7 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
             counts = f"{images} has {len(listing)} images, {store} has {len(pixels)}"
             raise UserError(f"{counts}; run the stage prepare again")
         folder = None if cfg.folder is None else Path(cfg.folder).expanduser()
+        seen: changed.Seen = changed.look(folder) if folder is not None and folder.is_dir() else {}
         maps = None if folder is None else find_maps(folder, listing, threads)
         split = next((split for split in SCORED_SPLITS if any(listing.mask[row] for row in listing.rows(split))), "")
         settings = {"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint}
@@ -111,6 +115,8 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
         about = io.provenance(settings)
         packing.complete(about)
         packing.hand_over()
+        known = dict(zip(seen, changed.contents(folder, seen), strict=True)) if folder else {}
+        changed.write(out / changed.NAME, seen, known, mark)
         io.write_json(out / "summary.json", _summary(cfg, sums, split, about))
         shutil.rmtree(state)
 

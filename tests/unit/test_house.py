@@ -24,23 +24,31 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config", "explain"),
+    ("settings_file",),
     (
         "io",
+        "as_typed",
         "digests",
+        "dry_run",
+        "invocation",
+        "last_words",
+        "start",
         "cli",
         "defaults",
         "listing",
         "runs",
         "rows",
         "names",
+        "running",
         "sources",
         "runtime",
         "group",
         "launch",
         "signs",
         "parallel",
+        "shortage",
     ),
-    ("losses", "models", "data", "metrics", "kmeans"),
+    ("losses", "models", "data", "metrics", "kmeans", "changed", "bounds"),
     ("methods",),
     ("train",),
     ("report",),
@@ -117,8 +125,8 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     used = set(re.findall(r"\{(?:input|output|params)\.(\w+)", shell))
     # what a script finds beside a file that it is given or in its settings, or writes into a folder that it is given
     implied = {
-        "prepare": {"images", "store", "rejected", "summary"},
-        "prior": {"maps", "summary"},
+        "prepare": {"images", "store", "rejected", "summary", "files"},
+        "prior": {"maps", "summary", "files"},
         "pretrain": {"weights"},
         "compare": {"scores", "masks"},
         "ablation": {"scores", "masks", "measures", "attention"},
@@ -142,7 +150,10 @@ def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
 
 
 def test_the_snakefile_needs_no_torch():
-    modules = ", ".join(f"luss_core.{name}" for name in ("config", "runs", "rows", "sources", "defaults"))
+    modules = ", ".join(
+        f"luss_core.{name}"
+        for name in ("config", "runs", "rows", "sources", "defaults", "bounds", "changed", "running")
+    )
     program = f"import sys, {modules}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

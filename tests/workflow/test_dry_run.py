@@ -164,7 +164,7 @@ def test_an_empty_folder_is_an_error(fresh, tmp_path):
 def test_results_that_cannot_be_written_are_one_message(fresh, tmp_path):
     project = Project(fresh.source, tmp_path)
     (project.work / "results").touch()  # root, as tests may run, writes into read-only folders too
-    run = project.snakemake("--dry-run")
+    run = project.snakemake("--cores", "1")
     assert run.returncode == 1
     assert "error: cannot write results/source/" in run.stderr
     assert 'File "' not in run.stdout + run.stderr
@@ -175,9 +175,17 @@ def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, 
     project = fresh.copy(tmp_path)
     run = project.snakemake("--cores", "1", "--config", "dataset=two", f"data_root={photographs}")
     assert run.returncode == 1
-    folder = project.work / "results" / "two" / "shape" / "seed0"
-    log = (folder / "logs" / "pretrain.log").read_text()
-    assert "error: 1 training images do not fill one batch" in log
+    folder = project.work / "results" / "two"
+    log = (folder / "logs" / "prepare.log").read_text()
+    assert log.endswith(
+        "error: the images are not enough for the settings: 1 training image, but classes = 8 needs at least as many;"
+        " add images, or lower it\n"
+    )
     assert "Traceback" not in log
     assert log in run.stdout + run.stderr  # shown while it runs, too
-    assert not (folder / "pretrain" / "encoder.safetensors").exists()
+    assert run.stderr.rstrip().splitlines()[-2:] == [
+        "prepare failed; its log is results/two/logs/prepare.log",
+        log.rstrip().splitlines()[-1],
+    ]
+    assert "--settings" not in run.stdout + run.stderr
+    assert not (folder / "prepare" / "images.csv").exists()
