@@ -17,11 +17,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder of images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the five files")
     parser.add_argument("--classes", type=int, help="number of categories; mask ids above it are an error")
-    parser.add_argument("--crop", type=int, default=0, help="largest crop of training; smaller images are told of")
     parser.add_argument(
         "--needs", type=from_text, default=[], metavar="KIND:LEAST:KEY,...", help="what later stages ask of the images"
     )
     parser.add_argument("--mark", default="", help="what the workflow calls the folder as it is now")
+    parser.add_argument("--crop", type=int, default=0, help="largest crop of training; smaller images are told of")
     cli.add_state(parser)
     args = parser.parse_args(argv)
     cfg = cli.section(PrepareConfig, "prepare", args.settings)

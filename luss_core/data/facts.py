@@ -42,11 +42,10 @@ class Facts:
     decoded: int = 0
 
 
-def facts_of(outcome: Outcome, cfg: PrepareConfig, coding: Coding, white: tuple[int, int], **more: Any) -> Facts:
+def facts_of(outcome: Outcome, cfg: PrepareConfig, coding: Coding, **more: Any) -> Facts:
     """What is known once all files, or a sample, were read.
 
     Args:
-        white: as ``white_of`` gives it.
         more: the last fields of ``Facts``.
     """
     turns = decide(outcome.tally.rotated, cfg.rotated_masks)
@@ -56,8 +55,8 @@ def facts_of(outcome: Outcome, cfg: PrepareConfig, coding: Coding, white: tuple[
         outcome.rows,
         np.concatenate([np.empty((0, 2), np.int64), *outcome.sizes]),
         [*outcome.rejected, *outcome.noted],
-        white=white[0],
-        largest=white[1],
+        white=outcome.white[0],
+        largest=outcome.white[1],
         masks=outcome.tally.lines(coding),
         turned_masks=(turns.text, turns.guessed),
         **more,

@@ -36,6 +36,8 @@ class Outcome:
     above: list[tuple[str, int]] = field(default_factory=list)
     """Masks with ids above the number of classes."""
     tally: MaskTally = field(default_factory=MaskTally)
+    white: tuple[int, int] = (0, 0)
+    """Value that is white in images of 16 bits, and the largest that was found; 0 where the settings say what is."""
     headers: HeaderFacts = field(default_factory=HeaderFacts)
     shapes: list[np.ndarray] = field(default_factory=list)
     """(b, 2) height and width as they are kept, of the images of each batch."""

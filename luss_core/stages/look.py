@@ -18,18 +18,18 @@ from luss_core import cli
 from luss_core.config import PrepareConfig, PretrainConfig
 from luss_core.data.check import Reading, check
 from luss_core.data.decode import decode
-from luss_core.data.depth import SAMPLE, white_of
+from luss_core.data.depth import SAMPLE
 from luss_core.data.facts import facts_of
 from luss_core.data.find import find
+from luss_core.data.gather import headers, reading_of, sort_out
 from luss_core.data.identical import Identical, find_identical
 from luss_core.data.images import ListedFile
 from luss_core.data.look import Look, look, with_crop
 from luss_core.data.outcome import Outcome
 from luss_core.data.outputs import NameLimits
-from luss_core.data.survey import coding_of
 from luss_core.errors import UserError
 from luss_core.parallel import batches, ordered_map
-from luss_core.stages.prepare import DECODE_BATCH, headers, sort_out
+from luss_core.stages.prepare import DECODE_BATCH
 
 T = TypeVar("T")
 
@@ -77,14 +77,11 @@ def look_at(cfg: PrepareConfig, root: Path, threads: int, crop: int = 0) -> Look
     if not candidates:
         path, reason = outcome.rejected[-1]
         raise UserError(f"data_root {root}: none of {len(chosen)} images can be read, such as {path!r}: {reason}")
-    coding = coding_of(cfg, root, candidates, None, bool(listing.splits), threads)
-    white = (cfg.white_of_16_bits or 0, 0)
-    if not cfg.white_of_16_bits:
-        white = white_of(root, spread(outcome.headers.deep, SAMPLE), threads)
+    reading = reading_of(cfg, root, candidates, outcome, None, threads, spread(outcome.headers.deep, SAMPLE))
     sample = [listed for listed, _ in spread(candidates, DECODED)]
-    identical = _decode(Reading(cfg.short_side, white[0], coding, cfg.rotated_masks), root, sample, threads, outcome)
+    identical = _decode(reading, root, sample, threads, outcome)
     known = 0 if len(sample) == len(listing.images) else len(chosen)
-    facts = facts_of(outcome, cfg, coding, white, identical=identical, sampled=known, decoded=len(sample))
+    facts = facts_of(outcome, cfg, reading.coding, identical=identical, sampled=known, decoded=len(sample))
     sizes = np.array([size for _, size in candidates])
     return with_crop(look(replace(facts, sizes=sizes), cfg), sizes, crop)
 

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,11 +16,11 @@ from luss_core import changed, io
 from luss_core.bounds import Need, counts_of, stop_if_not_enough
 from luss_core.config import PrepareConfig
 from luss_core.data.benchmark import recognize
-from luss_core.data.check import MASK_NOTES, Reading, check, read_headers
+from luss_core.data.check import Reading, check
 from luss_core.data.decode import stored_size
-from luss_core.data.depth import white_of
 from luss_core.data.facts import facts_of
 from luss_core.data.find import find, say
+from luss_core.data.gather import headers, reading_of, sort_out
 from luss_core.data.identical import Identical, find_identical
 from luss_core.data.identity import give_ids, read_earlier
 from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
@@ -36,23 +36,20 @@ from luss_core.data.outcome import (
 from luss_core.data.outputs import NameLimits, ignores_case
 from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source
 from luss_core.data.store import Store
-from luss_core.data.survey import coding_of
 from luss_core.data.truth import expected
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
-from luss_core.parallel import batches, ordered_map, progress
+from luss_core.parallel import batches
 from luss_core.shortage import size_text
 
 log = logging.getLogger(__name__)
 
-HEADER_BATCH = 256
 DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 IDENTICAL = "identical.csv"
-OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv", changed.NAME)
 SOURCE = tuple(f"data/{name}.py" for name in ("check", "coding", "decode", "mask_pixels", "rotated_masks"))
+OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv", changed.NAME)
 """What decides the packed batches, besides settings, files and libraries."""
-NOTES = ("reasons", *MASK_NOTES)
 
 
 def prepare(
@@ -78,51 +75,35 @@ def prepare(
     Args:
         classes: C, so that a mistake shows before any training; no output depends on it. None leaves the ids of the
             masks unchecked.
-        needs: what all later stages ask of the images; no output depends on it.
-        mark: what the folder goes by in the workflow, see ``changed``.
         crop: side of the largest crop that training looks at (pixels), to be told how many images are smaller; no
             output depends on it.
+        needs: what all later stages ask of the images; no output depends on it.
+        mark: what the folder goes by in the workflow, see ``changed``.
 
     Raises:
         UserError: no images, too few for what follows, too many rejected, ground truth missing, mask ids above
             ``classes``, or ``out`` cannot be written.
     """
     with io.locked(state, "preparing"):
-        record = _begin(cfg, root, out, state, mark)
-        listing, problems = find(root, cfg.masks)
-        names = state.with_name(f"{state.name}-names.csv")
-        apart = give_ids(listing, read_earlier(names), ignore_case=ignores_case(out))
-        say(listing, apart)
-        stop_if_not_enough(needs, counts_of(listing.images))
-        outcome = Outcome(listing, rejected=problems)
-        stop_if_useless(outcome, listing.images, out)
+        record, names = _begin(cfg, root, out, state, mark), state.with_name(f"{state.name}-names.csv")
+        outcome = _listed(cfg, root, out, names, needs)
         candidates = list(headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
         stop_if_too_many(cfg, outcome, len(images), out)
         stop_if_missing(cfg, outcome, out)
-        coding = coding_of(cfg, root, candidates, classes, bool(listing.splits), threads)
-        white = _white(cfg, root, outcome, threads)
-        reading = Reading(cfg.short_side, white[0], coding, cfg.rotated_masks)
+        reading = reading_of(cfg, root, candidates, outcome, classes, threads)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
         del candidates
         packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, reading, threads))
         _check_space(out, size - packing.on_disk())
         _decode_all(reading, root, images, threads, classes, packing, outcome)
-        hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
-        stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
-        stop_if_useless(outcome, outcome.rows, out)
-        stop_if_missing(cfg, outcome, out, hint)
-        stop_if_above(outcome, classes)
-        stop_if_not_enough(needs, counts_of(outcome.rows), len(outcome.rejected))
+        _stop_if_unfit(cfg, outcome, classes, needs, state, out)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
         identical = _identical(out, outcome, Store(packing.store))
-        found = look(facts_of(outcome, cfg, coding, white, identical=identical), cfg)
-        summary = (
-            _write_lists(root, out, outcome)
-            | {"look": to_json(found)}
-            | outcome.tally.finish(coding, cfg.rotated_masks, classes)
-        )
+        found = look(facts_of(outcome, cfg, reading.coding, identical=identical), cfg)
+        summary = _write_lists(root, out, outcome) | {"look": to_json(found)}
+        summary |= outcome.tally.finish(reading.coding, cfg.rotated_masks, classes)
         packing.hand_over()
         changed.complete(record, out / changed.NAME, root, outcome.contents)
         io.link_or_copy(out / "images.csv", names)
@@ -132,10 +113,35 @@ def prepare(
         shutil.rmtree(state)
 
 
-def _white(cfg: PrepareConfig, root: Path, outcome: Outcome, threads: int) -> tuple[int, int]:
-    """The value that is white in images of 16 bits, and how many were looked at to find it."""
-    given = cfg.white_of_16_bits
-    return (given, 0) if given else white_of(root, outcome.headers.deep, threads)
+def _listed(cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need]) -> Outcome:
+    """What the folder holds, before any file is read.
+
+    Args:
+        names: list of an earlier run.
+
+    Raises:
+        UserError: no images, or too few of them or of their masks.
+    """
+    listing, problems = find(root, cfg.masks)
+    say(listing, give_ids(listing, read_earlier(names), ignore_case=ignores_case(out)))
+    stop_if_not_enough(needs, counts_of(listing.images))
+    outcome = Outcome(listing, rejected=problems)
+    stop_if_useless(outcome, listing.images, out)
+    return outcome
+
+
+def _stop_if_unfit(
+    cfg: PrepareConfig, outcome: Outcome, classes: int | None, needs: Sequence[Need], state: Path, out: Path
+) -> None:
+    """Raises:
+    UserError: what was decoded is not what later stages, or scores, can be made of.
+    """
+    hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
+    stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
+    stop_if_useless(outcome, outcome.rows, out)
+    stop_if_missing(cfg, outcome, out, hint)
+    stop_if_above(outcome, classes)
+    stop_if_not_enough(needs, counts_of(outcome.rows), len(outcome.rejected))
 
 
 def _begin(cfg: PrepareConfig, root: Path, out: Path, state: Path, mark: str) -> Path:
@@ -161,35 +167,6 @@ def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], reading: Read
     return {"prepare": settings, "root": str(root.resolve()), **known}
 
 
-def headers(
-    cfg: PrepareConfig,
-    root: Path,
-    threads: int,
-    outcome: Outcome,
-    limits: NameLimits,
-    some: Sequence[ListedFile] | None = None,
-) -> Iterator[tuple[ListedFile, tuple[int, int]]]:
-    """Images whose header is sound and whose outputs can have their names, with height and width before rotation.
-
-    Args:
-        some: images that are looked at; all by default.
-    """
-    chosen = outcome.listing.images if some is None else some
-    jobs = batches((listed.path for listed in chosen), HEADER_BATCH)
-    results = ordered_map(partial(read_headers, root, cfg.max_megapixels, cfg.short_side), jobs, threads)
-    images = iter(chosen)
-    for batch in progress(results, len(chosen), "headers", len):
-        for header in batch:
-            listed = next(images)
-            if isinstance(header, str):
-                outcome.rejected.append((listed.path, header))
-            elif reason := limits.reason(listed):
-                outcome.rejected.append((listed.path, reason))
-            else:
-                outcome.headers.add(listed.path, header)
-                yield listed, header[:2]
-
-
 def _decode_all(
     reading: Reading,
     root: Path,
@@ -203,10 +180,10 @@ def _decode_all(
     work, jobs = partial(_check, root, reading), batches(images, DECODE_BATCH)
     remaining = iter(images)
     for batch in packing.run(work, jobs, threads, len(images), "images"):
-        part = list(islice(remaining, batch.images))
-        for listed, texts in zip(part, batch.notes["contents"], strict=True):
+        some = list(islice(remaining, batch.images))
+        for listed, texts in zip(some, batch.notes["contents"], strict=True):
             outcome.contents |= zip((listed.path, listed.mask), texts, strict=True)
-        sort_out(part, batch, classes, outcome)
+        sort_out(some, batch, classes, outcome)
 
 
 def _check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
@@ -214,26 +191,6 @@ def _check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
     found = check(root, reading, images)
     found.notes["contents"] = [[changed.held(root, name) for name in (listed.path, listed.mask)] for listed in images]
     return found
-
-
-def sort_out(images: list[ListedFile], batch: Packed, classes: int | None, outcome: Outcome) -> None:
-    """Add what ``check`` says of a batch."""
-    notes = batch.notes
-    outcome.shapes.append(batch.shapes)
-    outcome.checksums.append(batch.checksums)
-    for listed, reason, mask_reason, *mask in zip(images, *(notes[name] for name in NOTES), strict=True):
-        if reason:
-            outcome.rejected.append((listed.path, reason))
-            continue
-        if mask_reason:
-            outcome.noted.append((listed.mask, f"{mask_reason}; the image is kept without it"))
-            listed = listed._replace(mask="")
-        elif listed.mask:
-            largest = outcome.tally.add(listed.mask, *mask)
-            if classes is not None and largest > classes:
-                outcome.above.append((listed.mask, largest))
-        outcome.rows.append(listed)
-    outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
 
 
 def _check_space(out: Path, size: int) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from luss_core.config import ReportConfig
 from luss_core.data.features import Clusters, read_clusters
 from luss_core.data.images import ImageList, read_images
-from luss_core.data.look import from_json
 from luss_core.data.spread import attended_rows, panel_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
@@ -105,7 +104,6 @@ def report(
         clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,
         **balance_context(balance, result),
         rejected=rejected(images),
-        look=from_json(read_json(images.with_name("summary.json")).get("look")),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
         **threshold_context(result, threshold),
         **(scored_context(result, split, table, palette) if split else {}),

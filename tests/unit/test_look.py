@@ -5,17 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_run import FakeRun, write_data, write_run
 from folders import imagenet_s, prepare, put, save
 from pictures import deep_png, picture
 from PIL import ExifTags, Image
 
-from luss_core.config import PrepareConfig
-from luss_core.data.look import Look, from_json, with_crop
+from luss_core.config import PrepareConfig, ReportConfig
+from luss_core.data.look import Look, from_json, to_json, with_crop
 from luss_core.data.masks import write_mask
 from luss_core.errors import UserError
-from luss_core.io import read_json
+from luss_core.io import read_json, write_json
 from luss_core.stages import look as command
 from luss_core.stages.look import look_at, main, spread
+from luss_core.stages.report import report
 
 
 def holiday(root: Path) -> Path:
@@ -160,3 +162,18 @@ def test_nothing_is_asked_where_nothing_is_odd(tmp_path):
     found = look_at(PrepareConfig(), tmp_path, 1)
     assert found.questions == []
     assert found.lines[-1].startswith("  images are reduced")
+
+
+def test_the_page_shows_what_was_found(tmp_path):
+    fake = FakeRun(tmp_path, tmp_path / "swav" / "seed0", 3)
+    write_data(fake)
+    write_run(fake)
+    path = fake.images.with_name("summary.json")
+    found = to_json(Look(FOUND, PLAN, ["odd <name>: set prepare.masks"]))
+    write_json(path, read_json(path) | {"look": found, "left_out": [{"text": "1 video"}]})
+    report(ReportConfig(), **fake.arguments(), prior=None, out=tmp_path / "report.html", title="made up")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<h2>What was found in the folder</h2>\n<ul class="note"><li>images: 11 (8 JPEG, 1 PNG, 1 TIFF)</li>' in text
+    assert f"<li>{PLAN[2]}</li>" in text
+    assert "<li>odd &lt;name&gt;: set prepare.masks</li>" in text
+    assert "In the folder but not looked at" not in text  # the section says it already
