@@ -27,12 +27,18 @@ rule prepare:
         # only checked: other numbers make no other files
         classes=CONFIG.classes,
         needs=bounds.as_text(NEEDS),
+        crop=max(
+            crop.size
+            for stages in PRESETS.values()
+            for crop in stages.pretrain.seen_views.crops
+        ),
     params:
         settings=settings("prepare"),
         mark=mark_of_photographs,
         state=f"{DATA}/state/prepare",
         folder=subpath(output.images, parent=True),
-        root=subpath(input.root) if PHOTOGRAPHS is None else str(PHOTOGRAPHS),
+        root=photographs_of,
     shell:
         "python -m workflow_scripts.prepare --root {params.root:q} --out {params.folder} --state {params.state}"
-        " --classes {resources.classes} --needs={resources.needs:q} --mark={params.mark} --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
+        " --classes {resources.classes} --needs={resources.needs:q} --mark={params.mark} --crop {resources.crop}"
+        " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

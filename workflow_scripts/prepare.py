@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
         "--needs", type=from_text, default=[], metavar="KIND:LEAST:KEY,...", help="what later stages ask of the images"
     )
     parser.add_argument("--mark", default="", help="what the workflow calls the folder as it is now")
+    parser.add_argument("--crop", type=int, default=0, help="largest crop of training; smaller images are told of")
     cli.add_state(parser)
     args = parser.parse_args(argv)
     cfg = cli.section(PrepareConfig, "prepare", args.settings)
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         classes=args.classes,
         needs=args.needs,
         mark=args.mark,
+        crop=args.crop,
     )
 
 

@@ -228,7 +228,8 @@ def test_what_waits_is_seen():
 def test_views_that_a_method_does_not_look_at_are_not_made(name):
     method = METHODS[name].config()
     crops = [{"count": 2, "size": 48, "scale": [0.5, 1]}, {"count": 4, "size": 32, "scale": [0.1, 0.5]}]
-    section = PretrainConfig.model_validate({"method": {"name": name}, "views": {"crops": crops}})
+    plain = {} if METHODS[name].whole else {"decoder": None, "attention": False}
+    section = PretrainConfig.model_validate({"method": {"name": name}, "views": {"crops": crops}, **plain})
     made = [(crop.count, crop.size) for crop in section.seen_views.crops]
     assert made == ([(2, 48), (4, 32)] if method.small_views else [(method.views, 48)])
 

@@ -55,6 +55,14 @@ def test_nothing_runs_again_after_nothing_or_after_a_move(finished, project):
     assert project.planned("--configfile", TINY) == set()
 
 
+def test_a_dry_run_after_an_edit_writes_nothing_and_tells_the_same_each_time(project):
+    project.edit("luss_core/stages/evaluate.py", "import logging\n", "import logging\n\nADDED = 1\n")
+    source = {file: file.read_bytes() for file in (project.work / "results" / "source").iterdir()}
+    assert project.planned("--configfile", TINY) == EVALUATE
+    assert project.planned("--configfile", TINY) == EVALUATE
+    assert {file: file.read_bytes() for file in (project.work / "results" / "source").iterdir()} == source
+
+
 @pytest.mark.parametrize("machines", [["device=cpu"], ["gpus=4"], ["gpus=2", "nodes=2"]], ids="+".join)
 def test_other_machines_run_nothing_again(finished, machines):
     assert finished.planned("--configfile", TINY, "--config", *machines) == set()
