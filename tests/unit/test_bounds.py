@@ -76,7 +76,7 @@ def test_what_methods_read_beside_the_images(kind, least, message):
 def test_prepare_stops_before_it_decodes_anything(tmp_path, monkeypatch):
     for i in range(3):
         save(tmp_path / "photographs" / f"{i}.jpg", seed=i)
-    monkeypatch.setattr("luss_core.stages.prepare._headers", None)
+    monkeypatch.setattr("luss_core.stages.prepare.headers", None)
     with pytest.raises(UserError, match="3 training images, but classes = 8 needs at least as many"):
         prepare(
             PrepareConfig(),
