@@ -190,9 +190,10 @@ def test_fewer_images_than_a_batch_are_one_batch(tmp_path, caplog):
     train("swav", tmp_path / "41", cfg=TRAIN.model_copy(update={"batch_size": 41}))
     assert "train.batch_size 41 is lowered to 40: there are 40 images" in caplog.text
     train("swav", tmp_path / "40", cfg=TRAIN.model_copy(update={"batch_size": 40}))
-    one, other = (folder(tmp_path / name).log.read_text() for name in ("40", "41"))
+    logs = [folder(tmp_path / name).log.read_text().splitlines() for name in ("40", "41")]
+    one, other = ([{**json.loads(line), "seconds": 0} for line in lines] for lines in logs)
     assert one == other
-    assert len(one.splitlines()) == TRAIN.epochs
+    assert len(one) == TRAIN.epochs
 
 
 def test_a_whole_training_hands_its_log_over_and_gives_its_weights_again(tmp_path, monkeypatch, caplog):
