@@ -43,6 +43,10 @@ DEEP_COLOURS = tuple(f"{mode};16{order}" for mode in ("RGB", "RGBA", "RGBX") for
 OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
+TAGS = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
+"""What an open file has, of these, if it has an orientation; TIFF has it elsewhere."""
+
+
 class Decoded(NamedTuple):
     """One image, upright."""
 
@@ -163,6 +167,9 @@ def _rawmode(image: Image.Image) -> str:
 
 
 def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation; 1 where there is none."""
+    if image.format in ("JPEG", "MPO") and not TAGS & image.info.keys():
+        return 1  # for a million files, not looking costs less
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken EXIF raises anything, and says nothing about the pixels

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from luss_core.data.decode import GAP, is_deep, opened, orientation_of, stored_size
+from luss_core.data.decode import GAP, TAGS, is_deep, opened, orientation_of, stored_size
 
 JPEG = ("JPEG", "MPO")
 PROGRESSIVE = 4
@@ -46,7 +46,7 @@ def read_header(path: Path, max_megapixels: float, short_side: int) -> Header:
         width, height = image.size
         if width * height > max_megapixels * 1e6 and (reason := _too_large(image, max_megapixels, short_side)):
             raise ValueError(reason)
-        told = any(key in image.info for key in ("exif", "xmp", "XML:com.adobe.xmp")) or image.format == "TIFF"
+        told = image.format == "TIFF" or TAGS & image.info.keys()
         orientation = orientation_of(image) if told else 1  # of other PNG files Pillow would load the pixels for it
         return Header(height, width, image.format or "", orientation, _pictures(image), is_deep(image))
 

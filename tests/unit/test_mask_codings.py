@@ -164,7 +164,7 @@ def test_the_summary_and_the_log_say_what_was_found(tmp_path, caplog):
     assert summary["mask_coding"] == {"grey": "ids", "palette": "index", "colour": "imagenet_s", "table": {}}
     assert summary["mask_ids"] == {"0": 4, "1": 2, "2": 2, "1000": 4}
     assert (summary["mask_kinds"], summary["largest_mask_id"]) == ({"palette": 4}, 2)
-    assert "masks: 4 with a palette: the index is the id, 255 is ignored" in caplog.text
+    assert "masks are read so: 4 with a palette: the index is the id, 255 is ignored" in caplog.text
     assert "ids in the masks: 0 in 4, 1 in 2, 2 in 2, ignored in 4" in caplog.text
     assert "WARNING" not in caplog.text
 

@@ -101,7 +101,7 @@ def test_truncated_file_is_not_read_as_a_mask(tmp_path: Path) -> None:
 def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object, path: Path, *__: object, **___: object) -> None:
         Path(path).write_bytes(b"half a file")
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "no space left")
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(UserError, match="no space left"):

@@ -60,7 +60,7 @@ def test_sizes_tell_where_a_photograph_lies_on_its_side(tmp_path, caplog, orient
     np.testing.assert_array_equal(read(images)[0], upright(mask, orientation))
     assert summary["turned_masks"] == ({"masks/a.png": orientation} if raw else {})
     assert (int(images.height[0]), int(images.width[0])) == (36, 24)
-    assert "WARNING" not in caplog.text
+    assert "set prepare.rotated_masks" not in caplog.text
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (24, 36)])
@@ -85,7 +85,7 @@ def test_others_tell_if_they_agree(tmp_path, caplog, raw):
         images, _ = prepared(tmp_path / "data")
     np.testing.assert_array_equal(read(images)[0], upright(square, 3) if raw else square)
     assert f"taken as {'raw' if raw else 'upright'}, as the others" in caplog.text
-    assert "WARNING" not in caplog.text
+    assert "set prepare.rotated_masks" not in caplog.text
 
 
 def test_others_that_disagree_leave_a_guess(tmp_path, caplog):
@@ -107,7 +107,7 @@ def test_the_setting_decides(tmp_path, caplog):
     np.testing.assert_array_equal(read(images)[0], upright(mask, 3))
     images, _ = prepared(tmp_path / "data", rotated_masks="upright")
     np.testing.assert_array_equal(read(images)[0], mask)
-    assert "WARNING" not in caplog.text
+    assert "set prepare.rotated_masks" not in caplog.text
 
 
 def test_a_mask_of_the_other_size_than_the_setting_says_cannot_be_used(tmp_path):
