@@ -1,21 +1,29 @@
 # make run    set up .venv, then the whole workflow to the report
 # make test   set up .venv, then every check
 # make test-oldest  what computes, with the oldest versions that pyproject.toml allows
+# make fuzz         damaged files of every kind in all readers, 20,000 of them
+# make faults       the workflow under 100 faults: full disks, kills, damaged, locked and lost files; some of it needs root
 # make test-gpu     what only a machine with an NVIDIA GPU shows
 # make test-slurm   the workflow on a SLURM that is set up for it on this machine and taken away again; needs root
 #
-# ARGS are given to Snakemake: make run ARGS="controls --config data_root=/path/to/images"
+# DATA is the folder of images, ARGS are given to Snakemake:
+#   make run DATA="/path/to/my photographs" ARGS="controls --config classes=12"
 
 ARGS ?=
+ifeq ($(origin DATA),command line)
+export LUSS_DATA := $(value DATA)
+endif
+# Modules of other programs are not for this one: .venv has all that it needs.
+unexport PYTHONPATH PYTHONHOME
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+	$$p -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test test-oldest test-gpu test-slurm bars format config lock clean
+.PHONY: run test test-oldest test-gpu test-slurm fuzz faults bars format config lock clean own
 
 run: $(READY)
-	$(BIN)/snakemake --cores all $(ARGS)
+	@$(BIN)/python -m luss_core run --cores all $(ARGS)
 
 test: $(READY)
 	$(BIN)/ruff format --check
@@ -38,6 +46,13 @@ test-oldest:
 test-gpu: $(READY)
 	$(BIN)/pytest -rs -m gpu tests/gpu
 
+# `make test` tries some of them.
+fuzz: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz 20000
+
+faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/faults.py --faults 100
+
 # Whatever happens, nothing of it stays up.
 test-slurm: $(READY)
 	trap tests/slurm/slurm_down.sh EXIT; trap 'exit 130' INT TERM; $(BIN)/pytest -rs tests/slurm
@@ -57,6 +72,7 @@ bars: $(READY)
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/cluster.py
 	$(BIN)/python benchmarks/dry_run.py
+	$(BIN)/python benchmarks/unchanged.py
 	$(BIN)/python benchmarks/processes.py
 
 # Puts the files into the form that the checks ask for.
@@ -82,7 +98,17 @@ lock:
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(READY): requirements.lock pyproject.toml
+# A .venv that a second checkout links to, or that was copied along with it, has the package of the first.
+own:
+	@for file in .venv/lib/python3*/site-packages/__editable___luss_*_finder.py; do \
+		other=$$(sed -n "s/.*'luss_core': '\(.*\)\/luss_core'.*/\1/p" "$$file" 2>/dev/null); \
+		if test -d "$$other" && test "$$(cd "$$other" && pwd -P)" != "$$(pwd -P)"; then \
+			echo "error: .venv belongs to the checkout in $$other: each would run or change the code of the other." \
+				"Take it away here (rm -rf .venv), and the same command sets up one of its own" >&2; exit 1; \
+		fi; \
+	done
+
+$(READY): requirements.lock pyproject.toml | own
 	@test -n "$(PYTHON)" || { echo "error: no Python >= 3.11 with venv and pip was found (looked for python3, python3.11" \
 		"to python3.14). Install one (Debian: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python"; \
 		exit 1; }

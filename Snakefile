@@ -30,13 +30,16 @@ include: "rules/export.smk"
 include: "rules/report.smk"
 include: "rules/compare.smk"
 include: "rules/ablation.smk"
+include: "rules/linear.smk"
+include: "rules/limited.smk"
+include: "rules/probes.smk"
 
 
 take_benchmarks_off_cached_rules()
 
 
 rule all:
-    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls` and `ablation` set runs side by side."""
+    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation` and `probes` set runs side by side."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
@@ -45,3 +48,7 @@ rule all:
 
 onsuccess:
     print(pages_message() + warnings_message())
+
+
+onerror:
+    atexit.register(FAILURES.tell)  # behind Snakemake's own last words

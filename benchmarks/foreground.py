@@ -28,11 +28,11 @@ from torch import Tensor
 from luss_core import cli
 from luss_core.config import InferConfig
 from luss_core.data.images import ImageList, read_images
-from luss_core.data.masks import IGNORE, read_mask
+from luss_core.data.masks import IGNORE
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
-from luss_core.losses.cues import CUES, together
+from luss_core.losses.cues import CUES, CUES_OF_HEADS, together
 from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
 from luss_core.methods.whole_images import foreground, labels_and_scores, to_levels
 from luss_core.metrics.counts import f_measure
@@ -105,7 +105,7 @@ class Observer(NamedTuple):
 
     def _pass(self, encoder: Encoder, row: int) -> Maps:
         image = resize_short(self.pixels.read(row), self.size, encoder.backbone.multiple)
-        maps: Maps = encoder(to_network(image[None], self.device))
+        maps: Maps = encoder(to_network(image[None], self.device), heads=not encoder.backbone.headless)
         return maps
 
 
@@ -146,6 +146,8 @@ def cues_of(maps: Maps, saliency: np.ndarray, stage: int) -> dict[str, Tensor]:
     features = maps.stages[stage - 1].float()
     prior = torch.from_numpy(saliency.copy()).permute(2, 0, 1)[None].to(features) / 255
     found = {"saliency": prior, **{name: cue(features) for name, cue in CUES.items()}}
+    if maps.heads is not None:
+        found |= {name: cue(*maps.heads) for name, cue in CUES_OF_HEADS.items()}
     size = (features if maps.attention is None else maps.attention).shape[-2:]
     return {name: F.interpolate(cue, size, mode="bilinear", antialias=True) for name, cue in found.items()}
 
@@ -181,7 +183,7 @@ def curves_of(observer: Observer, listing: ImageList, rows: np.ndarray, scales: 
     """Means over the images of a split."""
     sums = {name: np.zeros(THRESHOLDS) for name in scales}
     for row, image in zip(rows, observer.every(rows), strict=True):
-        truth = read_mask(listing.root / listing.mask[row])
+        truth = listing.truth(row).read()
         for name, maps in image.items():
             _, score = labels_and_scores(Segmented(maps, None), *truth.shape)
             sums[name] += f_curve(to_levels(score.cpu().numpy() / scales[name].greatest), truth)

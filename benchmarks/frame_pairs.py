@@ -21,10 +21,11 @@ from throughput import STEPS, training
 
 from luss_core.config import PrepareConfig
 from luss_core.data.films import Films
+from luss_core.data.find import find
 from luss_core.data.outcome import Outcome
 from luss_core.data.outputs import NameLimits
 from luss_core.runtime import make_device
-from luss_core.stages.prepare import find, prepare
+from luss_core.stages.prepare import prepare
 
 CLIPS, FRAMES, HEIGHT, WIDTH = 4, 500, 360, 640
 VIDEO = {"video": {"sources": ["files"]}, "short_side": 144}

@@ -23,10 +23,10 @@ from luss_core.config import PriorConfig, SynthesizeConfig
 from luss_core.data import scenes
 from luss_core.data.baselines import centre_prior, spectral_residual
 from luss_core.data.decode import decode
+from luss_core.data.find import find
 from luss_core.data.masks import read_mask
 from luss_core.data.saliency import region_contrast
 from luss_core.metrics.saliency import foreground_f, salient
-from luss_core.stages.prepare import find
 
 BAR = 8.0
 SIDE = 256

@@ -7,8 +7,10 @@ COMMANDS = {
     "check-store": "luss_core.data.verify",
     "convert-weights": "luss_core.models.foreign.command",
     "evaluate": "luss_core.metrics.command",
+    "look": "luss_core.stages.look",
     "methods": "luss_core.listing",
     "model-info": "luss_core.models.command",
+    "run": "luss_core.start",
     "submission": "luss_core.metrics.submission",
 }
 """Command -> module with main(argv); imported only when called."""

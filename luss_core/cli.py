@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
+from luss_core import running, settings_file
 from luss_core.config import Section, with_settings_of_method
 from luss_core.errors import Interrupted, UserError
 from luss_core.explain import explain
+from luss_core.shortage import FULL, of_disk, of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -104,18 +105,30 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what the two training stages share."""
+    """Add what the training stages share."""
     add_inputs(parser, "seed")
     add_state(parser)
     parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
     add_processes(parser)
-    parser.add_argument(
-        "--checkpoint-minutes", type=float, default=10.0, help="minutes between checkpoints; 0: one after every step"
-    )
+    add_checkpoints(parser)
     parser.add_argument("--nodes", type=int, default=1, help="machines of a SLURM job that train together")
     parser.add_argument(
         "--meet", metavar="HOST:PORT", help="where the machines find each other; srun is told by itself"
     )
+
+
+def add_checkpoints(parser: argparse.ArgumentParser) -> None:
+    """Add the time between checkpoints."""
+    parser.add_argument(
+        "--checkpoint-minutes", type=float, default=10.0, help="minutes between checkpoints; 0: one after every step"
+    )
+
+
+def add_probe_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add what a probe writes beside its log."""
+    parser.add_argument("--out", type=Path, required=True, help="scores.json, to be written")
+    parser.add_argument("--table", type=Path, required=True, help="per_class.csv, to be written: a row a class")
+    parser.add_argument("--probe", type=Path, required=True, help="probe.safetensors, to be written: encoder and 1x1")
 
 
 def device(args: argparse.Namespace) -> "torch.device":
@@ -165,8 +178,8 @@ def section(kind: type[S], stage: str, settings: str) -> S:
         origin = settings
         if not Path(settings).is_file():
             raise UserError(f"--settings {settings}: no such file; give a YAML file or JSON text beginning with {{")
-        values = _parse(yaml.safe_load, Path(settings).read_text(encoding="utf-8"), origin)
-        values = _section_of(values or {}, stage) if isinstance(values, dict | None) else values
+        values = settings_file.load(Path(settings))
+        values = _section_of(values, stage)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -182,23 +195,39 @@ def _section_of(values: dict[str, Any], stage: str) -> Any:
 def run(main: Callable[[list[str] | None], None]) -> None:
     """Run a script's main: progress lines on stderr, user errors as a message and exit status 1."""
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    running.join()
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         main(None)
     except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {_said(error)}\n")
         sys.exit(1)
     except Interrupted as stop:
         sys.stderr.write(f"stopped by {stop}\n")
         sys.exit(stop.status)
-    except RuntimeError:
+    except (RuntimeError, MemoryError) as error:
         if "RANK" in os.environ:  # If another process failed first, this one is ended now, and that one is heard.
             time.sleep(PATIENCE)
-        raise
+        short = of_memory(error)
+        if short is None:
+            raise
+        sys.stderr.write(f"error: {short}\n")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        sys.stderr.write(f"error: {of_disk(Path(error.filename or Path.cwd()), error)}\n")
+        sys.exit(1)
+
+
+def _said(error: UserError) -> str:
+    """The message; from a process of the loader it comes behind a traceback."""
+    text = str(error)
+    return text.rpartition("UserError: ")[2].strip() if text.startswith("Caught UserError") else text
 
 
 def _parse(read: Callable[[str], Any], text: str, origin: str) -> Any:
     try:
         return read(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise UserError(f"{origin}: cannot be read: {error}") from error

@@ -35,7 +35,8 @@ def _of_weights(file: Path) -> str:
     try:
         with safe_open(file, "numpy") as weights:
             about = json.loads((weights.metadata() or {})["luss"])
-            about.pop("provenance", None)
+            for key in ("provenance", "sha256"):
+                about.pop(key, None)
             found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
             for name in sorted(weights.keys()):
                 tensor = weights.get_tensor(name)

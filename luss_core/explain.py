@@ -28,6 +28,8 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
         elif item["type"] == "union_tag_invalid":
             what, known = ("family", FAMILIES) if item["loc"][-1] == "backbone" else ("method", METHODS)
             hint = f"unknown {what} {item['ctx']['tag']!r}; known: {', '.join(known)}"
+        elif item["type"] == "string_pattern_mismatch":  # that of names
+            hint = f"a name has letters, digits and _ . + - only, a letter or digit first; found {item['input']!r}"
         elif item["type"] == "value_error":  # our own validators name what they found
             hint = item["msg"].removeprefix("Value error, ")
         else:

@@ -16,11 +16,23 @@ from typing import Any
 
 from luss_core import __version__
 from luss_core.errors import UserError
+from luss_core.shortage import of_disk
 
 log = logging.getLogger(__name__)
 
 LOCKLESS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 """What file systems without locks answer, such as Lustre mounted without the option flock."""
+REASON, SHOWN = 160, 40
+"""Letters of a reason, and of a value, in a message."""
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "named values",
+    bool: "true or false",
+    type(None): "null",
+}
 LONG_NAME = 64
 """Bytes; a temporary name is nine longer than such a name, and never longer than that of a longer one."""
 LIBRARIES = ("torch", "torchvision", "timm", "faiss-cpu", "numpy", "h5py")
@@ -44,7 +56,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free the disk or check the rights") from error
+        partial = partial_name(path)
+        written = partial.stat().st_size if partial.is_file() else 0
+        raise UserError(of_disk(path, error, written)) from error
 
 
 @contextmanager
@@ -160,14 +174,44 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
-        UserError: missing, or cut short.
+        UserError: missing, not to be read, or cut short.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; run the stage that writes it") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not whole JSON ({error}); delete it and run its stage again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check its rights and the disk") from error
+    except (ValueError, RecursionError) as error:
+        reason = str(error)[:REASON]
+        raise UserError(f"{path} is not whole JSON ({reason}); delete it and run its stage again") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def read_fields(path: Path, **kinds: type | tuple[type, ...]) -> dict[str, Any]:
+    """The JSON object in a file, with these entries of these types at least.
+
+    Raises:
+        UserError: as `read_json`, no object, an entry that is missing or of another type.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds {_shown(content)} and not named values; delete it and run its stage again")
+    for key, kind in kinds.items():
+        value, allowed = content.get(key), kind if isinstance(kind, tuple) else (kind,)
+        if key not in content or not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+            found = f"is {_shown(value)}" if key in content else "is missing"
+            wanted = " or ".join(WORDS[one] for one in allowed)
+            raise UserError(f"{path}: {key} {found}, wanted {wanted}; delete the file and run its stage again")
+    return content
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def provenance(settings: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from luss_core.errors import UserError
+from luss_core.shortage import KILLED
 
 ROOT = Path(__file__).parents[1]
 FIRST_PORT, PORTS = 20_000, 10_000
@@ -97,4 +98,6 @@ def _said(folder: Path, rank: int, status: int) -> str:
         text = "\n".join(messages[-1:] or lines[-LINES:]).removeprefix("error: ")
         if text:
             return f": {text}"
+    if status == -signal.SIGKILL:
+        return f": it {KILLED.format(key='train.batch_size or the number of processes')}"
     return f" with status {status}" + (" (killed)" if status < 0 else "; see above" if rank == 0 else "")

@@ -15,6 +15,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from luss_core.errors import UserError
+from luss_core.shortage import KILLED
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +59,7 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], threads: int) ->
                     waiting.append(pool.submit(function, item))
                 yield result
         except BrokenProcessPool as error:
-            raise UserError("a worker process was killed; give fewer --threads if memory ran out") from error
+            raise UserError(f"a worker process {KILLED.format(key='--threads (--cores of Snakemake)')}") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -24,26 +24,33 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "luss_core"
-TRAININGS = ("pretrain", "finetune")
+TRAININGS = ("pretrain", "finetune", "limited")
 
 UNTRACKED = {
     "luss_core": "the version number",
     "luss_core.config": "the values that reach a stage are parameters of its rule already",
+    "luss_core.bounds": "compares settings with the number of images",
+    "luss_core.changed": "keeps a record of the user's files, which no result depends on",
     "luss_core.cli": "reads arguments and shows errors",
     "luss_core.digests": "names what files hold",
     "luss_core.errors": "exceptions",
     "luss_core.explain": "says what is wrong with settings",
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
+    "luss_core.running": "keeps runs apart",
+    "luss_core.settings_file": "says what is wrong with files of settings, and reads them as YAML",
+    "luss_core.shortage": "says what is lacking",
     "luss_core.sources": "looks at source",
 }
 """Modules that do not count, nor what they import, and why."""
 
 UNTRACKED_IN_TRAINING = {
+    "luss_core.data.coding": "says what the values of masks mean, for the reader of true masks below",
     "luss_core.data.features": "gives vectors and pseudo labels as they were written; these are one of the settings",
     "luss_core.data.hdf5": "opens files for the readers",
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
     "luss_core.data.kinds": "says what files are, by their names, for the stage before",
+    "luss_core.data.mask_pixels": "opens files of masks",
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
     "luss_core.data.sequences": "reads what is a frame of which video; a digest of the pairs is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
@@ -54,6 +61,7 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.models.tensor_file": "reads tensors by name, all of them or none",
     "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
     "luss_core.parallel": "spreads work over processes, in order",
+    "luss_core.train.checkpoint": "reads and writes checkpoints, whole or not at all",
     "luss_core.train.folder": "keeps checkpoints; going on from one changes nothing",
     "luss_core.train.interruption": "says when to write a checkpoint",
     "luss_core.train.journal": "writes numbers down",
@@ -132,26 +140,35 @@ def digest(file: Path) -> str:
 def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None:
     """Write ``digests`` to ``path`` if they differ from what is there.
 
-    Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
-    taken for one made from the edited source.
-
     Args:
         tracked: False leaves an existing file as it is.
 
     Raises:
         UserError: the file is missing and cannot be written.
     """
-    if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
-        return
-    text = json.dumps(digests, indent=1) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if not would_change(path, digests, tracked):
         return
     try:
-        io.write_text(path, text)
+        io.write_text(path, _text(digests))
     except UserError as error:
         if not path.exists():
             raise
         logger.warning("%s; changes of the source since then are not noticed", error)
+
+
+def would_change(path: Path, digests: Mapping[str, str], tracked: bool = True) -> bool:
+    """Whether `record` has something to write.
+
+    Nothing is written while a workflow runs in the working folder: a stage that started before an edit must not be
+    taken for one made from the edited source.
+    """
+    if path.exists() and (not tracked or any(LOCKS.glob("*.lock"))):
+        return False
+    return not path.exists() or path.read_text(encoding="utf-8") != _text(digests)
+
+
+def _text(digests: Mapping[str, str]) -> str:
+    return json.dumps(digests, indent=1) + "\n"
 
 
 @cache

@@ -1,13 +1,29 @@
 """What the rules share: the configuration, where results go, and what every stage is given."""
 
+import atexit
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
-from luss_core import rows, runs, signs, sources
-from luss_core.config import METHODS, RUN_STAGES, STAGES
+from snakemake.logging import logger
+
+from luss_core import (
+    bounds,
+    changed,
+    dry_run,
+    last_words,
+    probed,
+    rows,
+    running,
+    runs,
+    settings_file,
+    signs,
+    sources,
+)
+from luss_core.as_typed import as_typed
+from luss_core.config import METHODS, PROBES, RUN_STAGES, STAGES
 from luss_core.errors import UserError
 
 BASE = Path(workflow.basedir)
@@ -21,7 +37,29 @@ def or_stop(function, *arguments):
         raise SystemExit(f"error: {error}")
 
 
-CONFIG = or_stop(runs.load, config)
+def typed():
+    """The settings of all files and of --config, with text as it was typed; a key that is given twice is a mistake."""
+    files = [BASE / "config.yaml", *map(Path, workflow.config_settings.configfiles)]
+    for file in files:
+        settings_file.check(file)
+    return as_typed(config, files, workflow.config_settings.config_args or [])
+
+
+def as_input(key, find):
+    """Files of the user that rules have as inputs; in these Snakemake takes braces for wildcards, however they are said."""
+    found = find(CONFIG)
+    for path in found.values() if isinstance(found, dict) else filter(None, [found]):
+        if "{" in str(path):
+            raise UserError(
+                f"config: {key}: {path} has a brace, which Snakemake takes for a wildcard in the path of a file; rename"
+                " what has it, or copy the file elsewhere"
+            )
+    return found
+
+
+FAILURES = last_words.listen(logger)
+CONFIG = or_stop(runs.load, or_stop(typed))
+WORKS = workflow.is_main_process and running.works(sys.argv[1:])
 PRESETS = runs.presets(CONFIG)
 MAKERS = {
     stage: runs.makers(PRESETS, stage)
@@ -32,15 +70,22 @@ ROWS = {row: row for row in CONFIG.ablation}
 COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
-or_stop(runs.saliency_maps, CONFIG)
-NAMES = or_stop(runs.names_file, CONFIG)
-WEIGHTS = or_stop(runs.weight_files, CONFIG)
+MAPS = or_stop(runs.saliency_maps, CONFIG)
+ANNOTATED = or_stop(probed.annotated, CONFIG)
+if workflow.is_main_process:  # and not again for each job
+    or_stop(probed.check, CONFIG)
+NAMES = or_stop(as_input, "names", runs.names_file)
+WEIGHTS = or_stop(as_input, "pretrain.weights", runs.weight_files)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
+# Of each preset the one that trains its encoder, which is what a probe judges.
+ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
+PERCENTS = [f"{percent:g}" for percent in CONFIG.probes.limited.percents]
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
 DATA = f"results/{CONFIG.dataset}"
 or_stop(runs.check_classes, CONFIG, Path(DATA, "prepare", "summary.json"))
+NEEDS = bounds.needs_of(CONFIG, PRESETS)
 RUN = f"{DATA}/{{preset}}/seed{{seed}}"
 STATE = f"{DATA}/{{wildcards.preset}}/seed{{wildcards.seed}}/state"
 FEATURES = f"{RUN}/extract/features.h5"
@@ -49,26 +94,38 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
+ACROSS = ("compare", "ablation", "probes", "join")
 SOURCE = "results/source/{stage}.json"
-ENV = f"../envs/{CONFIG.environment}.yaml"
+DRY = workflow.output_settings.dryrun
+STAND_INS = {}  # of files that a dry run would have to write
+# Where Snakemake fills in names in braces, those of the path to this checkout are doubled.
+CHECKOUT = str(BASE).replace("{", "{{").replace("}", "}}")
+ENV = f"{'..' if CHECKOUT == str(BASE) else CHECKOUT}/envs/{CONFIG.environment}.yaml"
 
 
 wildcard_constraints:
     preset="|".join(map(re.escape, PRESETS)),
     seed="[0-9]+",
+    percent="[0-9.e-]+",
 
 
 # Jobs run the python that runs Snakemake, unless a conda environment goes before it on PATH, and this checkout.
 # A prefix replaces Snakemake's own, so the strict mode is said again: without pipefail `| tee` would hide a failure.
 # A cluster announces the end of a job's time to all its processes with SIGTERM: only the script ends of it, in order,
-# while the shell waits and tee goes on writing what it says.
+# while the shell waits and tee goes on writing what it says. A module in the working folder is nobody's library.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 )
 shell.prefix(
     "set -euo pipefail; trap : TERM; tee() {{ trap '' TERM; command tee \"$@\"; }}; "
-    f"export PYTHONPATH={shlex.quote(str(BASE))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    f"export PYTHONSAFEPATH=1 PYTHONPATH={shlex.quote(CHECKOUT)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
+
+
+# A job ends when the Snakemake that started it is gone; the next run waits for that.
+os.environ[running.PARENT] = running.parent()
+if WORKS:
+    or_stop(running.begin, CONFIG.dataset, CONFIG.seeds)
 
 
 # What does not change a result is a resource: other resources run nothing again.
@@ -96,16 +153,24 @@ def in_parts(path, part):
 
 
 def settings(stage):
-    """The settings of a stage as JSON text; for a stage of a run, a function of its wildcards."""
-    if stage not in RUN_STAGES:
-        return runs.settings(getattr(CONFIG, stage))
+    """The settings of a stage as JSON text, as a function of the wildcards."""
+    if stage not in RUN_STAGES:  # a function too: braces in a text would be wildcards
+        return lambda wildcards: runs.settings(getattr(CONFIG, stage))
     return lambda wildcards: runs.settings(getattr(PRESETS[wildcards.preset], stage))
 
 
 def source(stage):
     """The file of digests of the source that a stage imports."""
-    path = SOURCE.format(stage=stage)
-    return path if CONFIG.track_code else ancient(path)
+    return recorded(SOURCE.format(stage=stage), tracked=CONFIG.track_code)
+
+
+def recorded(path, tracked=True):
+    """A file of what outputs are made from, which is brought up to date each time the Snakefile is read.
+
+    A dry run writes nothing here: where the file would change, another stands in for it, and that plans the same jobs.
+    """
+    path = STAND_INS.get(path, path)
+    return path if tracked else ancient(path)
 
 
 def source_of_method(wildcards):
@@ -137,9 +202,24 @@ def prior_argument(wildcards, input):
     return f"--prior {input.prior}" if input.prior else ""
 
 
+def photographs_of(wildcards, input):
+    """The folder of images; a function, so that braces in its path are no wildcards."""
+    return str(input.root if PHOTOGRAPHS is None else PHOTOGRAPHS)
+
+
 def names_argument(wildcards, input):
     """--names, where the user's file says what the category folders are called."""
     return f"--names {shlex.quote(str(input.names))}" if input.names else ""
+
+
+def annotated_input(wildcards):
+    """The generated data set, where the probes are of that; a folder of the user's is no input, see prepare."""
+    return rules.synthesize.output.root if ANNOTATED is None else []
+
+
+def annotated_root(wildcards, input):
+    """The folder of the annotated data set."""
+    return str(input.root) if ANNOTATED is None else str(ANNOTATED)
 
 
 def made_for(wildcards, stage, output):
@@ -208,18 +288,47 @@ def take_benchmarks_off_cached_rules():
         workflow.get_rule(stage)._benchmark = None
 
 
-def record_source():
-    """Bring the files of digests up to date; Snakemake compares their content with that of the last run.
+def mark_of_photographs(wildcards):
+    """What the user's folder of photographs goes by, as long as it is as prepare saw it; a change is said once."""
+    if PHOTOGRAPHS is None:
+        return ""
+    made, cfg = Path(DATA, "prepare"), CONFIG.prepare
+    return changed.noticed(
+        made, "data_root", PHOTOGRAPHS, "image", WORKS, cfg.masks, cfg.video.reads_files
+    )
 
-    Also for a dry run, which could not tell otherwise what an edit of the source runs again.
-    """
-    made = {stage: (stage, None) for stage in (*STAGES, "compare", "ablation", "join")}
+
+def mark_of_maps(wildcards):
+    """The same of the user's folder of saliency maps."""
+    made = Path(DATA, "prior")
+    return changed.noticed(made, "prior.folder", MAPS, "map", WORKS) if MAPS else ""
+
+
+def look_before_work():
+    """Say what changed and whether there are images enough before any job runs. Jobs of a cluster were looked at."""
+    if not workflow.is_main_process:
+        return
+    made = Path(DATA, "prepare")
+    current = mark_of_photographs(None)
+    if PHOTOGRAPHS is None or changed.is_known(made / changed.NAME, current):
+        there = bounds.counts_before(CONFIG, made / "summary.json")
+        bounds.stop_if_not_enough(NEEDS, there)
+    mark_of_maps(None)
+
+
+def record_source():
+    """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
+    made = {stage: (stage, None) for stage in (*STAGES, *PROBES, *ACROSS)}
     del made["pretrain"]
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
         made[f"pretrain-{method}"] = "pretrain", method
     for name, (stage, method) in made.items():
         digests = sources.of_stage(stage, BASE, method)
-        sources.record(Path(SOURCE.format(stage=name)), digests, CONFIG.track_code)
+        path = SOURCE.format(stage=name)
+        if DRY and sources.would_change(Path(path), digests, CONFIG.track_code):
+            STAND_INS[path] = str(dry_run.folder() / Path(path).name)
+        if not DRY or path in STAND_INS:
+            sources.record(Path(STAND_INS.get(path, path)), digests, CONFIG.track_code)
 
 
 def of_runs(pattern, presets):
@@ -243,6 +352,7 @@ def pages_message():
         rules.compare.output.page,
         rules.controls.output.page,
         rules.ablation.output.page,
+        rules.probes.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 
@@ -260,3 +370,6 @@ def warnings_message():
 
 
 or_stop(record_source)
+or_stop(look_before_work)
+if DRY:
+    dry_run.step_aside()

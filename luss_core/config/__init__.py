@@ -37,6 +37,7 @@ from luss_core.config.network import (
     EncoderConfig,
     TimmConfig,
 )
+from luss_core.config.probes import AnnotatedConfig, LimitedConfig, LinearConfig, ProbesConfig
 from luss_core.config.training import (
     ColourConfig,
     CropConfig,
@@ -51,6 +52,7 @@ from luss_core.config.training import (
 from luss_core.errors import UserError
 
 __all__ = [
+    "AnnotatedConfig",
     "AnyBackbone",
     "BackboneConfig",
     "ClusterConfig",
@@ -70,15 +72,19 @@ __all__ = [
     "FinetuneViewsConfig",
     "Fraction",
     "InferConfig",
+    "LimitedConfig",
+    "LinearConfig",
     "METHODS",
     "MethodConfig",
     "Name",
     "Need",
+    "PROBES",
     "PipelineConfig",
     "Positive",
     "PrepareConfig",
     "PretrainConfig",
     "PriorConfig",
+    "ProbesConfig",
     "RUN_STAGES",
     "Registered",
     "ReportConfig",
@@ -106,6 +112,9 @@ STAGES = (
 
 RUN_STAGES = STAGES[STAGES.index("pretrain") :]
 """Stages that belong to one preset and seed; the others belong to the data set."""
+
+PROBES = ("linear", "limited")
+"""Stages that judge an encoder with labels: parts of the section probes, the same for every preset."""
 
 
 class Stages(Section):
@@ -211,6 +220,7 @@ class Config(Stages):
     """Minutes between checkpoints of a training; SIGTERM and Ctrl-C bring one as well. 0: one after every step."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
+    probes: ProbesConfig = ProbesConfig()
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
     presets: dict[Name, dict[str, Any]] = {

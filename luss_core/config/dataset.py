@@ -1,10 +1,11 @@
 """Stages of the data set."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from luss_core.config.base import Fraction, Positive, Section
+from luss_core.config.mask_table import MaskTable
 from luss_core.config.sequences import VideoConfig
 
 
@@ -34,14 +35,39 @@ class PrepareConfig(Section):
     masks: str | None = None
     """Folder of ground-truth masks for a plain folder of images; an ImageNet-S layout brings its own. Where only some
     images have one, set allow_missing. The word none says that what looks like masks among the files is photographs."""
+    mask_coding: Literal["auto", "ids", "imagenet_s", "binary"] = "auto"
+    """How masks are read. auto finds it from the masks and says it. ids: the value of one channel, or the index of a
+    palette, is the id; 255 is ignored in 8 bits, 65535 in 16. imagenet_s: id = R + 256 G, 1000 is ignored. binary: 0 is
+    nothing, the one other value is the object, id 1."""
+    mask_colours: MaskTable = {}
+    """What each colour or value means, where it is no id: {"#000000": 0, "#ff0000": 1, "0,128,0": 2, "#e0e0c0": ignore}
+    for coloured masks, {0: 0, 128: 1, 255: ignore} for masks of one channel. Black and 0 are id 0 unless said
+    otherwise; a mask with another colour that is not named cannot be used."""
+    rotated_masks: Literal["auto", "upright", "raw"] = "auto"
+    """What the mask of a photograph lies over whose EXIF tag says that it must be turned: the photograph as viewers
+    show it (upright), or the pixels as they are stored (raw). auto goes by the sizes; where these do not tell, as the
+    others of the data set, and upright if there are none."""
     max_megapixels: float = Field(64, gt=0)
-    """Larger files are set aside: they are mistakes or attacks more often than photographs."""
+    """Files that would take more memory are set aside: mistakes or attacks more often than photographs. JPEG is
+    reduced while it is read, so that large photographs do not."""
+    white_of_16_bits: int | None = Field(None, ge=1, le=65535)
+    """Value that is white in images of 16 bits, for all files. null finds it: the largest of as many bits as they use,
+    4095 for 12 bits."""
     max_rejected_fraction: Fraction = 0.1
     """Stop when more than this share of the files cannot be used."""
     allow_missing: bool = False
     """Go on where images or masks of a split with ground truth are missing or cannot be used; every score then says
     of how many images it is. false stops, since such scores only look like those of the benchmark."""
     video: VideoConfig = VideoConfig()
+
+    @model_validator(mode="after")
+    def _one_coding(self) -> Self:
+        if self.mask_colours and self.mask_coding != "auto":
+            raise ValueError(
+                f"mask_colours says what each colour means, and mask_coding {self.mask_coding} says it too; leave"
+                " mask_coding at auto"
+            )
+        return self
 
 
 class PriorConfig(Section):

@@ -40,6 +40,11 @@ class VideoConfig(Section):
         """Whether there are frames at all."""
         return bool(self.sources) or self.names is not None
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether video files are looked at."""
+        return "files" in self.sources
+
     @model_validator(mode="after")
     def _on_where_said(self) -> Self:
         if not self.on and (self.frame_rate is not None or self.every > 1):

@@ -91,8 +91,9 @@ class TrainConfig(Section):
     """Peak learning rate. How far a short training comes decides what is found: on the embedded set, in 40 epochs, NMI
     of shape was 50 with 0.001, 61.5 ± 5.1 with 0.004, 72.2 ± 0.5 with 0.006, 66.5 ± 3.7 with 0.008 (three seeds or
     more), and is 73.0 ± 1.5 with 0.006 in 56."""
-    schedule: Literal["cosine", "step"] = "cosine"
-    """After the warm-up: half a cosine down to final_lr, or divided at milestones."""
+    schedule: Literal["cosine", "step", "poly"] = "cosine"
+    """After the warm-up: half a cosine down to final_lr; divided at milestones; or what is left of the steps to the
+    power of 0.9, as DeepLab, arXiv:1706.05587."""
     final_lr: float = Field(1e-6, ge=0)
     """Learning rate at the end of the cosine."""
     milestones: tuple[Annotated[float, Field(gt=0)], ...] = ()
@@ -216,7 +217,9 @@ class PretrainConfig(EncoderConfig):
                 f"attention_stages {list(self.attention_stages)}, but the backbone has {len(pixels)} stages; lower them"
             )
         seen = self.seen_views.crops if self.train.epochs else ()
-        check_views(self.backbone, pixels, self.decoder, [crop.size for crop in seen])
+        sizes = [crop.size for crop in seen]
+        check_views(self.backbone, pixels, self.decoder, sizes)
+        self.method.check_views(pixels[-1], sizes)
 
 
 class FinetuneViewsConfig(ViewsConfig):

@@ -3,7 +3,6 @@
 import numpy as np
 
 from luss_core.data.images import ImageList
-from luss_core.data.masks import read_mask
 from luss_core.errors import UserError
 
 SHOWN = 3
@@ -22,11 +21,13 @@ class TrueMasks:
             raise UserError(
                 f"{len(missing)} of {len(rows)} training images have no mask, which the method needs:{shown}"
             )
-        self._root, self._mask = listing.root, listing.mask
+        self._listing = listing
 
     def read(self, row: int) -> np.ndarray:
         """(H, W, 1) int32 ids of an image, of the size of its file."""
-        return read_mask(self._root / self._mask[row])[..., None]
+        mask = self._listing.truth(row)
+        assert mask is not None
+        return mask.read()[..., None]
 
 
 def folder_labels(listing: ImageList, rows: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Image files as 8-bit RGB arrays, reduced while they are decoded."""
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 
 from luss_core.data.kinds import PLUGIN
 
@@ -34,6 +36,17 @@ GAP = 2
 """Cheap reduction (JPEG scaling, box filter) stops at this multiple of the final size; bicubic does the rest."""
 
 
+FULL = 65535
+"""The largest value of 16 bits."""
+DEEP_COLOURS = tuple(f"{mode};16{order}" for mode in ("RGB", "RGBA", "RGBX") for order in "BLN")
+"""How Pillow names pixels of 16 bits a colour, of which it gives the upper 8."""
+OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+TAGS = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
+"""What an open file has, of these, if it has an orientation; TIFF has it elsewhere."""
+
+
 class Decoded(NamedTuple):
     """One image, upright."""
 
@@ -42,29 +55,18 @@ class Decoded(NamedTuple):
     height: int
     """Of the file, in pixels."""
     width: int
+    orientation: int = 1
+    """The EXIF tag that said how it is turned; 1 is upright."""
 
 
-def read_size(path: Path, max_megapixels: float) -> tuple[int, int]:
-    """Height and width from the header, before EXIF rotation.
-
-    Raises:
-        ValueError: more than ``max_megapixels``.
-        Exception: not an image; what Pillow raises for broken files is not limited to a few types.
-    """
-    with opened(path) as image:
-        width, height = image.size
-    if width * height > max_megapixels * 1e6:
-        raise ValueError(
-            f"{width * height / 1e6:.0f} megapixels, more than prepare.max_megapixels = {max_megapixels:g}"
-        )
-    return height, width
-
-
-def decode(path: Path, short_side: int) -> Decoded:
+def decode(path: Path, short_side: int, white: int = FULL) -> Decoded:
     """The first frame as 8-bit RGB, upright, its shorter side at most ``short_side`` pixels.
 
     Reads the whole file, so that truncated ones are found. Transparent parts become white, as a page shows them: the
     colours stored below are often arbitrary.
+
+    Args:
+        white: value that becomes 255 in files of 16 bits, and so do larger ones; see luss_core/data/depth.py.
 
     Raises:
         ValueError: floating-point pixels or integers above 16 bits, whose range no rule gives.
@@ -73,18 +75,21 @@ def decode(path: Path, short_side: int) -> Decoded:
     with opened(path) as image:
         width, height = image.size
         wanted = stored_size(height, width, short_side)
+        told = orientation_of(image) if image.format == "TIFF" else None
         drafted = image.draft(None, (GAP * wanted[1], GAP * wanted[0]))  # JPEG: never smaller than asked for
+        deep = white < FULL and _rawmode(image) in DEEP_COLOURS
         image.load()
         if drafted is None:
             width, height = image.size  # Pillow turns TIFF upright while it loads
-        rgb = to_rgb(image)
-        turn = UPRIGHT.get(_orientation(image))
+        rgb = to_rgb(_scaled(samples(path), white) if deep else image, white)
+        orientation = orientation_of(image)
+        turn = UPRIGHT.get(orientation)
     rgb = reduced(rgb, stored_size(height, width, short_side))
     if turn is not None:
         rgb = rgb.transpose(turn)
         if turn in SIDEWAYS:
             height, width = width, height
-    return Decoded(np.asarray(rgb), height, width)
+    return Decoded(np.asarray(rgb), height, width, told or orientation)
 
 
 def reduced(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -102,17 +107,18 @@ def stored_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     return round(height * short_side / shorter), round(width * short_side / shorter)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode of Pillow as 8-bit RGB; 16 bits are scaled, not clipped; transparent parts become white.
+def to_rgb(image: Image.Image, white: int = FULL) -> Image.Image:
+    """Any mode of Pillow as 8-bit RGB; of 16 bits ``white`` becomes 255; transparent parts become white.
 
     Raises:
         ValueError: values without a known range.
     """
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > FULL:
             raise ValueError("integers above 16 bits have no known range; convert it to 8 bits")
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+        # Pillow has brought PGM to the full range: its header says which value is white
+        return _scaled(values, FULL if image.format == "PPM" else white).convert("RGB")
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range; convert it to 8 bits")
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
@@ -121,7 +127,49 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _orientation(image: Image.Image) -> int:
+def is_deep(image: Image.Image) -> bool:
+    """Whether a file that is not loaded yet has samples of 16 bits whose white is not known."""
+    return (image.mode.startswith("I") and image.format != "PPM") or _rawmode(image) in DEEP_COLOURS
+
+
+def samples(path: Path) -> np.ndarray:
+    """(H, W) values of one channel, or (H, W, C) uint16 colours of a file for which ``is_deep``."""
+    with opened(path) as image:
+        rawmode = _rawmode(image)
+        upper = np.asarray(image)
+    if rawmode not in DEEP_COLOURS:
+        return upper
+    other = rawmode[:-1] + OTHER_BYTE[rawmode[-1]]
+    with opened(path) as image:  # once more, taking the other byte of each value for the upper one
+        assert isinstance(image, ImageFile)
+        image.tile = [
+            tile._replace(args=other if isinstance(tile.args, str) else (other, *(tile.args or ())[1:]))
+            for tile in image.tile
+        ]
+        lower = np.asarray(image)
+    return upper.astype(np.uint16) << 8 | lower
+
+
+def _scaled(values: np.ndarray, white: int) -> Image.Image:
+    """8 bits of 16; transparency has the full range."""
+    pixels = np.minimum(values, white).astype(np.uint32)
+    pixels = ((pixels * 255 + white // 2) // white).astype(np.uint8)
+    if values.shape[2:] == (4,):
+        pixels[..., 3] = values[..., 3] >> 8
+    return Image.fromarray(pixels)
+
+
+def _rawmode(image: Image.Image) -> str:
+    """How a file that is not loaded yet stores its pixels, as Pillow calls it; '' if it is not told."""
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else ""
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation; 1 where there is none."""
+    if image.format in ("JPEG", "MPO") and not TAGS & image.info.keys():
+        return 1  # for a million files, not looking costs less
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken EXIF raises anything, and says nothing about the pixels
@@ -139,7 +187,7 @@ def _formats() -> tuple[str, ...]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """An open file, whatever its size: ``read_size`` has its own limit, and Pillow's would stop below ours."""
+    """An open file, whatever its size: ``read_header`` has its own limit, and Pillow's would stop below ours."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():

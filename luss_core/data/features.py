@@ -1,17 +1,19 @@
 """The HDF5 files between extraction and clustering, written once and read many times."""
 
+import errno
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from luss_core.data.hdf5 import open_hdf5, write_hdf5
+from luss_core.data.hdf5 import WrittenFile, new_hdf5, open_hdf5
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
@@ -24,7 +26,8 @@ BLOCK_BYTES = 1 << 26
 class FeatureWriter:
     """Appends rows to a feature file; opened by ``write_features``."""
 
-    def __init__(self, file: h5py.File, count: int, dim: int):
+    def __init__(self, file: WrittenFile, count: int, dim: int):
+        self.file = file
         rows = max(1, min(count, CHUNK_BYTES // (4 * dim)))
         self.features = file.create_dataset("features", (count, dim), "f4", chunks=(rows, dim) if count else None)
         self.row = file.create_dataset("row", (count,), "i8")
@@ -35,13 +38,20 @@ class FeatureWriter:
         stop = self.filled + len(row)
         self.features[self.filled : stop], self.row[self.filled : stop] = features, row
         self.filled = stop
+        self.file.check()
 
 
 @contextmanager
 def write_features(path: Path, count: int, dim: int, about: dict[str, Any]) -> Iterator[FeatureWriter]:
-    """A writer of ``count`` rows of ``dim`` numbers; the file appears when all are there."""
-    with atomic(path) as partial, write_hdf5(partial, "w") as file:
+    """A writer of ``count`` rows of ``dim`` numbers; the file appears when all are there.
+
+    Raises:
+        UserError: the disk has no room for them, or cannot be written.
+    """
+    with atomic(path) as partial, new_hdf5(partial) as file:
         file.attrs["provenance"] = json.dumps(about)
+        if shutil.disk_usage(partial.parent).free < 4 * count * dim:  # before hours of work
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         writer = FeatureWriter(file, count, dim)
         yield writer
         assert writer.filled == count
@@ -51,7 +61,7 @@ class Features:
     """A feature file, read some rows at a time.
 
     Raises:
-        UserError: missing or cut short; on reading, numbers that are not finite.
+        UserError: missing or damaged; on reading, numbers that are not finite.
     """
 
     def __init__(self, path: Path):
@@ -65,7 +75,7 @@ class Features:
     def blocks(self) -> Iterator[np.ndarray]:
         """All vectors in order, as (b, D) float32 of at most BLOCK_BYTES."""
         size = max(1, BLOCK_BYTES // (4 * self.dim))
-        with open_hdf5(self.path, "extract") as file:
+        with open_hdf5(self.path, "extract", checked=False) as file:
             features = file["features"]
             for start in range(0, self.count, size):
                 vectors = features[start : start + size]
@@ -119,7 +129,7 @@ class Clusters:
 
 
 def write_clusters(path: Path, clusters: Clusters, about: dict[str, Any]) -> None:
-    with atomic(path) as partial, write_hdf5(partial, "w") as file:
+    with atomic(path) as partial, new_hdf5(partial) as file:
         file.attrs["provenance"] = json.dumps(about)
         for name in ("centroids", "row", "label", "distance"):
             file.create_dataset(name, data=getattr(clusters, name))
@@ -135,7 +145,7 @@ def read_clusters(path: Path) -> Clusters:
     """The content of clusters.h5.
 
     Raises:
-        UserError: missing or cut short.
+        UserError: missing or damaged.
     """
     with open_hdf5(path, "cluster") as file:
         group = file["change"]

@@ -5,6 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from luss_core.bounds import Counts, counts_of
 from luss_core.config import PrepareConfig
 from luss_core.data.arrange import Listing
 from luss_core.data.clips import Came, Clip, clip_of, pack_part, parts, read_headers
@@ -20,11 +23,6 @@ from luss_core.parallel import batches, ordered_map, progress
 HEADER_BATCH = 64
 
 
-def reads_files(cfg: PrepareConfig) -> bool:
-    """Whether video files are looked at."""
-    return "files" in cfg.video.sources
-
-
 class Films:
     """The videos of a data folder, from its listing to videos.csv; nothing at all where there are only photographs."""
 
@@ -36,8 +34,7 @@ class Films:
         self.every = cfg.video.every
         self.clips: list[Clip] = []
         self.came = Came()
-        if cfg.video.on:
-            find_sequences(listing.images, cfg.video)  # a mistake shows before any work
+        self._longest = self._of_images(listing.images) if cfg.video.on else None
         if self.files and not installed():
             raise UserError(
                 f"{len(self.files):,} video files, such as {self.files[0].path!r}, are read by a package that is not"
@@ -91,10 +88,25 @@ class Films:
         """What the processes do with a job, of photographs or of frames."""
         return partial(_either, photographs, partial(pack_part, self.root, self.cfg.short_side))
 
-    def add(self, notes: Iterator[dict[str, Any]], outcome: Outcome) -> None:
-        """Take in what the processes say of all the parts; ``outcome`` gets the frames, and what cannot be used."""
-        for (clip, part), found in zip(self._parts(), notes, strict=True):
-            self.came.add(clip, part, found)
+    def counts(self, images: list[ListedFile]) -> Counts:
+        """What there is to learn from, as far as is known.
+
+        Args:
+            images: those that can be used.
+        """
+        clips = [clip for clip in self.clips if clip.listed.split == "train"]
+        there = counts_of([*images, *(clip.listed for clip in clips)])
+        more = sum(clip.kept - 1 for clip in clips)
+        longest = max([clip.kept for clip in clips], default=0)
+        frames = None if self._longest is None else max(self._longest, longest)
+        return there._replace(images=there.images + more, frames=frames)
+
+    def add(self, results: Iterator[Packed], outcome: Outcome) -> None:
+        """Take in all the parts; ``outcome`` gets what was packed, and what cannot be used."""
+        for (clip, part), batch in zip(self._parts(), results, strict=True):
+            self.came.add(clip, part, batch.notes)
+            outcome.shapes.append(batch.shapes)
+            outcome.checksums.append(batch.checksums)
         outcome.rejected += self.came.empty
         outcome.partly += self.came.partly
 
@@ -107,6 +119,12 @@ class Films:
         outcome.rows += self.came.rows
         outcome.sizes += self.came.sizes
         write_sequences(out / NAME, found)
+
+    def _of_images(self, images: list[ListedFile]) -> int:
+        """Frames of the longest video to learn from that is no file; a mistake in the settings shows here."""
+        found = find_sequences(images, self.cfg.video)
+        train = np.array([listed.split == "train" for listed in images], bool)
+        return int(np.bincount(found.video[train[found.row]], minlength=1).max())
 
     def _parts(self) -> Iterator[tuple[Clip, Part]]:
         return ((clip, part) for clip in self.clips for part in parts(clip, self.every))

@@ -2,8 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from luss_core.data.coding import Coding
+from luss_core.data.masks import PLAIN, MaskFile
 from luss_core.errors import UserError
-from luss_core.io import atomic, read_json
+from luss_core.io import atomic, read_fields
 
 SPLITS = ("train", "validation", "test")
 READ_ROWS = 1 << 14
@@ -46,6 +48,14 @@ class ImageList:
     """Category folder, or ''."""
     mask: Sequence[str]
     """Below ``root``, or '' if there is none."""
+    coding: Coding = PLAIN
+    """Of the masks."""
+    turned: Mapping[str, int] = field(default_factory=dict)
+    """EXIF orientation of each mask that must be turned as its photograph is."""
+
+    def truth(self, row: int) -> MaskFile | None:
+        name = self.mask[row]
+        return MaskFile(self.root / name, self.coding, self.turned.get(name, 1)) if name else None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -104,10 +114,12 @@ def read_images(path: Path) -> ImageList:
     Raises:
         UserError: missing, or no image list.
     """
-    root = Path(path.parent, read_json(path.with_name("summary.json"))["root"]).resolve()
+    summary = read_fields(path.with_name("summary.json"), root=str)
     try:
+        root = Path(path.parent, summary["root"]).resolve()
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return _parse(csv.reader(file), path, root)
+            coding, turned = Coding.from_json(summary.get("mask_coding", {})), summary.get("turned_masks", {})
+            return replace(_parse(csv.reader(file), path, root), coding=coding, turned=turned)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; run the stage prepare, which writes it") from error
     except (ValueError, csv.Error) as error:
@@ -116,7 +128,10 @@ def read_images(path: Path) -> ImageList:
 
 def read_expected(path: Path) -> dict[str, int]:
     """How many images each split of images.csv should have; more than it has where prepare.allow_missing was set."""
-    counts: dict[str, int] = read_json(path.with_name("summary.json")).get("expected", {})
+    summary = path.with_name("summary.json")
+    counts: dict[str, int] = read_fields(summary).get("expected", {})
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        raise UserError(f"{summary}: expected is not a number of images for each split; run the stage prepare again")
     return counts
 
 

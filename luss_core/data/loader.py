@@ -200,17 +200,18 @@ def _end_when_the_trainer_says_so() -> None:
     os._exit(0)
 
 
-def steps_per_epoch(size: int, batch_size: int) -> int:
-    """Whole batches in an epoch.
+def usable_batch(size: int, batch_size: int) -> int:
+    """Images of a batch: of few images all, or as many as the processes can share.
 
     Raises:
-        UserError: the images do not fill one batch, or the processes cannot share one evenly.
+        UserError: the processes cannot share a batch evenly, or there are fewer images than processes.
     """
-    if batch_size % group.world_size():
+    processes = group.world_size()
+    if batch_size % processes:
         raise UserError(
-            f"train.batch_size = {batch_size} images cannot be shared evenly by {group.world_size()} processes;"
-            f" set it to a multiple of {group.world_size()}"
+            f"train.batch_size = {batch_size} images cannot be shared evenly by {processes} processes;"
+            f" set it to a multiple of {processes}"
         )
-    if size < batch_size:
-        raise UserError(f"{size} training images do not fill one batch of train.batch_size = {batch_size}; lower it")
-    return size // batch_size
+    if size < processes:
+        raise UserError(f"{size} training images are fewer than the {processes} processes that train; lower gpus")
+    return min(batch_size, size - size % processes)

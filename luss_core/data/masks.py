@@ -1,36 +1,65 @@
-"""Masks as PNG files of category ids, and nearest resizing.
-
-Two codings are read. RGB, as ImageNet-S: id = R + 256 G, B unused, 1000 = ignore. One channel: the value is the id, and
-255 means ignore in 8-bit files (16-bit files carry ids as they are). Masks are written in RGB.
-"""
+"""Mask files: of a run, as PNG files of category ids in the coding of ImageNet-S, and of the user, in any coding."""
 
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from luss_core.data.coding import ID_LIMIT, IGNORE, Coding, decode
+from luss_core.data.mask_pixels import any_size, read_pixels
 from luss_core.errors import UserError
 from luss_core.io import atomic
 
-IGNORE = 1000
-"""The id of pixels that no score looks at."""
-IGNORE_BYTE = 255
-"""The same in 8-bit masks of one channel."""
-ID_LIMIT = 1 << 16
-"""Two bytes hold an id."""
-UNAMBIGUOUS_MODES = ("RGB", "L", "I", "I;16")
-MODES = (*UNAMBIGUOUS_MODES, "P")
+__all__ = ["IGNORE", "ID_LIMIT", "decode"]
+
+PLAIN = Coding()
+"""Of masks that this program writes, and of others where nothing says more."""
+TURNED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda ids: ids[:, ::-1],
+    3: lambda ids: ids[::-1, ::-1],
+    4: lambda ids: ids[::-1],
+    5: lambda ids: ids.T,
+    6: lambda ids: ids.T[:, ::-1],
+    7: lambda ids: ids[::-1, ::-1].T,
+    8: lambda ids: ids.T[::-1],
+}
+"""What turns the mask of the stored pixels of a photograph upright, by its EXIF orientation."""
+
+
+class MaskFile(NamedTuple):
+    """A mask and how it is read."""
+
+    path: Path
+    coding: Coding = PLAIN
+    orientation: int = 1
+    """EXIF orientation by which the mask must be turned, since it was drawn over the pixels as they are stored."""
+
+    def read(self) -> np.ndarray:
+        """(H, W) int32 ids over the upright photograph; ignored pixels are IGNORE.
+
+        Raises:
+            UserError: as Coding.read.
+        """
+        ids = self.coding.read(self.path)
+        return np.ascontiguousarray(TURNED[self.orientation](ids)) if self.orientation in TURNED else ids
+
+    def size(self) -> tuple[int, int]:
+        """Height and width once it is upright.
+
+        Raises:
+            UserError: as image_size.
+        """
+        height, width = image_size(self.path)
+        return (width, height) if self.orientation > 4 else (height, width)
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """(H, W) int32 ids; ignored pixels are IGNORE. A palette file counts as one channel: the index is the id.
-
-    Raises:
-        UserError: missing, cut short, or neither RGB nor one channel.
-    """
-    return _ids(path, _pixels(path, MODES))
+    """(H, W) int32 ids of a mask in the coding that every program here writes; see Coding.read."""
+    return PLAIN.read(path)
 
 
 def read_prediction(path: Path) -> np.ndarray:
@@ -41,7 +70,16 @@ def read_prediction(path: Path) -> np.ndarray:
     Raises:
         UserError: as read_mask, and for a palette.
     """
-    return _ids(path, _pixels(path, UNAMBIGUOUS_MODES))
+    pixels = read_pixels(path)
+    if pixels.kind == "palette":
+        raise UserError(
+            f"{path}: image mode P cannot be a mask here, since an optimiser may have made the palette of colours that"
+            " are ids; allowed: RGB (id = R + 256 G), or one channel (the value is the id); save it without palette"
+        )
+    try:
+        return PLAIN.ids(pixels)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def write_mask(path: Path, ids: np.ndarray) -> None:
@@ -86,11 +124,6 @@ def encode(ids: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def decode(pixels: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 -> (H, W) int32 ids."""
-    return pixels[..., 0] | (pixels[..., 1].astype(np.int32) << 8)
-
-
 def resize_nearest(ids: np.ndarray, height: int, width: int) -> np.ndarray:
     """(height, width) ids: each pixel takes the id under its centre."""
     rows, columns = (
@@ -106,40 +139,12 @@ def image_size(path: Path) -> tuple[int, int]:
         UserError: missing, or not an image.
     """
     try:
-        with Image.open(path) as image:
+        with any_size(), Image.open(path) as image:
             return image.height, image.width
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as an image: {error}") from error
-
-
-def _pixels(path: Path, modes: tuple[str, ...]) -> np.ndarray:
-    """(H, W) or (H, W, 3) as stored."""
-    try:
-        with Image.open(path) as image:
-            if image.mode in modes:
-                return np.asarray(image)
-            mode = image.mode
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a mask: {error}; write it again") from error
-    raise UserError(
-        f"{path}: image mode {mode} cannot be a mask here; allowed: RGB (id = R + 256 G)"
-        f"{', or one channel (the value is the id)' if len(modes) > 1 else ''}; save it without alpha or palette"
-    )
-
-
-def _ids(path: Path, pixels: np.ndarray) -> np.ndarray:
-    if pixels.ndim == 3:
-        return decode(pixels)
-    ids = pixels.astype(np.int32)
-    if pixels.dtype == np.uint8:
-        ids[pixels == IGNORE_BYTE] = IGNORE
-    elif ids.min(initial=0) < 0:
-        raise UserError(f"{path}: negative ids; a mask of one channel holds ids 0, 1, ... and {IGNORE} = ignore")
-    return ids
+    except Exception as error:  # of broken files Pillow raises anything
+        raise UserError(f"{path} cannot be read as an image: {error or type(error).__name__}") from error
 
 
 def _save(file: Path | BytesIO, pixels: np.ndarray) -> None:

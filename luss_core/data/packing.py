@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Of the journal; work of another one is not gone on with."""
 LIBRARIES = ("numpy", "pillow", "scikit-image", "scipy")
 """Other versions may make other pixels."""

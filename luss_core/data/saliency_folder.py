@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from luss_core.data.check import read_sizes
+from luss_core.data.check import read_headers
 from luss_core.data.decode import decode
 from luss_core.data.files import list_files
 from luss_core.data.images import ImageList
@@ -104,13 +104,15 @@ def _wrong_sizes(folder: Path, images: ImageList, chosen: list[str], threads: in
     """Maps whose header is broken or whose aspect ratio is not that of the image, with the reason."""
     rows = [row for row, name in enumerate(chosen) if name]
     jobs = batches((chosen[row] for row in rows), BATCH)
-    results = progress(ordered_map(partial(read_sizes, folder, MEGAPIXELS), jobs, threads), len(rows), "headers", len)
+    results = progress(
+        ordered_map(partial(read_headers, folder, MEGAPIXELS, WHOLE), jobs, threads), len(rows), "headers", len
+    )
     wrong = []
     for row, size in zip(rows, (size for batch in results for size in batch), strict=True):
         image = int(images.height[row]), int(images.width[row])
         if isinstance(size, str):
             wrong.append(f"{chosen[row]!r}: {size}")
-        elif not fits(size, image):
+        elif not fits(size[:2], image):
             wrong.append(f"{chosen[row]!r}: {size[0]} x {size[1]} for an image of {image[0]} x {image[1]} (h x w)")
     return wrong
 

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
-from luss_core.data.hdf5 import open_hdf5, write_hdf5
+from luss_core.data.hdf5 import WrittenFile, new_hdf5, open_hdf5
 from luss_core.data.masks import ID_LIMIT
 from luss_core.errors import UserError
 from luss_core.io import atomic
@@ -41,7 +40,7 @@ class ScoredImage(NamedTuple):
 class ScoredWriter:
     """Appends packed maps; opened by ``write_scored``. Holds a chunk of bytes and the sizes, nothing else."""
 
-    def __init__(self, file: h5py.File):
+    def __init__(self, file: WrittenFile):
         self.file = file
         self.bytes = file.create_dataset("bytes", (0,), "u1", chunks=(CHUNK_BYTES,), maxshape=(None,))
         self.waiting = bytearray()
@@ -67,6 +66,7 @@ class ScoredWriter:
         self.bytes[self.written :] = np.frombuffer(self.waiting[:count], np.uint8)
         self.written += count
         del self.waiting[:count]
+        self.file.check()
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def write_scored(path: Path, about: dict[str, Any]) -> Iterator[ScoredWriter]:
     Raises:
         UserError: cannot be written.
     """
-    with atomic(path) as partial, write_hdf5(partial, "w") as file:
+    with atomic(path) as partial, new_hdf5(partial) as file:
         file.attrs["provenance"] = json.dumps(about)
         writer = ScoredWriter(file)
         yield writer
@@ -87,7 +87,7 @@ def scored_images(path: Path) -> dict[int, ScoredImage]:
     """All maps of a file, by row of the image list.
 
     Raises:
-        UserError: missing or cut short.
+        UserError: missing or damaged.
     """
     with open_hdf5(path, STAGE) as file:
         row, end, height, width = (file[name][:].tolist() for name in ("row", "end", "height", "width"))
@@ -101,7 +101,7 @@ def read_scored(image: ScoredImage) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         UserError: the file is missing, cut short or damaged.
     """
-    with open_hdf5(image.path, STAGE) as file:
+    with open_hdf5(image.path, STAGE, checked=False) as file:
         packed = file["bytes"][image.start : image.stop].tobytes()
     try:
         return unpack(packed, image.height, image.width)
@@ -143,7 +143,7 @@ def about_scored(path: Path) -> dict[str, Any]:
     """Provenance of a file of scored maps.
 
     Raises:
-        UserError: missing or cut short.
+        UserError: missing or damaged.
     """
     with open_hdf5(path, STAGE) as file:
         about: dict[str, Any] = json.loads(file.attrs["provenance"])
@@ -163,7 +163,7 @@ def join_scored(parts: Sequence[Path], out: Path) -> None:
     with write_scored(out, abouts[0]) as writer:
         for part in parts:
             images = scored_images(part).values()
-            with open_hdf5(part, STAGE) as file:
+            with open_hdf5(part, STAGE, checked=False) as file:
                 for image in images:
                     packed = file["bytes"][image.start : image.stop].tobytes()
                     writer.append(image.row, image.height, image.width, packed)

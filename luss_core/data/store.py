@@ -2,7 +2,7 @@
 
 ``pixels`` is one contiguous row of bytes, so that readers map it into memory; ``offset``, ``height`` and ``width`` say
 where each image lies and how large it is stored, ``checksum`` is the CRC-32 of its bytes, and the attribute
-``channels`` says how many bytes a pixel has.
+``channels`` says how many bytes a pixel has. The file has a checksum of all but the pixels (`data.hdf5`).
 
 A map and not reads into buffers: a local disk gives images as fast either way (benchmarks/store.py), and nothing is
 copied of an image that memory holds already. Network drives were not measured.
@@ -13,6 +13,7 @@ import json
 import math
 import mmap
 import os
+import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from luss_core.data.hdf5 import open_hdf5, write_hdf5
+from luss_core.data.hdf5 import open_hdf5, seal, write_hdf5
 from luss_core.errors import UserError
 
 RGB = 3
@@ -71,6 +72,8 @@ def write_index(path: Path, shapes: np.ndarray, checksums: np.ndarray, channels:
         file.attrs["fingerprint"] = fingerprint(shapes, checksums)
         file.attrs["provenance"] = json.dumps(about)
         file.attrs["channels"] = channels
+        start, size = file["pixels"].id.get_offset(), file["pixels"].size
+    seal(path, start, start + size)
 
 
 def _find_room(path: Path, size: int) -> None:
@@ -93,6 +96,9 @@ class _Index(NamedTuple):
     place: int
     pixels: np.ndarray
     offset: np.ndarray
+    checksum: np.ndarray
+    whole: np.ndarray
+    """(N,) bool: of which images the pixels have been compared with their checksums by this process."""
     height: np.ndarray
     width: np.ndarray
     channels: int
@@ -135,14 +141,28 @@ class Store:
         return np.stack([self._index.height, self._index.width], axis=1).astype(np.int64)
 
     def read(self, row: int) -> np.ndarray:
-        """(H, W, channels) uint8 of one image, read-only and not copied; 3 channels in images.h5, 1 in prior.h5."""
+        """(H, W, channels) uint8 of one image, read-only and not copied; 3 channels in images.h5, 1 in prior.h5.
+
+        Raises:
+            UserError: its pixels are not those that were written.
+        """
         index = self._index
         shape = int(index.height[row]), int(index.width[row]), index.channels
         start, size = int(index.offset[row]), math.prod(shape)
         if hasattr(mmap, "MADV_WILLNEED"):  # one request to the disk; page by page it takes ten times as long
             before = (index.place + start) % mmap.PAGESIZE
             index.file.madvise(mmap.MADV_WILLNEED, index.place + start - before, before + size)
-        return index.pixels[start : start + size].reshape(shape)
+        if index.file.size() < index.place + start + size:  # or the system would end this process
+            raise UserError(f"{self.path} was cut short while it was read; run the stage {self.stage} again")
+        pixels = index.pixels[start : start + size]
+        if not index.whole[row]:
+            if zlib.crc32(pixels.data) != index.checksum[row]:
+                raise UserError(
+                    f"{self.path} is damaged: the image in row {row} (counted from 0) is not as it was written; delete"
+                    f" the file and run the stage {self.stage} again"
+                )
+            index.whole[row] = True
+        return pixels.reshape(shape)
 
     def __getstate__(self) -> dict[str, Path | str]:
         return {"path": self.path, "stage": self.stage}
@@ -151,7 +171,7 @@ class Store:
     def _index(self) -> _Index:
         with open_hdf5(self.path, self.stage) as file:
             place, size = file["pixels"].id.get_offset(), file["pixels"].size
-            offset, height, width = (file[name][:] for name in ("offset", "height", "width"))
+            offset, height, width, checksum = (file[name][:] for name in ("offset", "height", "width", "checksum"))
             channels = int(file.attrs.get("channels", RGB))
             fingerprint, about = str(file.attrs["fingerprint"]), json.loads(file.attrs["provenance"])
         if place is None or self.path.stat().st_size < place + size:
@@ -159,4 +179,16 @@ class Store:
         with self.path.open("rb") as whole:
             mapped = mmap.mmap(whole.fileno(), 0, access=mmap.ACCESS_READ)
         pixels = np.frombuffer(mapped, np.uint8, size, place)
-        return _Index(mapped, place, pixels, offset, height, width, channels, fingerprint, about)
+        return _Index(
+            mapped,
+            place,
+            pixels,
+            offset,
+            checksum,
+            np.zeros(len(offset), bool),
+            height,
+            width,
+            channels,
+            fingerprint,
+            about,
+        )

@@ -28,14 +28,12 @@ def verify(path: Path) -> Store:
     """The store in a file, after reading it whole.
 
     Raises:
-        UserError: missing, cut short, altered, or made by a version that wrote no checksums.
+        UserError: missing, damaged, or without a checksum.
     """
     store = Store(path, "prior" if path.stem == "prior" else "prepare")
     remedy = f"delete it and run the stage {store.stage} again"
     shapes = store.shapes
     with open_hdf5(path, store.stage) as file:
-        if "checksum" not in file:
-            raise UserError(f"{path} holds no checksums, since an older version made it; {remedy} to have them")
         checksums, offset, place = file["checksum"][:], file["offset"][:], file["pixels"].id.get_offset()
         sizes = store.channels * shapes.prod(axis=1)
         if store.fingerprint != fingerprint(shapes, checksums) or not np.array_equal(offset, np.cumsum(sizes) - sizes):

@@ -37,7 +37,7 @@ def cycle_loss(
     """How far the two jumps from each position are from ending where they should.
 
     Negatives only take probability away, so that of their part of M nothing but a sum is needed. Memory of a part of
-    the images: about six times ``SCORES`` float32; see ``peak_bytes``.
+    the images only; see ``peak_bytes``.
 
     Args:
         c: unit vectors of the positions of the frame.
@@ -55,12 +55,12 @@ def cycle_loss(
 def peak_bytes(images: int, positions: int, negatives: int) -> int:
     """Bytes that ``cycle_loss`` with a soft target holds at once, at the most, beside its inputs and their gradients.
 
-    Of a part of the images: similarities, both jumps, M, the target and as many gradients; of the negatives a part of
-    the similarities.
+    Of a part of the images: similarities, both jumps, M, the target, their exponentials and gradients, fourteen in all
+    as benchmarks/cacl_step.py measures; of the negatives a part of the similarities.
     """
     part = max(1, min(images, SCORES // positions**2))
     rows = max(1, min(images * positions, SCORES // max(1, negatives)))
-    return 4 * max(10 * part * positions**2, 2 * rows * negatives)
+    return 4 * max(14 * part * positions**2, 2 * rows * negatives)
 
 
 def _away(later: Tensor, negatives: Tensor, temperature: float) -> Tensor:

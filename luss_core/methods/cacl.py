@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from luss_core import group
 from luss_core.config.methods import CACLConfig
 from luss_core.data.batch import Batch
-from luss_core.errors import UserError
 from luss_core.losses.contrast import info_nce, matched
 from luss_core.losses.cycle import cycle_loss
 from luss_core.methods.base import Method, Output, Progress
@@ -134,13 +133,8 @@ class CACL(Method):
         """How far the images and the maps of both frames are rolled, apart from each other."""
         if not self.cfg.pixel_shuffle:
             return None
-        size, stride = view.shape[-1], self.encoder.backbone.strides[-1]
-        if size % stride:
-            raise UserError(
-                f"pretrain.views.crops.size {size} is no multiple of {stride}, the output stride of the backbone, so"
-                " that rolled pixels cannot be rolled back; set a multiple, or method.pixel_shuffle: false"
-            )
-        side = size // stride
+        stride = self.encoder.backbone.strides[-1]
+        side = view.shape[-1] // stride
         rolls = [draw_rolls(len(view), side, side, view.device) for _ in range(FRAMES)]
         return [r * stride for r in rolls], rolls
 

@@ -10,7 +10,7 @@ from luss_core.config.methods import ForegroundConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.losses.attention import attention_loss, otsu
-from luss_core.losses.cues import CUES, together
+from luss_core.losses.cues import CUES, CUES_OF_HEADS, together
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, Maps
 
@@ -32,16 +32,18 @@ class Foreground(Method):
                 f"pretrain.method.stage {cfg.stage}, but the backbone has {len(encoder.backbone.widths)} stages; lower"
                 " it, or set it to null for the last"
             )
+        if "heads" in cfg.needs:
+            encoder.backbone.require_heads()
         self.cfg, self.encoder = cfg, encoder
         encoder.requires_grad_(False)
         encoder.attention.requires_grad_(True)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        maps = self.encoder(views[0])
+        maps = self.encoder(views[0], heads="heads" in self.cfg.needs)
         assert maps.attention is not None
-        seed = self.seed(maps, batch)
-        everywhere = group.gather(seed).view(1, 1, 1, -1)
-        target = (seed >= otsu(everywhere)).float()
+        cue = self.cue(maps, batch)
+        everywhere = group.gather(cue).view(1, 1, 1, -1)
+        target = (cue >= otsu(everywhere)).float()
         attended = maps.attention.detach() > 0
         agree = (attended == (target > 0.5)).float().mean()
         loss = attention_loss(maps.attention, target) + self.cfg.penalty * self._weight().square().sum()
@@ -52,16 +54,20 @@ class Foreground(Method):
         assert self.encoder.attention is not None
         return next(p for name, p in self.encoder.attention.named_parameters() if name.endswith("weight"))
 
-    def seed(self, maps: Maps, batch: Batch) -> Tensor:
+    def cue(self, maps: Maps, batch: Batch) -> Tensor:
         """(B, 1, h, w) in [0, 1] at the resolution of the attention: the product of the cues."""
         assert maps.attention is not None
-        stage = maps.stages[-1 if self.cfg.stage is None else self.cfg.stage - 1].float()
-        found = [
-            batch.planes["saliency"][0].float() / 255 if cue == "saliency" else CUES[cue](stage)
-            for cue in self.cfg.cues
-        ]
-        size = maps.attention.shape[-2:]
+        found, size = [self._one(cue, maps, batch) for cue in self.cfg.cues], maps.attention.shape[-2:]
         return together([F.interpolate(cue, size, mode="bilinear", antialias=True) for cue in found]).clamp(0, 1)
+
+    def _one(self, cue: str, maps: Maps, batch: Batch) -> Tensor:
+        """(B, 1, h, w), each of its own range and resolution."""
+        if cue == "saliency":
+            return batch.planes["saliency"][0].float() / 255
+        if maps.heads is not None and cue in CUES_OF_HEADS:
+            return CUES_OF_HEADS[cue](*maps.heads)
+        stage = maps.stages[-1 if self.cfg.stage is None else self.cfg.stage - 1]
+        return CUES[cue](stage.float())
 
     def train(self, mode: bool = True) -> Self:
         """What does not learn stays in evaluation mode."""

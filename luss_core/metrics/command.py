@@ -1,7 +1,8 @@
 """Score a folder of masks against a folder of ground truth, as the ImageNet-S tool does.
 
 Masks are PNG files of the same relative path below both folders: RGB with id = R + 256 G and 1000 = ignore,
-or one channel with 255 = ignore. Id 0 is "other"; classes are 1..C. All scores are percent.
+or one channel or a palette with 255 = ignore; for others see --truth-coding. Id 0 is "other"; classes are 1..C. All
+scores are percent.
 """
 
 import argparse
@@ -15,9 +16,10 @@ from typing import Any
 
 from luss_core.errors import UserError
 from luss_core.metrics.absent import absence
+from luss_core.metrics.coding_option import add_coding, folder_coding
 from luss_core.metrics.counts import RANGES
 from luss_core.metrics.evaluation import MatchedCounts, Unknown, check_classes, match_images
-from luss_core.metrics.files import Counted, check_sizes, count_pair, each, pair_folders
+from luss_core.metrics.files import Counted, Pair, check_sizes, count_pair, each, pair_folders
 from luss_core.metrics.matching import Match, identity, read_match, to_json
 from luss_core.metrics.scores import Absent, scores
 
@@ -30,19 +32,34 @@ def main(argv: list[str] | None = None) -> None:
     """Print the scores of two folders."""
     args = _parser().parse_args(argv)
     result = evaluate_folders(
-        args.prediction, args.truth, args.classes, args.match, args.absent, args.unknown, args.threads
+        args.prediction,
+        args.truth,
+        args.classes,
+        args.match,
+        args.absent,
+        args.unknown,
+        args.threads,
+        (args.prediction_coding, args.truth_coding),
     )
     text = json.dumps({key: result[key] for key in KEYS}) if args.json else table(result)
     sys.stdout.write(text + "\n")
 
 
 def evaluate_folders(
-    prediction: Path, truth: Path, classes: int, match: str, absent: Absent, unknown: Unknown | None, threads: int
+    prediction: Path,
+    truth: Path,
+    classes: int,
+    match: str,
+    absent: Absent,
+    unknown: Unknown | None,
+    threads: int,
+    codings: tuple[str, str] = ("auto", "auto"),
 ) -> dict[str, Any]:
     """The scores of two folders, and the matching as ``match``.
 
     Args:
         match: auto, identity, or the name of a match.json.
+        codings: how predictions and truth are read, as --prediction-coding and --truth-coding.
         unknown: None means error, but drop for identity, where the official tool drops ids above C as well.
 
     Raises:
@@ -52,6 +69,7 @@ def evaluate_folders(
     known = None if match == "auto" else _known_match(match, classes)
     pairs = pair_folders(prediction, truth)
     check_sizes(pairs)
+    pairs = _with_codings(pairs, prediction, truth, codings, classes, threads)
     counted: Iterable[Counted] = each(partial(count_pair, classes=classes), pairs, threads)
     if known is None:
         counted = list(counted)  # about 1 kB an image, so that no file is read twice
@@ -60,6 +78,25 @@ def evaluate_folders(
     for item in counted:
         counts.add(item)
     return {**scores(counts.finish(), absent), "match": to_json(known)}
+
+
+def _with_codings(
+    pairs: list[Pair], prediction: Path, truth: Path, said: tuple[str, str], classes: int, threads: int
+) -> list[Pair]:
+    """The pairs with the coding of either folder.
+
+    Raises:
+        UserError: a coding is a question; both questions, if there are two.
+    """
+    names, found, questions = [pair.truth.relative_to(truth) for pair in pairs], [], []
+    for folder, option, coding in ((prediction, "--prediction", said[0]), (truth, "--truth", said[1])):
+        try:
+            found.append(folder_coding(folder, names, option, coding, classes, threads))
+        except UserError as error:
+            questions.append(str(error))
+    if questions:
+        raise UserError("\n".join(questions))
+    return [pair._replace(prediction_coding=found[0], truth_coding=found[1]) for pair in pairs]
 
 
 def table(result: dict[str, Any]) -> str:
@@ -96,6 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         "identity: predicted ids are class ids\n"
         'FILE: match.json, {"predicted id": class id}',
     )
+    add_coding(parser, "--truth", "the masks of the truth")
+    add_coding(parser, "--prediction", "the predicted masks")
     add("--json", action="store_true", help="print one JSON object instead of a table")
     add(
         "--absent",

@@ -1,6 +1,7 @@
 """Mask files that belong together, read and counted one by one in several processes; unusable ones are listed."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from luss_core.data.coding import Coding
 from luss_core.data.files import list_files
 from luss_core.data.kinds import suffix_of
-from luss_core.data.masks import IGNORE, image_size, read_mask, read_prediction
+from luss_core.data.masks import IGNORE, PLAIN, image_size
 from luss_core.errors import UserError
 from luss_core.metrics.joint import Joint, joint_histogram
 from luss_core.parallel import batches, ordered_map, progress
@@ -33,6 +35,8 @@ class Pair(NamedTuple):
 
     prediction: Path
     truth: Path
+    prediction_coding: Coding = PLAIN
+    truth_coding: Coding = PLAIN
 
 
 class Counted(NamedTuple):
@@ -59,7 +63,9 @@ def pair_folders(prediction: Path, truth: Path) -> list[Pair]:
             raise UserError(f"{option} {folder}: no such folder; give the folder that holds the masks as PNG files")
     names = _png_files(truth, "--truth")
     if not names:
-        raise UserError(f"--truth {truth}: no PNG file in it or below it; give the folder of ground-truth masks")
+        raise UserError(
+            f"--truth {truth}: no PNG file in it or below it{other_files(truth)}; give the folder of ground-truth masks"
+        )
     missing = [f"{prediction / name} does not exist" for name in names if not (prediction / name).is_file()]
     raise_listed(missing, len(names), "each mask of the truth needs a prediction of the same relative path")
     extra = len(_png_files(prediction, "--prediction")) - len(names)
@@ -79,6 +85,17 @@ def _png_files(folder: Path, option: str) -> list[str]:
         path, reason = found.problems[0]
         raise UserError(f"{option} {folder}: {path or 'the folder'}: {reason}; check the rights")
     return [name for name in found.files if suffix_of(name) == ".png"]
+
+
+def other_files(folder: Path) -> str:
+    """What a folder holds instead of PNG files, as part of a sentence."""
+    kinds = Counter(map(suffix_of, list_files(folder).files))
+    if not kinds:
+        return ""
+    jpeg = kinds[".jpg"] + kinds[".jpeg"]
+    why = "; JPEG changes values, so that ids are lost: export masks as PNG" if jpeg else ""
+    found = ", ".join(f"{count} {kind or 'without suffix'}" for kind, count in kinds.most_common(NAMED))
+    return f" (found: {found}{why})"
 
 
 def check_sizes(pairs: Sequence[Pair]) -> None:
@@ -105,7 +122,7 @@ def count_pair(pair: Pair, classes: int) -> Counted:
     Raises:
         UserError: unreadable, sizes differ, or the truth has ids above ``classes``.
     """
-    prediction, truth = read_prediction(pair.prediction), read_mask(pair.truth)
+    prediction, truth = pair.prediction_coding.read(pair.prediction), pair.truth_coding.read(pair.truth)
     if prediction.shape != truth.shape:
         raise UserError(_sizes_differ(pair, prediction.shape, truth.shape))
     joint = joint_histogram(prediction, truth)

@@ -1,5 +1,6 @@
 """Which class each cluster stands for: Hungarian matching by how many images contain both."""
 
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def read_match(path: Path, classes: int) -> Match:
     """
     content = read_json(path)
     try:
-        match = {int(key): int(value) for key, value in content.items()}
+        match = {int(key): operator.index(value) for key, value in content.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f'{path} is no matching; wanted {{"predicted id": class id, ...}}') from error
     outside = {i: j for i, j in match.items() if not 0 <= j <= classes}

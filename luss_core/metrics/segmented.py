@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from luss_core.data.images import ImageList
-from luss_core.data.masks import at_threshold, image_size, read_mask, read_prediction
+from luss_core.data.masks import MaskFile, at_threshold, read_prediction
 from luss_core.data.scored import ScoredImage, read_scored
 from luss_core.errors import UserError
 from luss_core.metrics.files import Counted, check_truth, raise_listed, shown
@@ -22,7 +22,7 @@ class SegmentedImage(NamedTuple):
     mask: Path
     scored: ScoredImage | None
     """None where a mask is all that there is."""
-    truth: Path | None
+    truth: MaskFile | None
     size: tuple[int, int]
     """Height and width."""
 
@@ -51,7 +51,7 @@ def segmented_images(
     found, missing = [], []
     for row in map(int, listing.rows(split)):
         name = f"{split}/{listing.id[row]}.png"
-        truth = listing.root / listing.mask[row] if listing.mask[row] else None
+        truth = listing.truth(row)
         size = int(listing.height[row]), int(listing.width[row])
         found.append(SegmentedImage(masks / name, (scored or {}).get(row), truth, size))
         if scored is not None and truth and row not in scored:
@@ -69,10 +69,12 @@ def check_images(images: Sequence[SegmentedImage]) -> None:
     problems, total = [], 0
     for image in images:
         found: list[tuple[object, tuple[int, int]]] = []
-        for path in (image.mask, image.truth) if image.truth else (image.mask,):
+        for mask in (MaskFile(image.mask), image.truth):
+            if mask is None:
+                continue
             total += 1
             try:
-                found.append((path, image_size(path)))
+                found.append((mask.path, mask.size()))
             except UserError as error:
                 problems.append(str(error))
         if image.scored:
@@ -103,8 +105,8 @@ def levels_of_image(image: SegmentedImage, classes: int) -> LevelHistogram:
         raise UserError(
             f"{_scored_name(image)} has scores above {THRESHOLDS - 1} hundredths; run the stage infer again"
         )
-    histogram = level_histogram(clusters, levels, read_mask(image.truth))
-    check_truth(histogram.truth, image.truth, classes)
+    histogram = level_histogram(clusters, levels, image.truth.read())
+    check_truth(histogram.truth, image.truth.path, classes)
     wrong = histogram.clusters[(histogram.clusters < 1) | (histogram.clusters > classes)]
     if len(wrong):
         raise UserError(
@@ -153,9 +155,9 @@ def largest_class(joint: Joint) -> int:
     return int(joint.truth[pixels.argmax()]) if pixels.any() else 0
 
 
-def _counted(path: Path, prediction: np.ndarray, truth: Path, classes: int) -> Counted:
-    joint = joint_histogram(prediction, read_mask(truth))
-    check_truth(joint.truth, truth, classes)
+def _counted(path: Path, prediction: np.ndarray, truth: MaskFile, classes: int) -> Counted:
+    joint = joint_histogram(prediction, truth.read())
+    check_truth(joint.truth, truth.path, classes)
     return Counted(path, joint)
 
 

@@ -1,6 +1,12 @@
 """Thresholds between foreground and background that need no ground truth."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+
+from luss_core.errors import UserError
+from luss_core.io import read_fields
 
 THRESHOLDS = 81
 """Thresholds 0.00, 0.01 ... 0.80 of the greatest score, as the official sweep."""
@@ -26,3 +32,33 @@ def otsu(histogram: np.ndarray) -> int:
     variance = np.zeros(len(below))
     variance[both] = below[both] * above[both] * difference**2
     return int(variance.argmax()) + 1
+
+
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "automatic": int,
+    "rule": str,
+    "histogram": list,
+    "score_max": (float, int),
+    "size": int,
+    "provenance": dict,
+}
+"""Entries of threshold.json."""
+
+
+def read_threshold(path: Path, *wanted: str) -> dict[str, Any]:
+    """What infer wrote in threshold.json; the entries ``wanted`` are there and can be what they should be.
+
+    Raises:
+        UserError: missing or damaged.
+    """
+    found = read_fields(path, **{name: KINDS[name] for name in wanted})
+    wrong = {
+        "automatic": lambda level: not 0 <= level <= 100,
+        "size": lambda size: size < 1,
+        "score_max": lambda score: not score > 0,
+        "histogram": lambda counts: len(counts) != THRESHOLDS or any(type(n) is not int or n < 0 for n in counts),
+    }
+    for name in wanted:
+        if name in wrong and wrong[name](found[name]):
+            raise UserError(f"{path}: {name} is not what infer writes; delete the file and run infer again")
+    return found

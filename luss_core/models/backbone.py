@@ -1,16 +1,27 @@
 """ResNet as a module that returns the maps of its four stages, made of torchvision's blocks."""
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from luss_core.config import AnyBackbone, BackboneConfig
+from luss_core.errors import UserError
 
 ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
 }
+
+
+class Heads(NamedTuple):
+    """The heads of the last attention of a ViT, at its patches alone; float32, without gradient."""
+
+    attention: Tensor
+    """(B, heads, h, w) share of its attention that the class token gives to each patch. Over all tokens a head sums to
+    1, so over the patches to less."""
+    keys: Tensor
+    """(B, heads, d, h, w)."""
 
 
 class Backbone(nn.Module):
@@ -21,12 +32,14 @@ class Backbone(nn.Module):
         strides: pixels of the image from one position to the next in each of them.
         multiple: of pixels, to which the sides of an image are best resized beforehand; others are resized within.
         frozen: names of the modules that stay in evaluation mode, see ``freeze``.
+        headless: why ``with_heads`` is not for it; empty where it is.
     """
 
     widths: tuple[int, ...]
     strides: tuple[int, ...]
     multiple: int = 1
     frozen: tuple[str, ...] = ()
+    headless: str = "has no class token"
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) images, normalised by `luss_core.data.normalization` -> a map (B, width, h, w) of each stage."""
@@ -35,6 +48,26 @@ class Backbone(nn.Module):
     def passed_on(self, images: Tensor) -> tuple[Tensor, ...]:
         """The same, as each stage hands them to the next."""
         return self(images)
+
+    def with_heads(self, images: Tensor) -> tuple[tuple[Tensor, ...], Heads]:
+        """The same as forward, and the heads of the last attention."""
+        raise NotImplementedError
+
+    def require_heads(self) -> None:
+        """Raises:
+        UserError: it has none.
+        """
+        if self.headless:
+            raise UserError(
+                f"pretrain.method.cues: seed looks at what the class token of a ViT attends to, but {self.name}"
+                f" {self.headless}; take other cues (saliency, norm, border, component), or another network, for"
+                " instance vit_small_patch14_dinov2.lvd142m"
+            )
+
+    @property
+    def name(self) -> str:
+        """Of the architecture, for messages."""
+        raise NotImplementedError
 
     def train(self, mode: bool = True) -> Self:
         """What is frozen keeps the statistics of its BatchNorm."""
@@ -85,6 +118,10 @@ class ResNet(Backbone):
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.apply(initialize)
+
+    @property
+    def name(self) -> str:
+        return self.cfg.arch
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) normalised images -> the maps of stages 1 to 4."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from luss_core.config import EncoderConfig
 from luss_core.models.attention import make_attention
-from luss_core.models.backbone import make_backbone
+from luss_core.models.backbone import Heads, make_backbone
 from luss_core.models.deeplab import DeepLabHead
 from luss_core.models.heads import global_average
 from luss_core.models.weights import load_network
@@ -23,6 +23,8 @@ class Maps(NamedTuple):
     """Of the backbone, from fine to coarse, (B, L, h_i, w_i) each."""
     attention: Tensor | None
     """(B, 1, h', w') logits of the pixel attention, at the resolution of what it is a function of."""
+    heads: Heads | None = None
+    """Of the last attention of a ViT, where they are asked for."""
 
     @property
     def stage4(self) -> Tensor:
@@ -45,13 +47,17 @@ class Encoder(nn.Module):
         self.width = self.backbone.widths[-1] if self.decoder is None else self.decoder.width
         self.attention = make_attention(cfg, self.backbone.widths, self.width) if cfg.attention else None
 
-    def forward(self, images: Tensor) -> Maps:
-        """(B, 3, H, W) normalised images -> maps."""
-        stages = self.backbone(images)
+    def forward(self, images: Tensor, heads: bool = False) -> Maps:
+        """(B, 3, H, W) normalised images -> maps.
+
+        Args:
+            heads: with those of the last attention, for which the backbone must not be ``headless``.
+        """
+        stages, found = self.backbone.with_heads(images) if heads else (self.backbone(images), None)
         z = stages[-1] if self.decoder is None else self.decoder(stages, images.shape[-2:])
         if self.attention is None:
-            return Maps(z, stages, None)
-        return Maps(z, stages, self.attention([stages[k - 1] for k in self.cfg.attention_stages] or [z]))
+            return Maps(z, stages, None, found)
+        return Maps(z, stages, self.attention([stages[k - 1] for k in self.cfg.attention_stages] or [z]), found)
 
     def width_of(self, source: Literal["output", "stage4"]) -> int:
         """Channels of one of the maps."""
@@ -81,7 +87,8 @@ def split(maps: Maps, parts: int) -> list[Maps]:
     """The maps of as many equal parts of the batch."""
     attention = [None] * parts if maps.attention is None else maps.attention.chunk(parts)
     stages = zip(*(stage.chunk(parts) for stage in maps.stages), strict=True)
-    return [Maps(*part) for part in zip(maps.output.chunk(parts), stages, attention, strict=True)]
+    heads = [None] * parts if maps.heads is None else map(Heads, *(part.chunk(parts) for part in maps.heads))
+    return [Maps(*part) for part in zip(maps.output.chunk(parts), stages, attention, heads, strict=True)]
 
 
 def load_encoder(path: Path) -> Encoder:

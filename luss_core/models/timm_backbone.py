@@ -12,8 +12,9 @@ from luss_core.config import TimmConfig
 from luss_core.data.normalization import MEAN, STD
 from luss_core.data.whole import nearest_multiple
 from luss_core.errors import UserError
-from luss_core.models.backbone import Backbone
+from luss_core.models.backbone import Backbone, Heads
 from luss_core.models.frozen import reached
+from luss_core.models.timm_heads import Watch, headless
 
 STAGES = 4
 TRIED = (3, 4)
@@ -57,6 +58,11 @@ class TimmBackbone(Backbone):
         self.multiple = max(reductions)
         self.widths, self.strides = self._try()
         self.multiple = self.strides[-1]
+        self.headless = headless(self.model)
+
+    @property
+    def name(self) -> str:
+        return self.cfg.name
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) images, normalised as everywhere here -> up to five maps, from fine to coarse."""
@@ -65,6 +71,12 @@ class TimmBackbone(Backbone):
     def passed_on(self, images: Tensor) -> tuple[Tensor, ...]:
         """The same, without the normalisation of the output but in the last."""
         return *self._maps(images, norm=False)[:-1], self._maps(images, norm=True)[-1]
+
+    def with_heads(self, images: Tensor) -> tuple[tuple[Tensor, ...], Heads]:
+        """The same as forward, and the heads of the last block of a ViT."""
+        with Watch(self.model) as watch:
+            maps = self(images)
+        return maps, watch.heads(*maps[-1].shape[-2:])
 
     def _maps(self, images: Tensor, norm: bool) -> tuple[Tensor, ...]:
         x = self._fitted(images) * self.scale + self.shift

@@ -1,6 +1,5 @@
 """Weight files: safetensors with a word on what they are, written whole and read strictly."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from luss_core.errors import UserError
-from luss_core.io import atomic
-from luss_core.models.tensor_file import read_tensors
+from luss_core.models.tensor_file import read_tensors, write_tensors
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -20,10 +18,13 @@ REASON = 200
 
 
 def save_weights(path: Path, module: nn.Module, about: Mapping[str, Any]) -> None:
-    """Write weights as safetensors, whole or not at all; ``about`` (JSON) says what they are."""
+    """Write weights as safetensors, whole or not at all; ``about`` (JSON) says what they are.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    with atomic(path) as partial:
-        save_file(tensors, partial, {"luss": json.dumps(about)})
+    write_tensors(path, tensors, about, save_file)
 
 
 def load_network(path: Path, kind: str, stage: str, build: Callable[[dict[str, Any]], N]) -> N:

@@ -51,7 +51,7 @@ def read_log(path: Path, points: int = POINTS) -> Log:
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the stage that writes it")
     bins, steps, seconds = _Bins(points), 0, 0.0
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             record = _numbers(line, path, number)
             bins.add(steps, record)
@@ -66,7 +66,7 @@ def _numbers(line: str, path: Path, number: int) -> dict[str, float]:
     try:
         record = json.loads(line)
         items = record.items()
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path}, line {number} is not a JSON object; delete the file and run its stage again"
         ) from error

@@ -11,6 +11,7 @@ import yaml
 from safetensors import SafetensorError, safe_open
 
 from luss_core.data.hdf5 import open_hdf5
+from luss_core.data.look import Look, from_json
 from luss_core.io import read_json
 
 REASONS = 8
@@ -49,6 +50,8 @@ class Rejected:
     """The commonest, with how many files each."""
     left_out: list[str]
     """What was not looked at: a line for each kind."""
+    look: Look | None
+    """What was found in the folder; None of results that are older than that."""
 
 
 def made_with(paths: list[Path | None]) -> Made:
@@ -72,7 +75,8 @@ def rejected(images: Path) -> Rejected:
     with images.with_name("rejected.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
         reasons = Counter(row["reason"] for row in csv.DictReader(lines))
     left_out = [kind["text"] for kind in summary.get("left_out", ())]
-    return Rejected(summary["rejected"], summary["noted"], reasons.most_common(REASONS), left_out)
+    look = from_json(summary.get("look"))
+    return Rejected(summary["rejected"], summary["noted"], reasons.most_common(REASONS), left_out, look)
 
 
 def _provenance(path: Path) -> dict[str, Any] | None:

@@ -78,8 +78,9 @@ def make_panels(
     for row in (int(row) for row in rows):
         name, split = images.id[row], images.split[row]
         layers = []
-        if truth:
-            layers.append(_layer("truth", name, read_mask(images.root / images.mask[row]), palette))
+        mask = images.truth(row) if truth else None
+        if mask:
+            layers.append(_layer("truth", name, mask.read(), palette))
         for prediction in predictions:
             clusters = read_mask(prediction.masks / split / f"{name}.png")
             layers.append(_layer(prediction.title, name, _rename(clusters, prediction.classes), palette))

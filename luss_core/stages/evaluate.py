@@ -13,7 +13,7 @@ from luss_core.data.categories import why_not
 from luss_core.data.images import ImageList, read_expected, read_images, write_csv
 from luss_core.data.scored import scored_images
 from luss_core.errors import UserError
-from luss_core.io import provenance, read_json, write_json
+from luss_core.io import provenance, read_fields, write_json
 from luss_core.metrics.absent import absence
 from luss_core.metrics.class_table import CLASS_COLUMNS, class_rows, cluster_rows
 from luss_core.metrics.evaluation import MatchedCounts, check_classes
@@ -28,11 +28,14 @@ from luss_core.metrics.segmented import (
     score_image,
     segmented_images,
 )
+from luss_core.metrics.threshold import read_threshold
 from luss_core.models.tensor_file import foreign
 from luss_core.names import call_from
 from luss_core.signs import NOTHING, sign_of
 
 log = logging.getLogger(__name__)
+
+SCORE = (float, int, type(None))
 
 RULES = ("automatic", "oracle")
 
@@ -95,7 +98,7 @@ def evaluate(
     listing, expected = read_images(images), read_expected(images)
     called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
-    cut, about = _read(threshold, "automatic", "rule"), _origin(threshold, balance, pretrain_log)
+    cut, about = _cut(threshold), _origin(threshold, balance, pretrain_log)
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
@@ -166,20 +169,26 @@ def _splits(listing: ImageList, masks: Path, scored: Path | None) -> dict[str, l
     return splits
 
 
-def _read(path: Path | None, *names: str) -> dict[str, Any]:
-    """Some entries of a JSON file; None for all without the file."""
-    content = read_json(path) if path else dict.fromkeys(names)
-    return {name: content[name] for name in names}
+def _cut(threshold: Path | None) -> dict[str, Any]:
+    """The threshold and the rule that gave it; None for both without a file."""
+    content = read_threshold(threshold, "automatic", "rule") if threshold else {}
+    return {name: content.get(name) for name in ("automatic", "rule")}
+
+
+def _read(balance: Path | None, **kinds: Any) -> dict[str, Any]:
+    """Some entries of balance.json; None for all without the file."""
+    content = read_fields(balance, **kinds) if balance else {}
+    return {name: content.get(name) for name in kinds}
 
 
 def _origin(threshold: Path | None, balance: Path | None, pretrain_log: Path | None) -> dict[str, Any]:
     """What earlier stages know: whether labels were given, the weights of others that the encoder began from, and what
     makes the result say little: the sign in the log that nothing was learned, and empty categories."""
-    weights = foreign(read_json(threshold)) if threshold else None
+    weights = foreign(read_threshold(threshold)) if threshold else None
     sign = sign_of(pretrain_log) if pretrain_log else None
-    empty = read_json(balance).get("warning") if balance else None
+    empty = read_fields(balance).get("warning") if balance else None
     warnings = [text for text in (sign and f"{NOTHING} {sign}", empty) if text]
-    return {**_read(balance, "supervised"), "weights": weights, "warnings": warnings}
+    return {**_read(balance, supervised=bool), "weights": weights, "warnings": warnings}
 
 
 def agreement(
@@ -201,7 +210,7 @@ def agreement(
     largest = train.largest if train and train.automatic.images else None
     asked = cfg.folders if cfg.folders != "auto" else supervised or None
     reason = why_not(listing, largest, asked) if classes > 1 else None
-    found = _read(None if reason or classes == 1 else balance, "nmi", "accuracy")
+    found = _read(None if reason or classes == 1 else balance, nmi=SCORE, accuracy=SCORE)
     return {**found, "no_folder_score": reason}
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from luss_core.config import ExamineConfig, PretrainConfig, ViewsConfig
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.loader import Views
-from luss_core.data.masks import read_mask, resize_nearest
+from luss_core.data.masks import resize_nearest
 from luss_core.data.spread import attended_rows, compared_rows
 from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
@@ -148,8 +148,9 @@ def examine_images(
         if weights is not None and row in measured:
             sums.attended += 1
             sums.attention += weights.min(), weights.mean(), weights.max()
-        if listing.mask[row] and row in measured:
-            truth = read_mask(listing.root / listing.mask[row])
+        mask = listing.truth(row) if row in measured else None
+        if mask:
+            truth = mask.read()
             height, width = maps.output.shape[-2:]
             sums.categories.add(maps.output[0].float(), torch.from_numpy(resize_nearest(truth, height, width)))
             sums.scored += 1

@@ -3,7 +3,6 @@
 Imports no torch: the weights are copied as they are.
 """
 
-import json
 import logging
 from pathlib import Path
 
@@ -11,8 +10,10 @@ from safetensors.numpy import save_file
 
 from luss_core.config import ExportConfig
 from luss_core.data.normalization import MEAN, STD
-from luss_core.io import atomic, provenance, read_json
-from luss_core.models.tensor_file import foreign, read_tensors
+from luss_core.errors import UserError
+from luss_core.io import provenance, read_fields
+from luss_core.metrics.threshold import read_threshold
+from luss_core.models.tensor_file import foreign, read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,9 @@ WHAT = (
     "A network that gives every pixel of an image a category, 0 for other, and all that it needs for that:"
     " luss_core.methods.exported.load_exported(path).segment(image)"
 )
+
+MAKE = ("encoder", "segmenter", "classes")
+"""What a file of weights says so that its network can be made."""
 
 
 def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path, scores: Path, out: Path) -> None:
@@ -35,13 +39,22 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         UserError: an input is missing or damaged.
     """
     weights, about = read_tensors(segmenter, "np", "finetune")
-    summary, cut, result = read_json(images.with_name("summary.json")), read_json(threshold), read_json(scores)
+    summary, cut, result = (
+        read_fields(images.with_name("summary.json"), provenance=dict),
+        read_threshold(threshold, "automatic", "size", "score_max", "provenance"),
+        read_fields(scores, truth=bool, match=(dict, type(None)), names=(list, type(None)), provenance=dict),
+    )
+    if missing := [name for name in MAKE if name not in about]:
+        raise UserError(
+            f"{segmenter} holds no segmenter as finetune writes it (it does not say: {', '.join(missing)}); give that"
+            " file, or run finetune again"
+        )
     made = {"export": cfg.model_dump(mode="json")}
     for part in (summary, about, cut, result):
         made |= part["provenance"]["settings"]
     content = {
         "what": WHAT,
-        **{name: about[name] for name in ("encoder", "segmenter", "classes")},
+        **{name: about[name] for name in MAKE},
         "centroids": about.get("centroids"),
         "weights": foreign(about),
         "mean": MEAN,
@@ -54,6 +67,5 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "names": result["names"] if result["truth"] else None,
         "provenance": provenance(made),
     }
-    with atomic(out) as partial:
-        save_file(weights, partial, {"luss": json.dumps(content)})
+    write_tensors(out, weights, content, save_file)
     logger.info("export: %s (%.1f MB)", out, sum(values.nbytes for values in weights.values()) / 1e6)

@@ -1,4 +1,4 @@
-"""Folder of images -> images.csv, images.h5, rejected.csv and summary.json: every file checked by decoding it whole.
+"""Folder of images -> images.csv, images.h5, rejected.csv, files.jsonl and summary.json: every file decoded whole.
 
 Where some are frames of videos, videos.csv as well.
 """
@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -15,43 +15,61 @@ from typing import Any
 
 import numpy as np
 
-from luss_core import io
+from luss_core import changed, io
+from luss_core.bounds import Need, counts_of, stop_if_not_enough
 from luss_core.config import PrepareConfig
-from luss_core.data.arrange import Listing, arrange
 from luss_core.data.benchmark import recognize
-from luss_core.data.check import check, read_sizes
+from luss_core.data.check import Reading, check
 from luss_core.data.decode import stored_size
-from luss_core.data.files import list_files, look_inside
-from luss_core.data.films import Films, reads_files
+from luss_core.data.facts import facts_of
+from luss_core.data.films import Films
+from luss_core.data.find import find, say
+from luss_core.data.gather import headers, reading_of, sort_out
+from luss_core.data.identical import Identical, find_identical
 from luss_core.data.identity import give_ids, read_earlier
 from luss_core.data.images import SPLITS, ListedFile, to_list, write_csv, write_images
-from luss_core.data.kinds import MORE_MASKS, printable
-from luss_core.data.outcome import LISTED, Outcome, stop_if_above, stop_if_missing, stop_if_too_many
+from luss_core.data.look import look, say_look, to_json, with_crop
+from luss_core.data.outcome import (
+    LISTED,
+    Outcome,
+    stop_if_above,
+    stop_if_missing,
+    stop_if_too_many,
+    stop_if_useless,
+)
 from luss_core.data.outputs import NameLimits, ignores_case
-from luss_core.data.packing import Packing, digest_of_files, digest_of_source
+from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source
 from luss_core.data.sequences import NAME
 from luss_core.data.store import Store
-from luss_core.data.suspects import masks_among
 from luss_core.data.truth import expected
 from luss_core.data.verify import describe
 from luss_core.errors import UserError
-from luss_core.parallel import batches, ordered_map, progress
+from luss_core.parallel import batches
+from luss_core.shortage import size_text
 
 log = logging.getLogger(__name__)
 
-HEADER_BATCH = 256
 DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
-OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv")
-SHOWN = 5
-NO_MASKS = "none"
-"""As ``masks``: all files are photographs, whatever they look like."""
-SOURCE = ("data/check.py", "data/clips.py", "data/decode.py", "data/masks.py", "data/video_files.py")
+IDENTICAL = "identical.csv"
+SOURCE = tuple(
+    f"data/{name}.py" for name in ("check", "clips", "coding", "decode", "mask_pixels", "rotated_masks", "video_files")
+)
+OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv", changed.NAME)
 """What decides the packed batches, besides settings, files and libraries."""
 
 
 def prepare(
-    cfg: PrepareConfig, *, root: Path, out: Path, state: Path, threads: int, classes: int | None = None
+    cfg: PrepareConfig,
+    *,
+    root: Path,
+    out: Path,
+    state: Path,
+    threads: int,
+    classes: int | None = None,
+    needs: Sequence[Need] = (),
+    mark: str = "",
+    crop: int = 0,
 ) -> None:
     """Check every file below ``root`` and pack the images, reduced, into ``out``/images.h5.
 
@@ -64,137 +82,122 @@ def prepare(
     Args:
         classes: C, so that a mistake shows before any training; no output depends on it. None leaves the ids of the
             masks unchecked.
+        crop: side of the largest crop that training looks at (pixels), to be told how many images are smaller; no
+            output depends on it.
+        needs: what all later stages ask of the images; no output depends on it.
+        mark: what the folder goes by in the workflow, see ``changed``.
 
     Raises:
-        UserError: no images, too many rejected, ground truth missing, mask ids above ``classes``, or ``out`` cannot be
-            written.
+        UserError: no images, too few for what follows, too many rejected, ground truth missing, mask ids above
+            ``classes``, or ``out`` cannot be written.
     """
     with io.locked(state, "preparing"):
-        for name in (*OUTPUTS, NAME, LISTED):
-            io.remove(out / name)
-        listing, problems = find(root, cfg.masks, reads_files(cfg))
-        names = state.with_name(f"{state.name}-names.csv")
-        apart = give_ids(listing, read_earlier(names), ignore_case=ignores_case(out))
-        _say(listing, apart)
-        outcome, films = Outcome(listing, rejected=problems), Films(cfg, root, listing)
-        candidates = list(_headers(cfg, root, threads, outcome, NameLimits(out)))
+        record, names = _begin(cfg, root, out, state, mark), state.with_name(f"{state.name}-names.csv")
+        outcome, films = _listed(cfg, root, out, names, needs)
+        candidates = list(headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
         films.look(threads, outcome, NameLimits(out))
-        stop_if_too_many(cfg, outcome, len(images) + films.usable, out)
-        stop_if_missing(cfg, outcome, out)
+        _stop_before_work(cfg, outcome, films, images, needs, out)
+        reading = reading_of(cfg, root, candidates, outcome, classes, threads)
         size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates)) + films.size
         del candidates
-        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, films, threads))
+        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, films, reading, threads))
         _check_space(out, size - packing.on_disk())
-        _decode_all(cfg, root, images, films, threads, classes, packing, outcome)
-        hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
-        stop_if_too_many(cfg, outcome, len(outcome.rows) + films.usable, out, hint)
-        stop_if_missing(cfg, outcome, out, hint)
-        stop_if_above(outcome, classes)
+        _decode_all(reading, root, images, films, threads, classes, packing, outcome)
+        _stop_if_unfit(cfg, outcome, films, classes, needs, state, out)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
         films.write(out, outcome)
-        summary = _write_lists(root, out, outcome)
+        identical = _identical(out, outcome, Store(packing.store))
+        found = look(facts_of(outcome, cfg, reading.coding, identical=identical), cfg)
+        summary = _write_lists(root, out, outcome) | {"look": to_json(found)}
+        summary |= outcome.tally.finish(reading.coding, cfg.rotated_masks, classes)
         packing.hand_over()
+        changed.complete(record, out / changed.NAME, root, outcome.contents)
         io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
+        say_look(with_crop(found, np.concatenate(outcome.sizes), crop))
         shutil.rmtree(state)
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], films: Films, threads: int) -> dict[str, Any]:
+def _listed(cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need]) -> tuple[Outcome, Films]:
+    """What the folder holds, before any file is read.
+
+    Args:
+        names: list of an earlier run.
+
+    Raises:
+        UserError: no images, or too few of them or of their masks.
+    """
+    listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files)
+    say(listing, give_ids(listing, read_earlier(names), ignore_case=ignores_case(out)))
+    outcome, films = Outcome(listing, rejected=problems), Films(cfg, root, listing)
+    if not listing.videos:
+        stop_if_not_enough(needs, films.counts(listing.images))
+    stop_if_useless(outcome, listing.images, out)
+    return outcome, films
+
+
+def _stop_before_work(
+    cfg: PrepareConfig, outcome: Outcome, films: Films, images: list[ListedFile], needs: Sequence[Need], out: Path
+) -> None:
+    """Raises:
+    UserError: the headers alone say that too little can be used.
+    """
+    stop_if_too_many(cfg, outcome, len(images) + films.usable, out)
+    stop_if_missing(cfg, outcome, out)
+    stop_if_not_enough(needs, films.counts(images), len(outcome.rejected))
+
+
+def _stop_if_unfit(
+    cfg: PrepareConfig,
+    outcome: Outcome,
+    films: Films,
+    classes: int | None,
+    needs: Sequence[Need],
+    state: Path,
+    out: Path,
+) -> None:
+    """Raises:
+    UserError: what was decoded is not what later stages, or scores, can be made of.
+    """
+    hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
+    stop_if_too_many(cfg, outcome, len(outcome.rows) + films.usable, out, hint)
+    stop_if_useless(outcome, outcome.rows, out)
+    stop_if_missing(cfg, outcome, out, hint)
+    stop_if_above(outcome, classes)
+    stop_if_not_enough(needs, counts_of(chain(outcome.rows, films.came.rows)), len(outcome.rejected))
+
+
+def _begin(cfg: PrepareConfig, root: Path, out: Path, state: Path, mark: str) -> Path:
+    """Take the old outputs away, and write down which files are there before any of them is read."""
+    for name in (*OUTPUTS, NAME, LISTED, IDENTICAL):
+        io.remove(out / name)
+    record = state / changed.NAME
+    seen = changed.look(root, cfg.masks, videos=cfg.video.reads_files) if root.is_dir() else {}
+    changed.write(record, seen, {}, mark)
+    return record
+
+
+def _key(
+    cfg: PrepareConfig, root: Path, images: list[ListedFile], films: Films, reading: Reading, threads: int
+) -> dict[str, Any]:
     """What decides the packed batches. How much may be missing does not: allowed more, the work can be finished."""
     names = (name for listed in images for name in (listed.path, listed.mask))
     settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction", "allow_missing"})
     files = digest_of_files(root, chain(names, films.paths), threads)
-    return {"prepare": settings, "root": str(root.resolve()), "files": files, "source": digest_of_source(SOURCE)}
-
-
-def find(root: Path, masks: str | None, videos: bool = False) -> tuple[Listing, list[tuple[str, str]]]:
-    """The images and masks below a folder, and the entries that cannot be read.
-
-    Args:
-        videos: look at video files as well.
-
-    Raises:
-        UserError: no such folder, or no images in it.
-    """
-    if not root.is_dir():
-        kind = "is a file" if root.exists() else "does not exist"
-        raise UserError(f"data_root {root} {kind}; give a folder of images")
-    no_masks = masks is not None and masks.lower() == NO_MASKS and not (root / masks).is_dir()
-    found = list_files(root, photographs=True)
-    files, prefix = found.files, None
-    if masks is not None and not no_masks:
-        folder = root / masks if (root / masks).is_dir() else Path(masks)
-        prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
-        if not folder.is_dir() or prefix == ".":
-            raise UserError(
-                f"prepare.masks {masks}: no such folder below {root} or here; give one of masks only, or null"
-            )
-        if not any(name.startswith(f"{prefix}/") for name in files):  # elsewhere, or in a folder that is passed over
-            files = [*files, *(f"{prefix}/{name}" for name in list_files(folder).files)]
-    listing = arrange(files, prefix, videos=videos)
-    if not no_masks and (further := masks_among(root, listing, asked=prefix is not None)):
-        listing = arrange(sorted(set(files).difference(further)), prefix, videos=videos)
-        for name in further:
-            listing.left_out.add(MORE_MASKS, name)
-    look_inside(root, files, listing.left_out)
-    listing.left_out.include(found.left_out)
-    if not (listing.images or listing.videos):
-        lines = "; ".join(listing.left_out.lines[:SHOWN]) or "nothing"
-        raise UserError(f"data_root {root} holds no images; found: {lines}. Give a folder of JPEG, PNG or other images")
-    if (
-        prefix is not None
-        and len(listing.unmasked) in (0, len(listing.images))
-        and not (listing.images and listing.images[0].mask)
-    ):
-        raise UserError(f"prepare.masks {masks}: no mask fits an image; the mask of cat/1.jpg must be cat/1.png there")
-    return listing, found.problems
-
-
-def _say(listing: Listing, apart: list[ListedFile]) -> None:
-    """What was found, and how it is read, in the log.
-
-    Args:
-        apart: images that kept their suffix in their id.
-    """
-    for split, folder in listing.splits.items():
-        log.info("split %s: the folder %s/", split, folder)
-    if listing.remark:
-        log.warning("%s", listing.remark)
-    first = next((listed for listed in listing.images if listed.mask), None)
-    if first:
-        log.info("masks: %s is that of %s, and so on", printable(first.mask), printable(first.path))
-    if apart:
-        text = (
-            "%d of the images have the name of another but for the suffix, and keep it: the mask of %s will be %s.png"
-        )
-        log.info(text, len(apart), printable(apart[0].path), printable(apart[0].id))
-    for kind, line in zip(listing.left_out.ordered, listing.left_out.lines, strict=True):
-        log.log(logging.WARNING if kind.advice else logging.INFO, "left out: %s", line)
-
-
-def _headers(
-    cfg: PrepareConfig, root: Path, threads: int, outcome: Outcome, limits: NameLimits
-) -> Iterator[tuple[ListedFile, tuple[int, int]]]:
-    """Images whose header is sound and whose outputs can have their names, with height and width before rotation."""
-    jobs = batches((listed.path for listed in outcome.listing.images), HEADER_BATCH)
-    results = ordered_map(partial(read_sizes, root, cfg.max_megapixels), jobs, threads)
-    images = iter(outcome.listing.images)
-    for batch in progress(results, len(outcome.listing.images), "headers", len):
-        for size in batch:
-            listed = next(images)
-            if isinstance(size, str):
-                outcome.rejected.append((listed.path, size))
-            elif reason := limits.reason(listed):
-                outcome.rejected.append((listed.path, reason))
-            else:
-                yield listed, size
+    known = {
+        "files": files,
+        "white": reading.white,
+        "coding": reading.coding.to_json(),
+        "source": digest_of_source(SOURCE),
+    }
+    return {"prepare": settings, "root": str(root.resolve()), **known}
 
 
 def _decode_all(
-    cfg: PrepareConfig,
+    reading: Reading,
     root: Path,
     images: list[ListedFile],
     films: Films,
@@ -204,31 +207,22 @@ def _decode_all(
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image."""
-    work = films.work(partial(check, root, cfg.short_side))
     jobs: Iterator[list[Any]] = chain(batches(images, DECODE_BATCH), films.jobs())
-    results = packing.run(work, jobs, threads, len(images) + films.frames, "images")
-    remaining = iter(images)
+    work, total = films.work(partial(_check, root, reading)), len(images) + films.frames
+    results, remaining = packing.run(work, jobs, threads, total, "images"), iter(images)
     for batch in islice(results, -(-len(images) // DECODE_BATCH)):
-        _sort_out(list(islice(remaining, batch.images)), batch.notes, classes, outcome)
-    films.add((batch.notes for batch in results), outcome)
+        some = list(islice(remaining, batch.images))
+        for listed, texts in zip(some, batch.notes["contents"], strict=True):
+            outcome.contents |= zip((listed.path, listed.mask), texts, strict=True)
+        sort_out(some, batch, classes, outcome)
+    films.add(results, outcome)
 
 
-def _sort_out(images: list[ListedFile], notes: dict[str, Any], classes: int | None, outcome: Outcome) -> None:
-    """Add what ``check`` says of a batch."""
-    for listed, reason, mask_reason, largest in zip(
-        images, notes["reasons"], notes["mask_reasons"], notes["mask_ids"], strict=True
-    ):
-        if reason:
-            outcome.rejected.append((listed.path, reason))
-            continue
-        if mask_reason:
-            outcome.noted.append((listed.mask, f"{mask_reason}; the image is kept without it"))
-            listed = listed._replace(mask="")
-        elif classes is not None and largest > classes:
-            outcome.above.append((listed.mask, largest))
-        outcome.largest_id = max(outcome.largest_id, largest)
-        outcome.rows.append(listed)
-    outcome.sizes.append(np.array(notes["sizes"], np.int64).reshape(-1, 2))
+def _check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
+    """``check``, and as one more note what each file and its mask hold, while the system has them in memory."""
+    found = check(root, reading, images)
+    found.notes["contents"] = [[changed.held(root, name) for name in (listed.path, listed.mask)] for listed in images]
+    return found
 
 
 def _check_space(out: Path, size: int) -> None:
@@ -243,7 +237,18 @@ def _check_space(out: Path, size: int) -> None:
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror}; check the rights") from error
     if free < size:
-        raise UserError(f"{out}: images.h5 needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free the disk")
+        raise UserError(
+            f"{out}: images.h5 needs {size_text(size)}, {size_text(free)} are free. Free some space, or lower"
+            " prepare.short_side; then run the same command again"
+        )
+
+
+def _identical(out: Path, outcome: Outcome, store: Store) -> Identical:
+    """Images that are there more than once; identical.csv lists them, where there are any."""
+    found = find_identical(np.concatenate(outcome.shapes), np.concatenate(outcome.checksums), store.read)
+    if found.copies:
+        write_csv(out / IDENTICAL, ("path", "same_as"), found.pairs(outcome.rows))
+    return found
 
 
 def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
@@ -272,7 +277,7 @@ def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
         "masks": dict(Counter(listed.split for listed in outcome.rows if listed.mask)),
         "benchmark": recognize(images),
         "categories": sorted(set(images.folder) - {""}),
-        "largest_mask_id": outcome.largest_id,
+        "largest_mask_id": outcome.tally.largest,
         "rejected": len(outcome.rejected),
         "noted": len(noted) + len(outcome.partly),
         "left_out": outcome.listing.left_out.as_json(),

@@ -86,6 +86,8 @@ def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None
         UserError: weights that cannot be had or do not fit, or a network that does not suit the views.
     """
     encoder = Encoder(cfg.encoder)
+    if "heads" in cfg.method.needs:
+        encoder.backbone.require_heads()
     try:
         cfg.check_strides(encoder.backbone.strides)
     except ValueError as error:

@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from luss_core import io
+from luss_core import changed, io
 from luss_core.config import PriorConfig
 from luss_core.data.baselines import centre_prior, spectral_residual
 from luss_core.data.check import attempt
 from luss_core.data.images import ImageList, read_images
-from luss_core.data.masks import read_mask
+from luss_core.data.masks import MaskFile
 from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source, packed
 from luss_core.data.saliency import region_contrast
 from luss_core.data.saliency_folder import find_maps, raise_unusable, read_map
@@ -33,9 +33,9 @@ BATCH = 32
 SCORED = ("prior", "centre", "spectral_residual")
 SCORED_SPLITS = ("validation", "test", "train")
 """The first of these that has masks is scored."""
-OUTPUTS = ("summary.json", "prior.h5")
+OUTPUTS = ("summary.json", "prior.h5", changed.NAME)
 SOURCE = (
-    *("data/baselines.py", "data/decode.py", "data/masks.py", "data/palette.py", "data/saliency.py"),
+    *("data/baselines.py", "data/decode.py", "data/coding.py", "data/masks.py", "data/palette.py", "data/saliency.py"),
     *("data/saliency_folder.py", "metrics/saliency.py", "stages/prior.py"),
 )
 """What decides the maps and their scores, besides settings, files and libraries."""
@@ -44,11 +44,11 @@ FEWEST_LEVELS = 2
 
 
 class Job(NamedTuple):
-    """One image: its row, its map below the folder ('' to compute it), its mask ('' for no score)."""
+    """One image: its row, its map below the folder ('' to compute it), its mask (None for no score)."""
 
     row: int
     map: str
-    mask: str
+    mask: MaskFile | None
 
 
 @dataclass
@@ -75,13 +75,16 @@ class PriorSums:
         self.problems += notes["problems"]
 
 
-def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path, threads: int) -> None:
+def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path, threads: int, mark: str = "") -> None:
     """Write ``out``/prior.h5, a ``Store`` of one channel whose row i belongs to row i of images.csv, and summary.json.
 
     The pixels are those of images.h5, so no file is decoded again. A map has the size of the stored image, reduced to
     ``cfg.size``; 255 stands out most. summary.json, written last, holds how much of the images is salient, and where
     there are masks the F of the maps beside two baselines. Goes on from ``state`` after an interruption, to the same
-    files.
+    files. files.jsonl is the record that changes of the folder are found by.
+
+    Args:
+        mark: what the folder goes by in the workflow, see ``changed``.
 
     Raises:
         UserError: the inputs do not belong together, maps in the folder cannot be used, or ``out`` cannot be written.
@@ -94,15 +97,17 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
             counts = f"{images} has {len(listing)} images, {store} has {len(pixels)}"
             raise UserError(f"{counts}; run the stage prepare again")
         folder = None if cfg.folder is None else Path(cfg.folder).expanduser()
+        seen: changed.Seen = changed.look(folder) if folder is not None and folder.is_dir() else {}
         maps = None if folder is None else find_maps(folder, listing, threads)
         split = next((split for split in SCORED_SPLITS if any(listing.mask[row] for row in listing.rows(split))), "")
         settings = {"prior": cfg.model_dump(mode="json"), "images": pixels.fingerprint}
-        masks = digest_of_files(listing.root, (job.mask for job in _jobs(listing, maps, split)), threads)
+        truth = (listing.mask[row] for row in listing.rows(split)) if split else ()
+        masks = digest_of_files(listing.root, truth, threads), listing.coding.to_json(), dict(listing.turned)
         own = digest_of_files(folder, maps, threads) if folder and maps else ""
         size = int(map_shapes(pixels.shapes, cfg.size).prod(axis=1).sum())
         key = [settings, str(listing.root), masks, own, digest_of_source(SOURCE)]
         packing = Packing(state, out / "prior.h5", size, key, channels=1)
-        sums, work = PriorSums(), partial(_make, cfg, pixels, listing.root, folder)
+        sums, work = PriorSums(), partial(_make, cfg, pixels, folder)
         for batch in packing.run(work, batches(_jobs(listing, maps, split), BATCH), threads, len(listing), "maps"):
             sums.add(batch.notes)
         if folder is not None:
@@ -110,6 +115,8 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
         about = io.provenance(settings)
         packing.complete(about)
         packing.hand_over()
+        known = dict(zip(seen, changed.contents(folder, seen), strict=True)) if folder else {}
+        changed.write(out / changed.NAME, seen, known, mark)
         io.write_json(out / "summary.json", _summary(cfg, sums, split, about))
         shutil.rmtree(state)
 
@@ -122,10 +129,10 @@ def map_shapes(shapes: np.ndarray, size: int) -> np.ndarray:
 
 def _jobs(listing: ImageList, maps: list[str] | None, split: str) -> Iterator[Job]:
     for row in range(len(listing)):
-        yield Job(row, maps[row] if maps else "", listing.mask[row] if listing.split[row] == split else "")
+        yield Job(row, maps[row] if maps else "", listing.truth(row) if listing.split[row] == split else None)
 
 
-def _make(cfg: PriorConfig, store: Store, root: Path, folder: Path | None, jobs: list[Job]) -> Packed:
+def _make(cfg: PriorConfig, store: Store, folder: Path | None, jobs: list[Job]) -> Packed:
     """The maps of one batch. One thread of BLAS a process: the processes share the cores already.
 
     Returns:
@@ -148,7 +155,7 @@ def _make(cfg: PriorConfig, store: Store, root: Path, folder: Path | None, jobs:
             values = saliency.mean() / 255, salient(saliency / 255).mean(), saliency.max() / 255
             notes["statistics"].append([float(value) for value in values])
             if job.mask:
-                notes["scores"].append([float(f) for f in _scores(image, saliency, read_mask(root / job.mask))])
+                notes["scores"].append([float(f) for f in _scores(image, saliency, job.mask.read())])
     return packed(len(jobs), maps, shapes, notes)
 
 

@@ -15,8 +15,9 @@ from luss_core.data.images import ImageList, read_images
 from luss_core.data.spread import attended_rows, panel_rows
 from luss_core.data.store import Store
 from luss_core.errors import UserError
-from luss_core.io import read_json, write_text
+from luss_core.io import read_fields, read_json, write_text
 from luss_core.metrics.absent import absence
+from luss_core.metrics.threshold import read_threshold
 from luss_core.report import tables
 from luss_core.report.beyond import beyond_context
 from luss_core.report.charts import balance_chart, threshold_chart
@@ -154,7 +155,7 @@ def balance_context(balance: Path | None, result: dict[str, Any]) -> dict[str, A
     folders = {"nmi": result["nmi"], "accuracy": result["accuracy"], "no_folder_score": result.get("no_folder_score")}
     if balance is None:
         return folders | {"balance": None}
-    sizes = {"distinct": None} | read_json(balance)
+    sizes = {"distinct": None} | read_fields(balance, sizes=list)
     chart = balance_chart(sizes["sizes"], label="Images in each cluster, largest first")
     return folders | {"balance": sizes, "balance_chart": chart}
 
@@ -177,7 +178,7 @@ def threshold_context(result: dict[str, Any], threshold: Path | None) -> dict[st
     label = (
         "mIoU against the threshold, above the distribution of the scores" if curves else "Distribution of the scores"
     )
-    histogram = read_json(threshold)["histogram"]
+    histogram = read_threshold(threshold, "histogram")["histogram"]
     return context | {"threshold_chart": threshold_chart(curves, histogram, automatic, oracle, label=label)}
 
 

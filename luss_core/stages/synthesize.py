@@ -12,6 +12,7 @@ from luss_core.data import scenes
 from luss_core.data.masks import write_mask
 from luss_core.errors import UserError
 from luss_core.parallel import batches, ordered_map, progress
+from luss_core.shortage import of_disk
 
 MARK = "scenes.json"
 """Written last: says that the folder is whole and that it is ours to replace."""
@@ -44,7 +45,7 @@ def synthesize(cfg: SynthesizeConfig, *, out: Path, threads: int) -> None:
         shutil.rmtree(out, ignore_errors=True)
         partial_out.replace(out)
     except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror or error}; free the disk or check the rights") from error
+        raise UserError(of_disk(out, error)) from error
     finally:
         shutil.rmtree(partial_out, ignore_errors=True)
 

@@ -3,12 +3,14 @@
 A job can be taken for failed although it was through, as when SLURM finds it over its time limit, and Snakemake then
 deletes what it made; the last checkpoint gives that back. One of other settings is set aside and not written over: with
 the settings of before, training goes on from there. Of several processes all read the folder and the first writes it.
+
+The checkpoint before the last is kept: where the last turns out to be damaged, training goes on from that.
 """
 
 import hashlib
 import json
 import logging
-import pickle
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,6 +24,8 @@ from luss_core import group
 from luss_core.data.loader import Images, Views
 from luss_core.errors import UserError
 from luss_core.io import atomic, locked, writing
+from luss_core.train import checkpoint
+from luss_core.train.checkpoint import Damaged
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +64,7 @@ class TrainingFolder:
         source: digest of the source and the libraries that decide the numbers, see `sources.of_training`.
         """
         self.path = path
-        self.checkpoint, self.log = path / "last.pt", path / "log.jsonl"
+        self.checkpoint, self.before, self.log = path / "last.pt", path / "before.pt", path / "log.jsonl"
         self.settings, self.source = json.dumps(settings, sort_keys=True), source
         self.fingerprint = hashlib.sha256(self.settings.encode()).hexdigest()
 
@@ -75,37 +79,44 @@ class TrainingFolder:
             yield
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the checkpoint whole or not at all; ``state["whole"]`` says that the training is through."""
+        """Write the checkpoint whole or not at all; ``state["whole"]`` says that the training is through.
+
+        The last one becomes the one before once the new one has been read back from the disk.
+        """
         if group.rank():
             return
         origin = {"fingerprint": self.fingerprint, "settings": self.settings, "source": self.source}
         with atomic(self.checkpoint) as partial:
-            torch.save(origin | state, partial)
+            checkpoint.write(partial, origin | state)
+            if self.checkpoint.exists():
+                self.checkpoint.replace(self.before)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The checkpoint, or None where there is none made with these settings; one that was set aside is taken back.
 
         That of a whole training is used only as long as the source is the same, too: who runs a finished stage again
-        with changed source wants to see what changed. What is not used is set aside.
+        with changed source wants to see what changed. What is not used is set aside. Where the last one is damaged,
+        the one before it is used.
 
         Raises:
-            UserError: it is damaged, or the folder cannot be written.
+            UserError: all are damaged, or the folder cannot be written.
         """
         found = self._find()
-        state = None if found is None else _read(found, device)
+        state = None if found is None else checkpoint.load(found, device)
         group.agreed(False, device)  # All have read before the first renames.
         if found != self.checkpoint and not group.rank():
             with writing(self.path):
-                self._set_aside()
-                self._take_back(found)
+                self._tidy(found)
         return state
 
     def open_log(self, step: int) -> AbstractContextManager[IO[str] | None]:
         """The log, cut back to the steps before ``step`` and ready for more; None where another process writes it."""
         if group.rank():
             return nullcontext()
-        lines = self.log.read_text(encoding="utf-8").splitlines() if step and self.log.exists() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
+        lines = (
+            self.log.read_text(encoding="utf-8", errors="replace").splitlines() if step and self.log.exists() else []
+        )
+        kept = [line for line in lines if _step(line) < step]
         with atomic(self.log) as partial:
             partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         return self.log.open("a", encoding="utf-8")
@@ -119,29 +130,67 @@ class TrainingFolder:
                 partial.touch()
 
     def _find(self) -> Path | None:
-        """The checkpoint of these settings; that of a whole training by this source first."""
+        """The checkpoint of these settings; that of a whole training by this source first.
+
+        Raises:
+            UserError: it is damaged, and so is the one before it.
+        """
         under_way = Origin(self.fingerprint, self.source, None, whole=False)
         through = under_way._replace(whole=True)
-        for path in (self._aside(self.checkpoint, through), self.checkpoint, self._aside(self.checkpoint, under_way)):
-            if path.exists():
-                origin = _origin(path)
-                if origin.fingerprint == self.fingerprint and (not origin.whole or origin.source == self.source):
-                    return path
+        lost: dict[Path, str] = {}
+        for suffix in (through.suffix, "", under_way.suffix):
+            path, origin, damaged = self._newest(suffix)
+            if origin is None:
+                lost |= damaged
+            elif origin.fingerprint == self.fingerprint and (not origin.whole or origin.source == self.source):
+                return path
+        if lost:
+            raise UserError(_lost(lost))
         return None
 
-    def _aside(self, file: Path, origin: Origin) -> Path:
-        """Where a file of the folder lies while another training has its name."""
-        return file.with_name(f"{file.stem}{origin.suffix}{file.suffix}")
+    def _newest(self, suffix: str) -> tuple[Path, Origin | None, dict[Path, str]]:
+        """Of the last checkpoint and the one before it, the newest that is whole, and what is wrong with the others."""
+        damaged: dict[Path, str] = {}
+        for file in (self.checkpoint, self.before):
+            path = _aside(file, suffix)
+            if path.exists():
+                try:
+                    return path, _origin(path), damaged
+                except Damaged as error:
+                    damaged[path] = str(error)
+        return _aside(self.checkpoint, suffix), None, damaged
+
+    def _tidy(self, found: Path | None) -> None:
+        """Give the checkpoint that was found the name of the last one, and set aside what has it now."""
+        if found == self.before:
+            self._put_away(self.checkpoint)
+            found.replace(self.checkpoint)
+            return
+        self._set_aside()
+        if found is not None:
+            self._take_back(found)
+
+    def _put_away(self, damaged: Path) -> None:
+        if damaged.exists():
+            away = self.path / "damaged.pt"
+            damaged.replace(away)
+            logger.warning(
+                "%s is damaged and not gone on from; the checkpoint before it is used (kept: %s)", damaged, away
+            )
 
     def _set_aside(self) -> None:
-        """The checkpoint and the log, if there is a checkpoint, with a line that says why."""
-        if not self.checkpoint.exists():
+        """The checkpoints and the log, if there is a checkpoint, with a line that says why."""
+        newest, origin, _ = self._newest("")
+        if origin is None or newest == self.before:
+            self._put_away(self.checkpoint)
+        if origin is None:
             return
-        origin = _origin(self.checkpoint)
-        aside = self._aside(self.checkpoint, origin)
-        if self.log.exists():  # First, so that a log is never without the checkpoint that tells whose it is.
-            self.log.replace(self._aside(self.log, origin))
-        self.checkpoint.replace(aside)
+        if newest == self.before:
+            newest.replace(self.checkpoint)
+        # The last one at the end, so that nothing is without the checkpoint that tells whose it is.
+        for file in (self.log, self.before, self.checkpoint):
+            if file.exists():
+                file.replace(_aside(file, origin.suffix))
         differing = differences(origin.settings, json.loads(self.settings)) if origin.settings else []
         other = "settings or images" + _named(differing)
         if origin.fingerprint == self.fingerprint:
@@ -150,18 +199,42 @@ class TrainingFolder:
             "%s was made with other %s: kept as %s, from where a training like it goes on",
             self.checkpoint,
             other,
-            aside,
+            _aside(self.checkpoint, origin.suffix),
         )
 
-    def _take_back(self, found: Path | None) -> None:
-        """Give a checkpoint that was set aside, and its log, their names again."""
-        if found is None:
-            return
-        log = self._aside(self.log, _origin(found))
-        if log.exists():
-            log.replace(self.log)
-        found.replace(self.checkpoint)
+    def _take_back(self, found: Path) -> None:
+        """Give a checkpoint that was set aside, and what was with it, their names again."""
+        suffix = found.stem.removeprefix(self.checkpoint.stem).removeprefix(self.before.stem)
+        if found == _aside(self.before, suffix):
+            self._put_away(_aside(self.checkpoint, suffix))
+            found.replace(_aside(self.checkpoint, suffix))
+        for file in (self.log, self.before, self.checkpoint):
+            if (aside := _aside(file, suffix)).exists():
+                aside.replace(file)
         logger.warning("%s was made with these settings and is %s again", found, self.checkpoint)
+
+
+def _aside(file: Path, suffix: str) -> Path:
+    """Where a file of the folder lies while another training has its name; with no suffix, itself."""
+    return file.with_name(f"{file.stem}{suffix}{file.suffix}")
+
+
+def _lost(damaged: Mapping[Path, str]) -> str:
+    """What to say where no checkpoint can be read."""
+    named = " and ".join(f"{path} is damaged ({reason})" for path, reason in damaged.items())
+    them = "it" if len(damaged) == 1 else "them"
+    return (
+        f"{named}, and there is no whole checkpoint before it: what this training had learned is lost. Put back a copy"
+        f" of it if you have one; else delete {them} and run the same command again, which trains from the start"
+    )
+
+
+def _step(line: str) -> float:
+    """The step that a line of the log is of; later than any if the line is torn or damaged."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
 
 
 def inputs(views: Views) -> dict[str, str]:
@@ -209,20 +282,12 @@ def _named(differing: list[str]) -> str:
 
 
 def _origin(path: Path) -> Origin:
-    """What a checkpoint says of itself, without reading its tensors."""
-    state = _read(path, torch.device("cpu"), mmap=True)
-    settings = json.loads(state.get("settings", "null"))
-    return Origin(state.get("fingerprint", ""), state.get("source", ""), settings, bool(state.get("whole")))
-
-
-def _read(path: Path, device: torch.device, *, mmap: bool = False) -> dict[str, Any]:
-    """A checkpoint.
+    """What a checkpoint says of itself, without reading its tensors.
 
     Raises:
-        UserError: it is damaged.
+        Damaged: it does not hold what was written.
     """
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        raise UserError(f"{path} cannot be read ({error}); delete it to train from the start") from error
-    return state
+    checkpoint.check(path)
+    state = checkpoint.load(path, torch.device("cpu"), mmap=True)
+    settings = json.loads(state.get("settings", "null"))
+    return Origin(state.get("fingerprint", ""), state.get("source", ""), settings, bool(state.get("whole")))

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import IO, Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from luss_core import group
 from luss_core.errors import UserError
+from luss_core.io import writing
 from luss_core.methods.base import Output, Progress
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,8 @@ class Journal:
         self.pending.clear()
         self.flushed = now
         if self.file is not None:
-            self.file.flush()
+            with writing(Path(self.file.name)):
+                self.file.flush()
             self._say(progress, numbers, now)
 
     def _averaged(self) -> list[list[float]]:
@@ -71,7 +74,8 @@ class Journal:
 
     def _write(self, record: dict[str, Any]) -> None:
         if self.file is not None:
-            self.file.write(json.dumps(record) + "\n")
+            with writing(Path(self.file.name)):
+                self.file.write(json.dumps(record) + "\n")
 
     def _say(self, progress: Progress, numbers: dict[str, float], now: float) -> None:
         if self.first is None:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from luss_core import group
 from luss_core.config import TrainConfig
 from luss_core.data.batch import Batch
-from luss_core.data.loader import Views, make_loader, shuffled, steps_per_epoch
+from luss_core.data.loader import Views, make_loader, shuffled, usable_batch
 from luss_core.data.ordered import TrainingImages
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.batchnorm import synchronized
@@ -52,15 +52,19 @@ def fit(
     """Train for cfg.epochs, going on from the checkpoint of ``folder`` if it has one made with the same settings.
 
     Writes folder.checkpoint (whole state) and folder.log (one object a step). ``stop`` ends after so many steps, as an
-    interruption would. With 0 epochs the method stays as it is. Several processes (`luss_core.group`) share each
-    batch, and their number may change from one start to the next.
+    interruption would. With 0 epochs the method stays as it is. Fewer images than ``cfg.batch_size`` are one batch,
+    and a line says so. Several processes (`luss_core.group`) share each batch, and their number may change from one
+    start to the next.
 
     Raises:
-        UserError: fewer images than a batch, a batch that the processes cannot share, another trainer in the folder,
-            or a loss that is not finite (the last good checkpoint is kept).
+        UserError: a batch that the processes cannot share, another trainer in the folder, or a loss that is not finite
+            (the last good checkpoint is kept).
         Interrupted: SIGTERM or SIGINT came; the state is saved.
     """
-    per_epoch = steps_per_epoch(len(views), cfg.batch_size) if cfg.epochs else 1
+    batch_size = usable_batch(len(views), cfg.batch_size) if cfg.epochs else cfg.batch_size
+    per_epoch = len(views) // batch_size if cfg.epochs else 1
+    if batch_size < cfg.batch_size:
+        log.warning("train.batch_size %d is lowered to %d: there are %d images", cfg.batch_size, batch_size, len(views))
     total = cfg.epochs * per_epoch
     device = resources.device
     try_kernels(device)
@@ -79,7 +83,7 @@ def fit(
             if method.works_between_epochs and first % per_epoch == 0:
                 begin_epoch(method, optimizer, images, Progress(first, total, per_epoch), views.seed)
             order = partial(epoch_order, method, len(views), views.seed)
-            loader = make_loader(views, cfg.batch_size, first, end, resources.workers, device, order)
+            loader = make_loader(views, batch_size, first, end, resources.workers, device, order)
             for step, batch in enumerate(loader, first):
                 progress = Progress(step, total, per_epoch)
                 torch.manual_seed(derive_seed(views.seed, step))

@@ -10,6 +10,9 @@ from torch.optim import Optimizer
 
 from luss_core.config import TrainConfig
 
+POWER = 0.9
+"""Of the poly schedule."""
+
 
 class Larc(torch.optim.SGD):
     """SGD on gradients scaled layer by layer, arXiv:1708.03888, without clipping.
@@ -74,6 +77,8 @@ def learning_rate(cfg: TrainConfig, step: int, total: int, per_epoch: int) -> fl
     warmup = round(cfg.warmup_epochs * per_epoch)
     if cfg.schedule == "step" and step >= warmup:
         return cfg.lr * cfg.step_factor ** sum(step >= epoch * per_epoch for epoch in cfg.milestones)
+    if cfg.schedule == "poly" and step >= warmup:
+        return cfg.lr * (1 - (step - warmup) / max(1, total - warmup)) ** POWER
     return cosine_lr(step, total, warmup, cfg.lr, cfg.final_lr)
 
 

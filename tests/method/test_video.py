@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from luss_core.config import METHODS, PretrainConfig
 from luss_core.config.methods import CACLConfig
 from luss_core.data.loader import Views
-from luss_core.errors import UserError
 from luss_core.losses.cycle import cycle_matrix
 from luss_core.methods import Progress, build_method
 from luss_core.methods.cacl import CACL
@@ -157,8 +156,12 @@ def test_shuffled_pixels_come_back_to_their_places():
 
 
 def test_a_crop_that_does_not_divide_by_the_stride_cannot_be_shuffled():
-    with pytest.raises(UserError, match=r"size 20 is no multiple of 8.*pixel_shuffle: false"):
-        cacl()._rolls(torch.zeros(2, 3, 20, 20))
+    section = {"decoder": None, "attention": False, "method": {"name": "cacl"}}
+    views = {"crops": [{"count": 2, "size": 44, "scale": [0.5, 1]}]}
+    with pytest.raises(ValidationError, match=r"size 44 is no multiple of 8.*pixel_shuffle: false"):
+        PretrainConfig.model_validate(section | {"views": views})
+    section["method"] = {"name": "cacl", "pixel_shuffle": False}
+    assert PretrainConfig.model_validate(section | {"views": views}).views.crops[0].size == 44
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def training(epochs: int) -> dict[str, Any]:
 BROKEN = {
     "run": ["swav", "broken"],
     "pretrain": {"train": {"epochs": 1}},
-    "presets": {"broken": {"pretrain": {"train": {"batch_size": 41}}}},
+    "presets": {"broken": {"pretrain": {"train": {"lr": 1e30}}}},
 }
 SHORT = {"runtime": "1 * attempt", "mem_mb": "1000 * attempt"}
 """SLURM looks every half minute: a job of one minute ends after 60 to 90 seconds, and is warned after 20 to 50."""

@@ -65,7 +65,7 @@ def test_a_warned_job_saves_the_step_it_is_at(cases):
 def test_a_failing_job_shows_its_log_and_the_others_go_on(cases):
     run = cases["broken"].result()
     assert run.status == 1
-    assert "error: 40 training images do not fill one batch of train.batch_size = 41" in run.output
+    assert re.search(r"error: the loss is (nan|inf)", run.output)
     assert sorted(job["JobState"] for job in run.of_rule("pretrain")) == ["COMPLETED", "FAILED"]
     folder = run.project.work / "results" / "tiny"
     assert (folder / "swav" / "seed0" / "pretrain" / "encoder.safetensors").is_file()

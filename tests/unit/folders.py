@@ -10,7 +10,7 @@ from luss_core.config import PrepareConfig
 from luss_core.data.masks import write_mask
 from luss_core.stages import prepare as stage
 
-OUTPUTS = ["images.csv", "images.h5", "rejected.csv", "summary.json"]
+OUTPUTS = ["files.jsonl", "images.csv", "images.h5", "rejected.csv", "summary.json"]
 PATIENT = PrepareConfig(max_rejected_fraction=1, allow_missing=True)
 
 

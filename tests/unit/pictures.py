@@ -23,3 +23,22 @@ def bomb(path: Path) -> None:
     data[16:24] = (20_000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
     path.write_bytes(bytes(data))
+
+
+def deep_png(path: Path, values: np.ndarray) -> Path:
+    """A PNG of 16 bits, which Pillow cannot write in colour.
+
+    Args:
+        values: (H, W, C) uint16; one channel, three, or four with transparency.
+    """
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    height, width, channels = values.shape
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0])
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    return path

@@ -1,11 +1,15 @@
-"""Writes a packed store from arrays."""
+"""Writes a packed store from arrays; alters HDF5 files as an older or a faulty version would have written them."""
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
+from luss_core.data.hdf5 import BLOCK, seal
 from luss_core.data.store import allocate, write_index
 
 
@@ -21,3 +25,13 @@ def write_store(path: Path, images: list[np.ndarray], about: Any, checksums: lis
     found = np.array([zlib.crc32(image) for image in pixels] if checksums is None else checksums)
     write_index(path, shapes, found, images[0].shape[2], about)
     return path
+
+
+@contextmanager
+def altered(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to be changed, with a checksum that fits in the end."""
+    with h5py.File(path, "r+") as file:
+        yield file
+        place = file["pixels"].id.get_offset() if "pixels" in file else BLOCK
+        stop = place + file["pixels"].size if "pixels" in file else BLOCK
+    seal(path, place, stop)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from luss_core.config import EncoderConfig, EvaluateConfig, InferConfig, SegmenterConfig
 from luss_core.data.masks import IGNORE
@@ -23,7 +24,7 @@ from tests.unit.prior_data import make, prepared
 from tests.unit.test_initial import NETWORKS
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-BESIDE = {"memory", "training_parts"}
+BESIDE = {"memory", "small_run", "training_parts"}
 """What the scripts share."""
 SCRIPTS = sorted({file.stem for file in FOLDER.glob("*.py")} - BESIDE)
 
@@ -96,6 +97,8 @@ def test_foreground_is_scored_as_infer_and_evaluate_do_it(run, monkeypatch, caps
     assert rows["attention"][:3] == pytest.approx(scored(run, True), abs=0.05)
     assert rows["activation map"][:3] == pytest.approx(scored(run, False), abs=0.05)
     names = ["saliency", "norm", "border", "component"]
+    if "encoder.backbone.model.cls_token" in load_file(run / "True.safetensors"):
+        names.append("seed")
     pairs = [f"{one} x {other}" for i, one in enumerate(names) for other in names[i + 1 :]]
     assert list(rows) == [*names, *pairs, "all", "attention", "activation map"]
     assert all(row[3] >= row[1] for row in rows.values())

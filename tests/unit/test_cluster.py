@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
+from stores import altered
 
 from luss_core.config import ClusterConfig
 from luss_core.data import features
@@ -225,7 +225,7 @@ def test_features_cut_short_or_not_finite_are_named(tmp_path):
     with pytest.raises(UserError, match=r"features\.h5 is damaged or cut short.*run the stage extract again"):
         list(Features(path).blocks())
     path.write_bytes(whole)
-    with h5py.File(path, "r+") as file:
+    with altered(path) as file:
         file["features"][3, 2] = np.nan
     with pytest.raises(UserError, match="not finite"):
         list(Features(path).blocks())

@@ -13,7 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from luss_core import stages
-from luss_core.config import STAGES, Stages
+from luss_core.config import PROBES, STAGES, ProbesConfig, Stages
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [
@@ -24,23 +24,32 @@ PYTHON = [
 
 LAYERS = (
     ("errors", "config", "explain"),
+    ("settings_file",),
     (
         "io",
+        "as_typed",
         "digests",
+        "dry_run",
+        "invocation",
+        "last_words",
+        "start",
         "cli",
         "defaults",
         "listing",
         "runs",
         "rows",
         "names",
+        "running",
+        "probed",
         "sources",
         "runtime",
         "group",
         "launch",
         "signs",
         "parallel",
+        "shortage",
     ),
-    ("losses", "models", "data", "metrics", "kmeans"),
+    ("losses", "models", "data", "metrics", "kmeans", "changed", "bounds"),
     ("methods",),
     ("train",),
     ("report",),
@@ -80,16 +89,16 @@ def test_every_part_of_the_package_has_a_layer():
     assert parts == {name for names in LAYERS for name in names}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [*STAGES, *PROBES])
 def test_a_stage_has_one_name_in_five_places(stage):
     assert f"rule {stage}:" in (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
     assert (ROOT / "workflow_scripts" / f"{stage}.py").is_file()
-    assert stage in Stages.model_fields
+    assert stage in (ProbesConfig if stage in PROBES else Stages).model_fields
     assert f'include: "rules/{stage}.smk"' in (ROOT / "Snakefile").read_text(encoding="utf-8")
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation")
+ACROSS = ("compare", "ablation", "probes")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -98,11 +107,11 @@ JOIN = "join"
 def test_nothing_but_stages_is_named_like_one():
     scripts = {file.stem for file in (ROOT / "workflow_scripts").glob("*.py")}
     rules = {file.stem for file in (ROOT / "rules").glob("*.smk")}
-    assert scripts == {*STAGES, *ACROSS, JOIN}
-    assert rules == {*STAGES, *ACROSS, "common"}
+    assert scripts == {*STAGES, *PROBES, *ACROSS, JOIN}
+    assert rules == {*STAGES, *PROBES, *ACROSS, "common"}
 
 
-@pytest.mark.parametrize("stage", [*STAGES, *ACROSS])
+@pytest.mark.parametrize("stage", [*STAGES, *PROBES, *ACROSS])
 def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     """The rule is read as text: what Snakemake parsed is in its internals alone, which differ between versions."""
     text = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
@@ -117,16 +126,17 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     used = set(re.findall(r"\{(?:input|output|params)\.(\w+)", shell))
     # what a script finds beside a file that it is given or in its settings, or writes into a folder that it is given
     implied = {
-        "prepare": {"images", "store", "rejected", "summary", "videos"},
-        "prior": {"maps", "summary"},
+        "prepare": {"images", "store", "rejected", "summary", "files", "videos"},
+        "prior": {"maps", "summary", "files"},
         "pretrain": {"weights"},
         "compare": {"scores", "masks"},
+        "probes": {"linear", "limited"},
         "ablation": {"scores", "masks", "measures", "attention"},
     }
     assert named - used - {"source"} == implied.get(stage, set())
 
 
-@pytest.mark.parametrize("stage", [*STAGES, *ACROSS])
+@pytest.mark.parametrize("stage", [*STAGES, *PROBES, *ACROSS])
 def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
     text = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8").partition("\n\n\nif ")[0]
     shell = text.partition("    shell:")[2]
@@ -142,8 +152,12 @@ def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
 
 
 def test_the_snakefile_needs_no_torch():
-    modules = ", ".join(f"luss_core.{name}" for name in ("config", "runs", "rows", "sources", "defaults"))
-    program = f"import sys, {modules}; print('torch' in sys.modules)"
+    modules = ", ".join(
+        f"luss_core.{name}"
+        for name in ("config", "probed", "runs", "rows", "sources", "defaults", "bounds", "changed", "running")
+    )
+    later = "luss_core.data.annotated.read"  # where a data set for probes is named
+    program = f"import sys, {modules}, {later}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 

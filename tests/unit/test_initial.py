@@ -34,12 +34,13 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 
 def settings(network: str, method: str = "swav", **changes: Any) -> PretrainConfig:
+    size = 64 if method == "cacl" else 48  # a multiple of every stride
     values = {
         "backbone": NETWORKS[network],
         "decoder": None,
         "attention": method == "foreground",
         "method": TINY[method].model_dump() | ({"attention_target": "none"} if method == "shape" else {}),
-        "views": {"crops": [{"count": METHODS[method].config.views, "size": 48, "scale": [0.5, 1]}]},
+        "views": {"crops": [{"count": METHODS[method].config.views, "size": size, "scale": [0.5, 1]}]},
         "train": {"epochs": 0, "batch_size": 2, "warmup_epochs": 0, "precision": "float32"},
     }
     if method == "foreground":

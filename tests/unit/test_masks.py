@@ -79,13 +79,6 @@ def test_sixteen_bit_ids_are_taken_as_they_are(tmp_path: Path) -> None:
     assert masks.read_mask(tmp_path / "w.png").tolist() == [[0, 255, 919, 1000]]
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "1"])
-def test_other_modes_are_refused_by_name(tmp_path: Path, mode: str) -> None:
-    Image.new(mode, (4, 3)).save(tmp_path / "x.png")
-    with pytest.raises(UserError, match=rf"x\.png: image mode {mode} cannot be a mask here; allowed: RGB"):
-        masks.read_mask(tmp_path / "x.png")
-
-
 @pytest.mark.parametrize("read", [masks.read_mask, masks.read_prediction, masks.image_size])
 def test_missing_and_broken_files_are_named(tmp_path: Path, read: object) -> None:
     assert callable(read)
@@ -108,10 +101,10 @@ def test_truncated_file_is_not_read_as_a_mask(tmp_path: Path) -> None:
 def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object, path: Path, *__: object, **___: object) -> None:
         Path(path).write_bytes(b"half a file")
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "no space left")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(UserError, match="No space left on device"):
+    with pytest.raises(UserError, match="no space left"):
         masks.write_mask(tmp_path / "a.png", np.zeros((3, 3), int))
     assert list(tmp_path.iterdir()) == []
 

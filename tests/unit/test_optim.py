@@ -114,6 +114,13 @@ def test_the_step_schedule_divides_at_its_milestones():
     assert rates[35:] == pytest.approx([0.01] * 5)
 
 
+def test_the_poly_schedule_is_what_is_left_to_the_power_of_nine_tenths():
+    cfg = TrainConfig(lr=0.6, schedule="poly", warmup_epochs=1)
+    found = [learning_rate(cfg, step, 8, 2) for step in range(8)]
+    assert found[:2] == pytest.approx([0.3, 0.6])
+    assert found[2:] == pytest.approx([0.6 * (1 - k / 6) ** 0.9 for k in range(6)], abs=1e-12)
+
+
 @pytest.mark.parametrize(
     "settings", [{"schedule": "step"}, {"milestones": (1,)}, {"schedule": "step", "milestones": (3, 2)}]
 )

@@ -7,13 +7,15 @@ import pytest
 from folders import OUTPUTS, PATIENT, prepare, put, rejected, save
 from movies import movie, pictures, two_sizes
 
-from luss_core import io
+from luss_core import changed, io
+from luss_core.bounds import Need
 from luss_core.config import PrepareConfig, PretrainConfig
 from luss_core.data import clips
 from luss_core.data.images import read_images
 from luss_core.data.sequences import read_sequences
 from luss_core.data.store import Store
 from luss_core.errors import UserError
+from luss_core.stages.look import look_at
 from luss_core.stages.pretrain import pretrain, training_views
 
 BOTH = {"sources": ["folders", "files"]}
@@ -30,7 +32,7 @@ def test_frames_of_files_are_packed_as_they_are(tmp_path, threads, monkeypatch):
     written = pictures(10, seed=1)
     movie(root / "cat/a.mkv", written, ms=[0, 40, 100, 300, 333, 1000, 1040, 2500, 2540, 2580])
     for name in ("1", "2", "10"):
-        save(root / "dog" / f"{name}.jpg")
+        save(root / "dog" / f"{name}.jpg", seed=int(name))
     prepare(settings({"frame_rate": 10}), root=root, out=out, threads=threads)
     images, store, videos = (
         read_images(out / "images.csv"),
@@ -181,3 +183,30 @@ def test_a_method_of_pairs_wants_the_list_of_videos(tmp_path):
     files = {"images": out / "images.csv", "store": out / "images.h5", "prior": None, "log": out / "log"}
     with pytest.raises(UserError, match="videos.csv does not exist: set prepare.video.sources"):
         pretrain(cacl(), **files, seed=0, state=out / "state", out=out / "encoder", resources=None)
+
+
+def test_a_video_that_is_added_is_noticed(tmp_path):
+    root, out = tmp_path / "data", tmp_path / "out"
+    movie(root / "a.mkv", pictures(3))
+    prepare(settings({}), root=root, out=out, threads=1)
+    seen = changed.look(root, videos=True)
+    assert list(seen) == ["a.mkv"]
+    assert not changed.mark(out / changed.NAME, root, seen)[1]
+    movie(root / "b.mkv", pictures(2))
+    assert changed.mark(out / changed.NAME, root, changed.look(root, videos=True))[1].new == ["b.mkv"]
+
+
+def test_videos_too_short_for_all_pairs_stop_before_anything_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(clips, "read_part", None)
+    movie(tmp_path / "data/a.mkv", pictures(5))
+    with pytest.raises(UserError, match="stride needs videos of at least 9 frames, and the longest has 5; lower it"):
+        prepare(
+            settings({}), root=tmp_path / "data", out=tmp_path / "out", threads=1, needs=[Need("frames", 9, "stride")]
+        )
+
+
+def test_the_look_before_work_names_videos(tmp_path):
+    movie(tmp_path / "data/a.mkv", pictures(5))
+    lines = look_at(settings({}), tmp_path / "data", 1).lines
+    assert "  videos: 1 file (e.g. a.mkv)" in lines
+    assert "  all frames of the videos are images as well (prepare.video)" in lines

@@ -22,7 +22,7 @@ from luss_core.metrics.saliency import foreground_f, salient
 from luss_core.stages.prepare import prepare
 from luss_core.stages.prior import prior
 
-OUTPUTS = ["prior.h5", "summary.json"]
+OUTPUTS = ["files.jsonl", "prior.h5", "summary.json"]
 
 
 @pytest.fixture(scope="module")

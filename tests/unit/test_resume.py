@@ -25,8 +25,8 @@ from luss_core.stages.prior import prior
 BATCHES = {"prepare": 10, "prior": 9}
 """One image is broken."""
 OUTPUTS = {
-    "prepare": ("images.csv", "images.h5", "rejected.csv", "summary.json"),
-    "prior": ("prior.h5", "summary.json"),
+    "prepare": ("files.jsonl", "images.csv", "images.h5", "rejected.csv", "summary.json"),
+    "prior": ("files.jsonl", "prior.h5", "summary.json"),
 }
 
 PROGRAM = """

@@ -142,6 +142,12 @@ def test_presets_may_begin_from_different_weights(tmp_path):
     assert runs.resolve(config, "random").pretrain.weights is None  # the control stays one
 
 
+@pytest.mark.parametrize("section", ["x", None, 3, {"method": "byol"}, {"method": 3}, {"method": {"name": ["byol"]}}])
+def test_a_preset_whose_section_is_no_section(section):
+    with pytest.raises(UserError, match=r"\n  presets\.odd\.pretrain(\.method)?: "):
+        runs.load({"presets": {"odd": {"pretrain": section}}})
+
+
 def test_settings_of_a_method_hold_in_every_preset_that_has_it():
     methods = {"swav": {"prototypes": 50, "dim": 16}, "shape": {"prototypes": 70}}
     own = {"pretrain": {"method": {"name": "swav", "dim": 32}}}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import write_store
+from stores import altered, write_store
 
 from luss_core.data.store import Store
 from luss_core.errors import UserError
@@ -42,7 +42,7 @@ def test_pixels_may_have_any_number_of_channels(tmp_path, channels):
 def test_a_file_without_the_number_of_channels_is_rgb(tmp_path):
     images = arrays([(4, 5), (3, 3)])
     write_store(tmp_path / "images.h5", images, {"made": "here"})
-    with h5py.File(tmp_path / "images.h5", "r+") as file:
+    with altered(tmp_path / "images.h5") as file:
         del file.attrs["channels"]
     np.testing.assert_array_equal(Store(tmp_path / "images.h5").read(1), images[1])
 

@@ -11,6 +11,7 @@ from folders import OUTPUTS, imagenet_s, prepare, save
 
 from luss_core import io
 from luss_core.config import PrepareConfig, ReportConfig, RowConfig, RowsConfig
+from luss_core.data import find
 from luss_core.data.files import list_files
 from luss_core.data.images import read_images
 from luss_core.data.masks import write_mask
@@ -18,7 +19,6 @@ from luss_core.data.outcome import LISTED
 from luss_core.errors import UserError
 from luss_core.report.comparison import ScoredRun
 from luss_core.report.page import images
-from luss_core.stages import prepare as stage
 from luss_core.stages.ablation import ablation
 from luss_core.stages.compare import compare
 from luss_core.stages.report import report
@@ -78,7 +78,7 @@ def test_a_folder_of_masks_that_cannot_be_read_is_missed(tmp_path, monkeypatch):
     shutil.rmtree(root / "validation-segmentation")
     unreadable = "validation-segmentation", "folder cannot be read: Permission denied"
     monkeypatch.setattr(
-        stage, "list_files", lambda folder, **more: list_files(folder, **more)._replace(problems=[unreadable])
+        find, "list_files", lambda folder, **more: list_files(folder, **more)._replace(problems=[unreadable])
     )
     with pytest.raises(UserError, match="'validation-segmentation': folder cannot be read"):
         prepare(PrepareConfig(), root=root, out=tmp_path / "out", threads=1)

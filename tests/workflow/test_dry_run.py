@@ -1,12 +1,14 @@
 """What Snakemake plans and refuses before any work."""
 
 import re
+import shutil
 
 import pytest
 import yaml
 from PIL import Image
 
 from luss_core.config import RUN_STAGES, STAGES
+from tests.unit import annotated
 
 from .conftest import ROOT, Project
 
@@ -47,6 +49,34 @@ def test_several_gpus_and_nodes_are_asked_for(fresh):
     }
     assert {"nodes=1", "gpu=2", "processes=2", "device=cuda"} <= {*extraction.split(", ")}
     assert "mpi" not in extraction
+
+
+def test_probes_are_of_each_encoder_once(fresh):
+    """Presets that share an encoder share its probes; the generated data set is probed where no other is named."""
+    jobs = fresh.jobs("probes", "--config", "run=[random,colour,swav]", "seeds=[0,1]")
+    made = {"synthesize": 1, "prepare": 1, "probes": 1, "pretrain": 2 * 2, "linear": 2 * 2, "limited": 2 * 2 * 4}
+    assert jobs == made
+
+
+SMALL = 'probes={"limited": {"percents": [1]}}'
+
+
+def test_probes_of_another_data_set_leave_the_pretraining_alone(fresh, tmp_path):
+    annotated.camvid(tmp_path / "CamVid")
+    probes = {"data": {"format": "camvid", "root": str(tmp_path / "CamVid")}, "limited": {"percents": [20.5, 100]}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"probes": probes}))
+    run = fresh.snakemake("--dry-run", "probes", "--configfile", tmp_path / "mine.yaml")
+    text = run.stdout + run.stderr
+    assert "results/embedded/shape/seed0/probes/limited/20.5/scores.json" in text
+    assert "results/embedded/shape/seed0/probes/linear/scores.json" in text
+    small = fresh.snakemake("--dry-run", "--configfile", tmp_path / "mine.yaml", "--config", SMALL)
+    assert small.returncode != 0
+    assert "error: probes.limited.percents: 1 % of 6 labelled images is less than one image" in small.stderr
+    shutil.rmtree(tmp_path / "CamVid")
+    run = fresh.snakemake("--dry-run", "probes", "--configfile", tmp_path / "mine.yaml")
+    assert run.returncode != 0
+    assert "error: config: probes.data.root: " in run.stderr
+    assert "is not a folder" in run.stderr
 
 
 ROWS = ("pretrain", "examine", "extract", "cluster")
@@ -164,7 +194,7 @@ def test_an_empty_folder_is_an_error(fresh, tmp_path):
 def test_results_that_cannot_be_written_are_one_message(fresh, tmp_path):
     project = Project(fresh.source, tmp_path)
     (project.work / "results").touch()  # root, as tests may run, writes into read-only folders too
-    run = project.snakemake("--dry-run")
+    run = project.snakemake("--cores", "1")
     assert run.returncode == 1
     assert "error: cannot write results/source/" in run.stderr
     assert 'File "' not in run.stdout + run.stderr
@@ -175,9 +205,17 @@ def test_a_failing_stage_fails_the_run_and_leaves_no_output(fresh, photographs, 
     project = fresh.copy(tmp_path)
     run = project.snakemake("--cores", "1", "--config", "dataset=two", f"data_root={photographs}")
     assert run.returncode == 1
-    folder = project.work / "results" / "two" / "shape" / "seed0"
-    log = (folder / "logs" / "pretrain.log").read_text()
-    assert "error: 1 training images do not fill one batch" in log
+    folder = project.work / "results" / "two"
+    log = (folder / "logs" / "prepare.log").read_text()
+    assert log.endswith(
+        "error: the images are not enough for the settings: 1 training image, but classes = 8 needs at least as many;"
+        " add images, or lower it\n"
+    )
     assert "Traceback" not in log
     assert log in run.stdout + run.stderr  # shown while it runs, too
-    assert not (folder / "pretrain" / "encoder.safetensors").exists()
+    assert run.stderr.rstrip().splitlines()[-2:] == [
+        "prepare failed; its log is results/two/logs/prepare.log",
+        log.rstrip().splitlines()[-1],
+    ]
+    assert "--settings" not in run.stdout + run.stderr
+    assert not (folder / "prepare" / "images.csv").exists()

@@ -1,7 +1,9 @@
 """Processes of the stages are killed over and over, as where memory runs out: nothing is lost, no bit changes."""
 
+import os
 import random
 import subprocess
+import sys
 import time
 from collections import Counter
 from threading import Thread
@@ -10,7 +12,7 @@ import psutil
 import pytest
 import yaml
 
-from .conftest import TINY, Project
+from .conftest import ROOT, TINY, Project
 
 KILLS = 20
 SECONDS = (0.1, 1.0)
@@ -50,6 +52,14 @@ def test_twenty_kills_change_no_bit(fresh, finished, longer, tmp_path):
     assert len(written) == 16 + 2  # masks, scored.h5, threshold.json
     assert [path for path in written if (ours / path).read_bytes() != (theirs / path).read_bytes()] == []
     assert list((project.work / "results").rglob("*.partial")) == []
+
+
+def test_faults_of_every_kind_change_no_bit_and_are_one_line_each():
+    """Some of what `make faults` tries; see there for the kinds."""
+    command = [sys.executable, "benchmarks/faults.py", "--faults", "6", "--seed", "3"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "0 wrong; 16 masks and all other files as in an undisturbed run" in run.stdout
 
 
 def kill(project: Project, work: Thread, killed: Counter[str]) -> None:

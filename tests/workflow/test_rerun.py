@@ -55,6 +55,14 @@ def test_nothing_runs_again_after_nothing_or_after_a_move(finished, project):
     assert project.planned("--configfile", TINY) == set()
 
 
+def test_a_dry_run_after_an_edit_writes_nothing_and_tells_the_same_each_time(project):
+    project.edit("luss_core/stages/evaluate.py", "import logging\n", "import logging\n\nADDED = 1\n")
+    source = {file: file.read_bytes() for file in (project.work / "results" / "source").iterdir()}
+    assert project.planned("--configfile", TINY) == EVALUATE
+    assert project.planned("--configfile", TINY) == EVALUATE
+    assert {file: file.read_bytes() for file in (project.work / "results" / "source").iterdir()} == source
+
+
 @pytest.mark.parametrize("machines", [["device=cpu"], ["gpus=4"], ["gpus=2", "nodes=2"]], ids="+".join)
 def test_other_machines_run_nothing_again(finished, machines):
     assert finished.planned("--configfile", TINY, "--config", *machines) == set()
@@ -158,7 +166,7 @@ def test_another_seed_runs_beside_the_first(finished):
         ("luss_core/io.py", "def write_text(", "MORE = 1\n\n\ndef write_text(", set()),
         # neither messages, comments, docstrings and layout, nor what reaches a stage as its settings, nor the version
         ("luss_core/train/loop.py", 'log.info("going on', 'log.info("Going on', set()),
-        ("luss_core/data/loader.py", "do not fill one batch of", "are fewer than", set()),
+        ("luss_core/data/loader.py", "images are fewer than the", "images do not suffice for the", set()),
         ("luss_core/train/loop.py", "def fit(", "# Why.\n\ndef fit(", set()),
         ("luss_core/stages/pretrain.py", '    """', '    """Says more. ', set()),
         ("luss_core/config/base.py", "class Section", "MORE = 1\n\n\nclass Section", set()),

@@ -43,15 +43,17 @@ METHODS: dict[str, Registered] = {
 """By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
 
 
-def with_settings_of_method(pretrain: Mapping[str, Any], methods: Mapping[str, Any]) -> dict[str, Any]:
+def with_settings_of_method(pretrain: Any, methods: Mapping[str, Any]) -> Any:
     """The section pretrain with what ``methods`` says of its method below what it says itself."""
-    own = pretrain.get("method") or {}
+    own = (pretrain.get("method") or {}) if isinstance(pretrain, Mapping) else None
+    if not isinstance(own, Mapping):  # refused later, with its place
+        return pretrain
     return {**pretrain, "method": {**(methods.get(_name(own)) or {}), **own}}
 
 
 def _name(method: Any) -> str:
     """The name that a method goes by; the default where it is left out."""
-    return str(method.get("name", "shape") if isinstance(method, dict) else method.name)
+    return str(method.get("name", "shape") if isinstance(method, dict) else getattr(method, "name", method))
 
 
 if TYPE_CHECKING:

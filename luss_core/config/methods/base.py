@@ -1,6 +1,6 @@
 """What every method says of itself, and its entry in the registry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -9,9 +9,10 @@ from luss_core.config.base import Section
 if TYPE_CHECKING:
     from luss_core.config.training import PretrainConfig
 
-Need = Literal["saliency", "labels", "masks", "pairs"]
+Need = Literal["saliency", "labels", "masks", "pairs", "heads"]
 """saliency: the maps of the stage prior, cropped as the large views. labels: the category folders of the images. masks:
-their true masks, cropped likewise. pairs: frames of one video; every second large view is of the later frame."""
+their true masks, cropped likewise. pairs: frames of one video; every second large view is of the later frame.
+heads: those of the last attention of a ViT, of the class token."""
 
 
 class MethodConfig(Section):
@@ -21,6 +22,8 @@ class MethodConfig(Section):
     """Views of the first size that it looks at, at the least where `small_views`, exactly otherwise."""
     small_views: ClassVar[bool] = False
     """Whether it looks at all views, those of other sizes too."""
+    below_images: ClassVar[tuple[str, ...]] = ()
+    """Its settings that may not be more than the training images."""
 
     name: str
 
@@ -43,6 +46,13 @@ class MethodConfig(Section):
     def frame_stride_ms(self) -> float | None:
         """The same in milliseconds, in place of frames."""
         return None
+
+    def check_views(self, stride: int, sizes: Sequence[int]) -> None:
+        """Compare the sides of the views, in pixels, with those from one position of the last map to the next.
+
+        Raises:
+            ValueError: as ``check``.
+        """
 
     def check(self, pretrain: "PretrainConfig") -> None:
         """Compare with the rest of the section.

@@ -15,6 +15,7 @@ class DeepClusterConfig(MethodConfig):
     """
 
     views: ClassVar[int] = 1
+    below_images: ClassVar[tuple[str, ...]] = ("clusters",)
 
     name: Literal["deepcluster"] = "deepcluster"
     clusters: int = Field(64, gt=1)

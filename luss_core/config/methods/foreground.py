@@ -21,14 +21,16 @@ class ForegroundConfig(MethodConfig):
     views: ClassVar[int] = 1
 
     name: Literal["foreground"] = "foreground"
-    cues: Annotated[tuple[Literal["saliency", "norm", "border", "component"], ...], Field(min_length=1)] = (
+    cues: Annotated[tuple[Literal["saliency", "norm", "border", "component", "seed"], ...], Field(min_length=1)] = (
         "saliency",
         "norm",
     )
     """Foreground is where all of them are high. saliency: the maps of the stage prior. norm: L2 norm of the features;
     for a CNN that learned to classify. border: one minus the cosine between a position and the border of its image.
     component: first principal component of the positions of an image, with the border on its low side; for a ViT.
-    docs/measured.md has a table for a CNN."""
+    seed: where the keys of the last attention are unlike those of the patch that the class token attends to least, by a
+    cosine of at most 0.3, as published for DINO (FOUND, arXiv:2212.07834); for a ViT with a class token and without
+    rotary positions. docs/measured.md has a table for a CNN; no ViT with weights was measured."""
     stage: Positive | None = None
     """Stage of the backbone whose map norm, border and component are computed from. null: the last."""
     penalty: float = Field(0.1, ge=0)
@@ -38,11 +40,18 @@ class ForegroundConfig(MethodConfig):
 
     @property
     def needs(self) -> frozenset[Need]:
-        return frozenset({"saliency"}) if "saliency" in self.cues else frozenset()
+        by_cue: dict[str, Need] = {"saliency": "saliency", "seed": "heads"}
+        return frozenset(need for cue, need in by_cue.items() if cue in self.cues)
 
     def check(self, pretrain: "PretrainConfig") -> None:
         if not pretrain.attention:
             raise ValueError("method foreground teaches the attention: set attention: true")
+        if "seed" in self.cues and pretrain.backbone.family == "resnet":
+            raise ValueError(
+                "method.cues: seed looks at what the class token of a ViT attends to, which a ResNet does not have;"
+                " take other cues (saliency, norm, border, component), or a ViT: backbone: {family: timm, name:"
+                " vit_small_patch14_dinov2.lvd142m}"
+            )
 
 
 METHODS = {

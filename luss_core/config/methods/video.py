@@ -1,5 +1,6 @@
 """Methods that learn from pairs of frames."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -75,6 +76,14 @@ class CACLConfig(MethodConfig):
         if pretrain.decoder is not None:
             raise ValueError("method cacl learns from the last map of the backbone: set decoder: null")
 
+    def check_views(self, stride: int, sizes: Sequence[int]) -> None:
+        for size in sizes:
+            if self.pixel_shuffle and size % stride:
+                raise ValueError(
+                    f"views.crops.size {size} is no multiple of {stride}, the output stride of the backbone, so that"
+                    " rolled pixels cannot be rolled back; set a multiple, or method.pixel_shuffle: false"
+                )
+
     def _check_without_global(self) -> None:
         if "pixel" in self.heads and self.positives == "matched":
             raise ValueError(
@@ -92,7 +101,7 @@ METHODS = {
     "cacl": Registered(
         CACLConfig,
         "luss_core.methods.cacl:CACL",
-        tiny={"dim": 8, "queue": 20, "positions": 2, "temperature": 0.2, "batchnorm_images": 4},
+        tiny={"stride": 1, "dim": 8, "queue": 20, "positions": 2, "temperature": 0.2, "batchnorm_images": 4},
         pretrain={"views": MOCO_COLOURS},
     ),
 }

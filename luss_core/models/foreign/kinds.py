@@ -61,18 +61,27 @@ def _instead(start: bytes) -> str:
             return what
     if start[8:9] == b"{":
         return "is cut short; download or copy it again"
+    if not any(start):
+        return "holds nothing but zeros: it was never wholly downloaded or copied"
     if start[0] == PICKLE:
         return "is a pickle that torch.save did not write, and is not opened: a pickle can run any program"
     return f"is no checkpoint (its first bytes are {start[:12]!r})"
 
 
+def _without_end(error: Exception) -> bool:
+    return isinstance(error, zipfile.BadZipFile) and "not a zip file" in str(error)
+
+
 def _archive(path: Path) -> Kind:
-    """Look at the names in a ZIP archive."""
+    """Look at the names in a ZIP archive, and compare its parts with their checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise refusal(path, "is cut short (a ZIP archive without its end); download or copy it again") from error
+            names, record = archive.namelist(), archive.testzip()
+    except Exception as error:  # A damaged archive ends the reader in any way: NotImplementedError, RuntimeError, ...
+        how = "is cut short (a ZIP archive without its end)" if _without_end(error) else f"is damaged ({error})"
+        raise refusal(path, f"{how}; download or copy it again") from error
+    if record is not None:
+        raise refusal(path, f"is damaged: its part {record!r} is not as it was written; download or copy it again")
     if any(name.endswith("/constants.pkl") for name in names):
         raise refusal(path, "is a TorchScript program, not weights")
     if not any(name.endswith("/data.pkl") for name in names):

@@ -1,6 +1,5 @@
 """A file of weights -> its tensors by dotted name, without running anything that stands in it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from torch import Tensor
 from luss_core.errors import UserError
 from luss_core.models.foreign.kinds import Kind, kind_of, refusal
 from luss_core.models.foreign.objects import StandIn, load_inert, objects_in
+from luss_core.models.tensor_file import DAMAGED, about_of, digests
 
 SHOWN = 5
 """Names that a message lists."""
@@ -48,14 +48,18 @@ def read(path: Path, inert: bool = False) -> Contents:
 
 
 def shorten(names: list[str] | tuple[str, ...], shown: int = SHOWN) -> str:
-    """The first names."""
-    return ", ".join([*names[:shown], *(["..."] if len(names) > shown else [])])
+    """The first names; of a damaged file they may be anything."""
+    clean = ["".join(letter if letter.isprintable() else "?" for letter in name)[:REASON] for name in names[:shown]]
+    return ", ".join([*clean, *(["..."] if len(names) > shown else [])])
 
 
 def _read_safetensors(path: Path) -> Contents:
     try:
+        said, digest = digests(path)
+        if said is not None and said != digest:
+            raise ValueError(DAMAGED)
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("luss", "null"))
+            about = about_of(file.metadata()) if "luss" in (file.metadata() or {}) else None
             return Contents({name: file.get_tensor(name) for name in file.keys()}, about)  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, OSError) as error:
         raise refusal(path, f"is damaged or cut short ({error}); download or copy it again") from error
