@@ -8,11 +8,12 @@ from luss_core import group
 from luss_core.config import PretrainConfig
 from luss_core.data.images import read_images
 from luss_core.data.loader import Views
+from luss_core.data.sequences import NAME
 from luss_core.data.store import Store
 from luss_core.methods import Method, Progress, build_method
 from luss_core.models.batchnorm import synchronized
 from luss_core.models.encoder import Encoder
-from luss_core.stages.pretrain import training_views
+from luss_core.stages.pretrain import training_views, videos_of
 
 LATE = Progress(10**6, 10**7, 10)
 """A step at which prototypes are free and queues are full."""
@@ -26,7 +27,8 @@ def parts(prepared: Path, cfg: PretrainConfig, device: torch.device) -> tuple[Vi
     """
     saliency = Store(prepared.parent / "prior" / "prior.h5", "prior") if "saliency" in cfg.method.needs else None
     listing, pixels = read_images(prepared / "images.csv"), Store(prepared / "images.h5")
-    views = training_views(cfg, listing, pixels, saliency, 0)
+    videos = videos_of(cfg, prepared / "images.csv") if (prepared / NAME).exists() else None
+    views = training_views(cfg, listing, pixels, saliency, 0, videos)
     torch.manual_seed(0)
     method = build_method(cfg.method, Encoder(cfg.encoder), len(views))
     if group.world_size() > 1:

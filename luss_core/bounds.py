@@ -1,11 +1,10 @@
 """What the settings of all stages ask of the images, checked before the first of them works. Imports no torch."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from luss_core.config import Config, Stages
+from luss_core.config import Config, MethodConfig, Stages
 from luss_core.errors import UserError
 from luss_core.io import read_json
 
@@ -19,8 +18,8 @@ class Need(NamedTuple):
     """One thing that the training images must have."""
 
     kind: str
-    """images: at least so many; folders: category folders, at least so many; masks: every image has one; frames: every
-    folder, a video, has so many images."""
+    """images: at least so many; folders: category folders, at least so many; masks: every image has one; frames: some
+    video has so many, at least."""
     least: int
     key: str
     """Of the setting that asks for it."""
@@ -36,7 +35,7 @@ class Counts(NamedTuple):
     folders: int | None = None
     masks: int | None = None
     frames: int | None = None
-    """Of the shortest video."""
+    """Of the longest video."""
 
 
 def needs_of(config: Config, presets: Mapping[str, Stages]) -> list[Need]:
@@ -49,9 +48,16 @@ def needs_of(config: Config, presets: Mapping[str, Stages]) -> list[Need]:
         found += [Need(IMAGES, config.classes, "classes")]
         found += [Need(FOLDERS, 2, f"{key} {method.name}")] if "labels" in method.needs else []
         found += [Need(MASKS, 1, f"{key} {method.name}")] if "masks" in method.needs else []
-        found += [Need(FRAMES, method.frame_stride + 1, f"{key} {method.name}")] if "pairs" in method.needs else []
+        found += _pairs(f"{key}.stride", method) if "pairs" in method.needs else []
         found += [Need(FOLDERS, config.classes, "classes")] if stages.cluster.assign == "folders" else []
     return [need for need in dict.fromkeys(found) if (need.kind, need.least) != (IMAGES, 1)]
+
+
+def _pairs(key: str, method: MethodConfig) -> list[Need]:
+    """What frames a given time apart, or so many frames, ask for; an image paired with itself asks for nothing."""
+    if method.frame_stride_ms is not None:
+        return [Need(FRAMES, 2, f"{key}_ms")]
+    return [Need(FRAMES, method.frame_stride + 1, key)] if method.frame_stride else []
 
 
 def as_text(needs: Iterable[Need]) -> str:
@@ -68,10 +74,9 @@ def from_text(text: str) -> list[Need]:
 def counts_of(images: Iterable["ListedFile"]) -> Counts:
     """What the training images among the files have."""
     train = [listed for listed in images if listed.split == "train"]
-    videos = Counter(listed.id.rpartition("/")[0] for listed in train)
     folders = {listed.folder for listed in train}
     masks = sum(bool(listed.mask) for listed in train)
-    return Counts(len(train), len(folders), masks, min(videos.values(), default=0))
+    return Counts(len(train), len(folders), masks)
 
 
 def counts_before(config: Config, summary: Path) -> Counts | None:
@@ -122,7 +127,7 @@ def _lacking(need: Need, there: Counts) -> str:
         return f"{need.key} needs a mask for each of the {there.images} training images, and {there.masks} have one"
     if need.kind == FRAMES and there.frames is not None and there.frames < need.least:
         return (
-            f"{need.key} needs folders of at least {need.least} images, the frames of a video each, and one has"
-            f" {there.frames}"
+            f"{need.key} needs videos of at least {need.least} frames, and the longest has {there.frames}; lower it, or"
+            " give longer ones"
         )
     return ""

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from luss_core import io
 from luss_core.data.files import list_files
-from luss_core.data.kinds import readable, suffix_of
+from luss_core.data.kinds import is_video, readable, suffix_of
 from luss_core.errors import UserError
 from luss_core.parallel import batches
 
@@ -67,14 +67,16 @@ class Change(NamedTuple):
 NOTHING = Change([], [], [], [])
 
 
-def look(root: Path, masks: str | None = None, patience: float = PATIENCE) -> Seen:
+def look(root: Path, masks: str | None = None, patience: float = PATIENCE, *, videos: bool = False) -> Seen:
     """The files with suffixes of images below a folder, and below a folder of masks outside of it.
 
     Args:
         masks: as in the section prepare.
         patience: seconds in which files are asked for size and time.
+        videos: video files as well.
     """
-    names = _images(list_files(root, photographs=True).files)
+    files = list_files(root, photographs=True).files
+    names = _images(files) + (list(filter(is_video, files)) if videos else [])
     if masks is not None:
         folder = root / masks if (root / masks).is_dir() else Path(masks)
         prefix = Path(os.path.relpath(folder.resolve(), root.resolve())).as_posix()
@@ -166,7 +168,9 @@ def mark(record: Path, root: Path, seen: Seen) -> tuple[str, Change]:
 
 
 @cache
-def noticed(made: Path, key: str, folder: Path, what: str, writes: bool, masks: str | None = None) -> str:
+def noticed(
+    made: Path, key: str, folder: Path, what: str, writes: bool, masks: str | None = None, videos: bool = False
+) -> str:
     """``mark`` of a folder of the user; a change is said in one line, once.
 
     Args:
@@ -174,8 +178,9 @@ def noticed(made: Path, key: str, folder: Path, what: str, writes: bool, masks: 
         key: of the setting that names ``folder``.
         what: one of the files is.
         writes: whether the record may be brought up to date.
+        videos: whether video files count.
     """
-    record, seen = made / NAME, look(folder, masks)
+    record, seen = made / NAME, look(folder, masks, videos=videos)
     text, change = mark(record, folder, seen)
     if change:
         sys.stderr.write(

@@ -19,6 +19,7 @@ from luss_core.config import (
     Stages,
     with_settings_of_method,
 )
+from luss_core.config.sequences import check_pairs
 from luss_core.digests import content
 from luss_core.errors import UserError
 from luss_core.explain import explain
@@ -57,6 +58,7 @@ def load(values: Mapping[str, Any]) -> Config:
     found = presets(config)
     for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
         _check_batches(config, preset, found[preset])
+        check_pairs(preset, found[preset].pretrain, config.prepare.video)
     for preset in config.run:
         found[preset].check_classes(config.classes, preset)
     for row in config.ablation:

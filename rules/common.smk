@@ -292,8 +292,10 @@ def mark_of_photographs(wildcards):
     """What the user's folder of photographs goes by, as long as it is as prepare saw it; a change is said once."""
     if PHOTOGRAPHS is None:
         return ""
-    made, masks = Path(DATA, "prepare"), CONFIG.prepare.masks
-    return changed.noticed(made, "data_root", PHOTOGRAPHS, "image", WORKS, masks)
+    made, cfg = Path(DATA, "prepare"), CONFIG.prepare
+    return changed.noticed(
+        made, "data_root", PHOTOGRAPHS, "image", WORKS, cfg.masks, cfg.video.reads_files
+    )
 
 
 def mark_of_maps(wildcards):

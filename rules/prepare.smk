@@ -14,6 +14,7 @@ rule prepare:
         rejected="<data>/prepare/rejected.csv",
         summary="<data>/prepare/summary.json",
         files="<data>/prepare/files.jsonl",
+        videos="<data>/prepare/videos.csv" if CONFIG.prepare.video.on else [],
     log:
         "<data>/logs/prepare.log",
     benchmark:

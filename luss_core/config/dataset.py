@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from luss_core.config.base import Fraction, Positive, Section
 from luss_core.config.mask_table import MaskTable
+from luss_core.config.sequences import VideoConfig
 
 
 class SynthesizeConfig(Section):
@@ -57,6 +58,7 @@ class PrepareConfig(Section):
     allow_missing: bool = False
     """Go on where images or masks of a split with ground truth are missing or cannot be used; every score then says
     of how many images it is. false stops, since such scores only look like those of the benchmark."""
+    video: VideoConfig = VideoConfig()
 
     @model_validator(mode="after")
     def _one_coding(self) -> Self:

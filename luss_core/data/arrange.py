@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from luss_core.data.images import SPLITS, ListedFile
-from luss_core.data.kinds import NO_MASK, OUTSIDE, Kind, Tally, is_image, kind_of, stem_of, suffix_of
+from luss_core.data.kinds import NO_MASK, OUTSIDE, Kind, Tally, is_image, is_video, kind_of, stem_of, suffix_of
 from luss_core.data.pairing import pair
 from luss_core.data.splits import Role, find_splits, nested_splits, role_of
 from luss_core.errors import UserError
@@ -22,6 +22,8 @@ class Listing:
 
     images: list[ListedFile] = field(default_factory=list)
     """In the order of images.csv."""
+    videos: list[ListedFile] = field(default_factory=list)
+    """Video files, in the same order; the id has the suffix."""
     unmasked: list[ListedFile] = field(default_factory=list)
     """Images without a mask in splits that have masks."""
     stray_masks: list[str] = field(default_factory=list)
@@ -44,7 +46,7 @@ class Listing:
         return self.split_of(path) in self.truth or (bool(self.splits) and role_of(_top(path)).masks)
 
 
-def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
+def arrange(files: Iterable[str], masks: str | None = None, *, videos: bool = False) -> Listing:
     """Which files are images and masks.
 
     ImageNet-S layout where there is a folder train/ and nothing but the folders that belong to it, see ``find_splits``
@@ -54,13 +56,18 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
     Args:
         files: relative to the data root, with forward slashes.
         masks: folder of the masks of a plain folder of images, as a prefix of ``files``.
+        videos: whether video files are looked at as well.
 
     Raises:
         UserError: the folders contradict each other.
     """
+
+    def seen(name: str) -> bool:
+        return is_image(name) or (videos and is_video(name))
+
     files = list(files)
     inside = f"{masks}/" if masks is not None else None
-    tops = {_top(name) for name in files if "/" in name and is_image(name) and not (inside and name.startswith(inside))}
+    tops = {_top(name) for name in files if "/" in name and seen(name) and not (inside and name.startswith(inside))}
     splits, remark = find_splits(tops)
     if inside and len(splits) > 1:
         raise UserError(
@@ -69,19 +76,23 @@ def arrange(files: Iterable[str], masks: str | None = None) -> Listing:
             " prepare.masks to null"
         )
     if not splits and len(tops) <= FEW:
-        remark = remark or nested_splits({_top(name, 2) for name in files if is_image(name) and name.count("/") > 1})
+        remark = remark or nested_splits({_top(name, 2) for name in files if seen(name) and name.count("/") > 1})
     listing = Listing(splits={} if inside else splits, remark=remark)
     mask_of: dict[str, dict[str, str]] = {split: {} for split in SPLITS}
     for name in files:
         role, below = _place(name, inside, bool(listing.splits))
-        if not role.split or not (name.lower().endswith(".png") if role.masks else is_image(name)):
-            listing.left_out.add(*_kind(name, role), suffix=suffix_of(name))
+        if not role.split or not (name.lower().endswith(".png") if role.masks else seen(name)):
+            listing.left_out.add(*_kind(name, role, seen(name)), suffix=suffix_of(name))
         elif role.masks:
             mask_of[role.split][stem_of(below)] = name
         else:
             folder = sys.intern(_top(below) if "/" in below else "")
-            listing.images.append(ListedFile(role.split, stem_of(below), name, folder, ""))
+            if is_image(name):
+                listing.images.append(ListedFile(role.split, stem_of(below), name, folder, ""))
+            else:
+                listing.videos.append(ListedFile(role.split, below, name, folder, ""))
     _sort(listing.images)
+    _sort(listing.videos)
     for split, found in mask_of.items():
         if found:
             _attach(listing, split, found)
@@ -123,11 +134,11 @@ def _place(name: str, masks: str | None, splits: bool) -> tuple[Role, str]:
     return PLAIN, name
 
 
-def _kind(name: str, role: Role) -> tuple[Kind, str]:
+def _kind(name: str, role: Role, seen: bool) -> tuple[Kind, str]:
     """How a file is counted that is neither image nor mask, with its name."""
     if role.masks:
         return NO_MASK, name
-    if role.split or not is_image(name):
+    if role.split or not seen:
         return kind_of(name), name
     top, slash, _ = name.partition("/")
     return (

@@ -1,6 +1,4 @@
-"""What some methods read beside the images: true masks, category folders, and the later frame of a pair."""
-
-from itertools import groupby
+"""What some methods read beside the images: true masks and category folders."""
 
 import numpy as np
 
@@ -45,23 +43,3 @@ def folder_labels(listing: ImageList, rows: np.ndarray) -> np.ndarray:
             " each category into a folder of its own"
         )
     return labels.astype(np.int64)
-
-
-def frame_partners(listing: ImageList, rows: np.ndarray, stride: int) -> np.ndarray:
-    """(n,) of each image the row ``stride`` frames later in its folder, a video whose files are in order.
-
-    The last frames of a video are paired with the frames before them.
-
-    Raises:
-        UserError: a video has fewer frames than that.
-    """
-    partners: list[int] = []
-    for folder, group in groupby(rows.tolist(), key=lambda row: listing.id[row].rpartition("/")[0]):
-        frames = list(group)
-        if len(frames) <= stride:
-            raise UserError(
-                f"the folder {folder!r} has {len(frames)} frames, and pairs are {stride} apart; take the folder"
-                " away, or set a smaller stride"
-            )
-        partners += [frames[i + stride] if i + stride < len(frames) else frames[i - stride] for i in range(len(frames))]
-    return np.array(partners, np.int64)

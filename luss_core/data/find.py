@@ -20,8 +20,11 @@ NO_MASKS = "none"
 """As ``masks``: all files are photographs, whatever they look like."""
 
 
-def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]:
+def find(root: Path, masks: str | None, *, videos: bool = False) -> tuple[Listing, list[tuple[str, str]]]:
     """The images and masks below a folder, and the entries that cannot be read.
+
+    Args:
+        videos: look at video files as well.
 
     Raises:
         UserError: no such folder, or no images in it.
@@ -41,17 +44,17 @@ def find(root: Path, masks: str | None) -> tuple[Listing, list[tuple[str, str]]]
             )
         if not any(name.startswith(f"{prefix}/") for name in files):  # elsewhere, or in a folder that is passed over
             files = [*files, *(f"{prefix}/{name}" for name in list_files(folder).files)]
-    listing = arrange(files, prefix)
+    listing = arrange(files, prefix, videos=videos)
     if not no_masks and (further := masks_among(root, listing, asked=prefix is not None)):
-        listing = arrange(sorted(set(files).difference(further)), prefix)
+        listing = arrange(sorted(set(files).difference(further)), prefix, videos=videos)
         for name in further:
             listing.left_out.add(MORE_MASKS, name)
     look_inside(root, files, listing.left_out)
     listing.left_out.include(found.left_out)
-    if not listing.images:
+    if not (listing.images or listing.videos):
         lines = "; ".join(listing.left_out.lines[:SHOWN]) or "nothing"
         raise UserError(f"data_root {root} holds no images; found: {lines}. Give a folder of JPEG, PNG or other images")
-    if prefix is not None and len(listing.unmasked) in (0, len(listing.images)) and not listing.images[0].mask:
+    if prefix is not None and not any(listed.mask for listed in listing.images):
         below = [name[len(f"{prefix}/") :] for name in files if name.startswith(f"{prefix}/")]
         why = why_unfit(str(masks), {listed.id for listed in listing.images}, below)
         raise UserError(f"prepare.masks {masks}: no mask fits an image; {why}")

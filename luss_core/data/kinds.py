@@ -28,7 +28,7 @@ class Kind(NamedTuple):
 PHONE = Kind("HEIC photograph", "HEIC photographs", "install what reads them: pip install pillow-heif")
 AVIF = Kind("AVIF photograph", "AVIF photographs", "this Pillow cannot read them: pip install --upgrade pillow")
 RAW = Kind("raw photograph of a camera", "raw photographs of cameras", "convert them to JPEG or TIFF")
-VIDEO = Kind("video", "videos", "save frames of them as JPEG")
+VIDEO = Kind("video", "videos", "save frames of them as JPEG, or set prepare.video.sources")
 UNREAD = Kind("picture in a format that is not read", "pictures in formats that are not read", "convert them to PNG")
 ARCHIVE = Kind("archive", "archives", "unpack them")
 OTHER = Kind("other file", "other files")
@@ -77,6 +77,11 @@ def readable() -> frozenset[str]:
 def is_image(name: str) -> bool:
     """Whether a file is looked at as an image, by its suffix."""
     return suffix_of(name) in readable()
+
+
+def is_video(name: str) -> bool:
+    """Whether a file is a video, by its suffix."""
+    return KIND_OF.get(suffix_of(name)) is VIDEO
 
 
 def kind_of(name: str) -> Kind:

@@ -74,6 +74,8 @@ def _images(facts: Facts) -> list[str]:
     part = f"; this is a sample: {heads} and {facts.decoded:,} whole files were read" if facts.sampled else ""
     lines = [f"images: {len(listing.images):,} ({kinds or 'none can be read'}){part}"]
     counts = Counter(listed.split for listed in listing.images)
+    if listing.videos:
+        lines.append(f"videos: {_count(len(listing.videos), 'file')}{_eg(listing.videos[0].path)}")
     if listing.splits:
         lines.append(
             "splits: "
@@ -144,6 +146,9 @@ def _plan(facts: Facts, cfg: PrepareConfig) -> list[str]:
     if facts.headers.deep:
         bits = f" ({bits_of(facts.white)} bits)" if facts.white + 1 == 1 << bits_of(facts.white) else ""
         lines.append(f"in images of 16 bits the value {facts.white}{bits} is white, in all alike")
+    if listing.videos:
+        frames = "all frames" if cfg.video.every == 1 else f"of {cfg.video.every} frames one"
+        lines.append(f"{frames} of the videos are images as well (prepare.video)")
     if facts.headers.several:
         lines.append("of a file with several pictures the first is used")
     if facts.headers.turned:

@@ -33,6 +33,8 @@ class Outcome:
     """Images that cannot be used."""
     noted: list[tuple[str, str]] = field(default_factory=list)
     """Masks that cannot be used; their images are kept."""
+    partly: list[tuple[str, str]] = field(default_factory=list)
+    """Videos some frames of which cannot be used."""
     above: list[tuple[str, int]] = field(default_factory=list)
     """Masks with ids above the number of classes."""
     tally: MaskTally = field(default_factory=MaskTally)

@@ -4,16 +4,21 @@ from collections import Counter
 from collections.abc import Iterable
 
 from luss_core.data.arrange import Listing
-from luss_core.data.images import SPLITS
+from luss_core.data.images import SPLITS, ListedFile
 
 
-def expected(listing: Listing) -> dict[str, int]:
+def expected(listing: Listing, rows: Iterable[ListedFile] = ()) -> dict[str, int]:
     """How many images each split should have.
 
     In splits with ground truth each of them should have a mask, and an image that only a mask tells of counts as well.
+
+    Args:
+        rows: images that were found; of video files so many frames are expected as were found.
     """
+    videos = {listed.path for listed in listing.videos}
     counts = Counter(listing.split_of(path) for path in listing.stray_masks)
     counts.update(listed.split for listed in listing.images)
+    counts.update(listed.split for listed in rows if listed.path in videos)
     return {split: counts[split] for split in SPLITS if counts[split]}
 
 

@@ -70,11 +70,11 @@ def look_at(cfg: PrepareConfig, root: Path, threads: int, crop: int = 0) -> Look
     Raises:
         UserError: as the stage prepare raises it before it decodes anything.
     """
-    listing, problems = find(root, cfg.masks)
+    listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files)
     outcome = Outcome(listing, rejected=problems)
     chosen = spread(listing.images, HEADERS)
     candidates = list(headers(cfg, root, threads, outcome, NameLimits(root), chosen))
-    if not candidates:
+    if listing.images and not candidates:
         path, reason = outcome.rejected[-1]
         raise UserError(f"data_root {root}: none of {len(chosen)} images can be read, such as {path!r}: {reason}")
     reading = reading_of(cfg, root, candidates, outcome, None, threads, spread(outcome.headers.deep, SAMPLE))
@@ -93,6 +93,8 @@ def spread(items: Sequence[T], most: int) -> Sequence[T]:
 
 def _decode(reading: Reading, root: Path, images: list[ListedFile], threads: int, outcome: Outcome) -> Identical:
     """Read some images and their masks whole, as prepare does."""
+    if not images:
+        return Identical()
     remaining = iter(images)
     jobs = batches(images, DECODE_BATCH)
     for batch in ordered_map(partial(check, root, reading), jobs, min(threads, 1 + len(images) // DECODE_BATCH)):

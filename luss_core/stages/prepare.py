@@ -1,12 +1,15 @@
-"""Folder of images -> images.csv, images.h5, rejected.csv, files.jsonl and summary.json: every file decoded whole."""
+"""Folder of images -> images.csv, images.h5, rejected.csv, files.jsonl and summary.json: every file decoded whole.
+
+Where some are frames of videos, videos.csv as well.
+"""
 
 import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from luss_core.data.benchmark import recognize
 from luss_core.data.check import Reading, check
 from luss_core.data.decode import stored_size
 from luss_core.data.facts import facts_of
+from luss_core.data.films import Films
 from luss_core.data.find import find, say
 from luss_core.data.gather import headers, reading_of, sort_out
 from luss_core.data.identical import Identical, find_identical
@@ -35,6 +39,7 @@ from luss_core.data.outcome import (
 )
 from luss_core.data.outputs import NameLimits, ignores_case
 from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source
+from luss_core.data.sequences import NAME
 from luss_core.data.store import Store
 from luss_core.data.truth import expected
 from luss_core.data.verify import describe
@@ -47,7 +52,9 @@ log = logging.getLogger(__name__)
 DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 IDENTICAL = "identical.csv"
-SOURCE = tuple(f"data/{name}.py" for name in ("check", "coding", "decode", "mask_pixels", "rotated_masks"))
+SOURCE = tuple(
+    f"data/{name}.py" for name in ("check", "clips", "coding", "decode", "mask_pixels", "rotated_masks", "video_files")
+)
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv", changed.NAME)
 """What decides the packed batches, besides settings, files and libraries."""
 
@@ -86,20 +93,21 @@ def prepare(
     """
     with io.locked(state, "preparing"):
         record, names = _begin(cfg, root, out, state, mark), state.with_name(f"{state.name}-names.csv")
-        outcome = _listed(cfg, root, out, names, needs)
+        outcome, films = _listed(cfg, root, out, names, needs)
         candidates = list(headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
-        stop_if_too_many(cfg, outcome, len(images), out)
-        stop_if_missing(cfg, outcome, out)
+        films.look(threads, outcome, NameLimits(out))
+        _stop_before_work(cfg, outcome, films, images, needs, out)
         reading = reading_of(cfg, root, candidates, outcome, classes, threads)
-        size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates))
+        size = sum(3 * h * w for h, w in (stored_size(*shape, cfg.short_side) for _, shape in candidates)) + films.size
         del candidates
-        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, reading, threads))
+        packing = Packing(state, out / "images.h5", size, _key(cfg, root, images, films, reading, threads))
         _check_space(out, size - packing.on_disk())
-        _decode_all(reading, root, images, threads, classes, packing, outcome)
-        _stop_if_unfit(cfg, outcome, classes, needs, state, out)
+        _decode_all(reading, root, images, films, threads, classes, packing, outcome)
+        _stop_if_unfit(cfg, outcome, films, classes, needs, state, out)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
+        films.write(out, outcome)
         identical = _identical(out, outcome, Store(packing.store))
         found = look(facts_of(outcome, cfg, reading.coding, identical=identical), cfg)
         summary = _write_lists(root, out, outcome) | {"look": to_json(found)}
@@ -113,7 +121,7 @@ def prepare(
         shutil.rmtree(state)
 
 
-def _listed(cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need]) -> Outcome:
+def _listed(cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need]) -> tuple[Outcome, Films]:
     """What the folder holds, before any file is read.
 
     Args:
@@ -122,42 +130,63 @@ def _listed(cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Seque
     Raises:
         UserError: no images, or too few of them or of their masks.
     """
-    listing, problems = find(root, cfg.masks)
+    listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files)
     say(listing, give_ids(listing, read_earlier(names), ignore_case=ignores_case(out)))
-    stop_if_not_enough(needs, counts_of(listing.images))
-    outcome = Outcome(listing, rejected=problems)
+    outcome, films = Outcome(listing, rejected=problems), Films(cfg, root, listing)
+    if not listing.videos:
+        stop_if_not_enough(needs, films.counts(listing.images))
     stop_if_useless(outcome, listing.images, out)
-    return outcome
+    return outcome, films
+
+
+def _stop_before_work(
+    cfg: PrepareConfig, outcome: Outcome, films: Films, images: list[ListedFile], needs: Sequence[Need], out: Path
+) -> None:
+    """Raises:
+    UserError: the headers alone say that too little can be used.
+    """
+    stop_if_too_many(cfg, outcome, len(images) + films.usable, out)
+    stop_if_missing(cfg, outcome, out)
+    stop_if_not_enough(needs, films.counts(images), len(outcome.rejected))
 
 
 def _stop_if_unfit(
-    cfg: PrepareConfig, outcome: Outcome, classes: int | None, needs: Sequence[Need], state: Path, out: Path
+    cfg: PrepareConfig,
+    outcome: Outcome,
+    films: Films,
+    classes: int | None,
+    needs: Sequence[Need],
+    state: Path,
+    out: Path,
 ) -> None:
     """Raises:
     UserError: what was decoded is not what later stages, or scores, can be made of.
     """
     hint = f" What was read is kept: if the fault was not in the files, delete {state} first."
-    stop_if_too_many(cfg, outcome, len(outcome.rows), out, hint)
+    stop_if_too_many(cfg, outcome, len(outcome.rows) + films.usable, out, hint)
     stop_if_useless(outcome, outcome.rows, out)
     stop_if_missing(cfg, outcome, out, hint)
     stop_if_above(outcome, classes)
-    stop_if_not_enough(needs, counts_of(outcome.rows), len(outcome.rejected))
+    stop_if_not_enough(needs, counts_of(chain(outcome.rows, films.came.rows)), len(outcome.rejected))
 
 
 def _begin(cfg: PrepareConfig, root: Path, out: Path, state: Path, mark: str) -> Path:
     """Take the old outputs away, and write down which files are there before any of them is read."""
-    for name in (*OUTPUTS, LISTED, IDENTICAL):
+    for name in (*OUTPUTS, NAME, LISTED, IDENTICAL):
         io.remove(out / name)
     record = state / changed.NAME
-    changed.write(record, changed.look(root, cfg.masks) if root.is_dir() else {}, {}, mark)
+    seen = changed.look(root, cfg.masks, videos=cfg.video.reads_files) if root.is_dir() else {}
+    changed.write(record, seen, {}, mark)
     return record
 
 
-def _key(cfg: PrepareConfig, root: Path, images: list[ListedFile], reading: Reading, threads: int) -> dict[str, Any]:
+def _key(
+    cfg: PrepareConfig, root: Path, images: list[ListedFile], films: Films, reading: Reading, threads: int
+) -> dict[str, Any]:
     """What decides the packed batches. How much may be missing does not: allowed more, the work can be finished."""
     names = (name for listed in images for name in (listed.path, listed.mask))
     settings = cfg.model_dump(mode="json", exclude={"max_rejected_fraction", "allow_missing"})
-    files = digest_of_files(root, names, threads)
+    files = digest_of_files(root, chain(names, films.paths), threads)
     known = {
         "files": files,
         "white": reading.white,
@@ -171,19 +200,22 @@ def _decode_all(
     reading: Reading,
     root: Path,
     images: list[ListedFile],
+    films: Films,
     threads: int,
     classes: int | None,
     packing: Packing,
     outcome: Outcome,
 ) -> None:
     """Decode, check and store every image."""
-    work, jobs = partial(_check, root, reading), batches(images, DECODE_BATCH)
-    remaining = iter(images)
-    for batch in packing.run(work, jobs, threads, len(images), "images"):
+    jobs: Iterator[list[Any]] = chain(batches(images, DECODE_BATCH), films.jobs())
+    work, total = films.work(partial(_check, root, reading)), len(images) + films.frames
+    results, remaining = packing.run(work, jobs, threads, total, "images"), iter(images)
+    for batch in islice(results, -(-len(images) // DECODE_BATCH)):
         some = list(islice(remaining, batch.images))
         for listed, texts in zip(some, batch.notes["contents"], strict=True):
             outcome.contents |= zip((listed.path, listed.mask), texts, strict=True)
         sort_out(some, batch, classes, outcome)
+    films.add(results, outcome)
 
 
 def _check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
@@ -226,22 +258,28 @@ def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
         The content of summary.json, but for the provenance.
     """
     noted = outcome.all_noted()
-    write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted))
+    write_csv(out / "rejected.csv", ("path", "reason"), sorted(outcome.rejected) + sorted(noted + outcome.partly))
     images = to_list(_root_from(out, root), outcome.rows, np.concatenate(outcome.sizes))
     write_images(out / "images.csv", images)
     counted = Counter(images.split)
     counts = {split: counted[split] for split in SPLITS if counted[split]}
-    log.info("%d images in %s; set aside: %d, noted: %d", len(images), counts, len(outcome.rejected), len(noted))
+    log.info(
+        "%d images in %s; set aside: %d, noted: %d",
+        len(images),
+        counts,
+        len(outcome.rejected),
+        len(noted) + len(outcome.partly),
+    )
     return {
         "root": images.root.as_posix(),
-        "expected": expected(outcome.listing),
+        "expected": expected(outcome.listing, outcome.rows),
         "images": counts,
         "masks": dict(Counter(listed.split for listed in outcome.rows if listed.mask)),
         "benchmark": recognize(images),
         "categories": sorted(set(images.folder) - {""}),
         "largest_mask_id": outcome.tally.largest,
         "rejected": len(outcome.rejected),
-        "noted": len(noted),
+        "noted": len(noted) + len(outcome.partly),
         "left_out": outcome.listing.left_out.as_json(),
         "splits": outcome.listing.splits,
     }

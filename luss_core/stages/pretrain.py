@@ -8,10 +8,12 @@ import torch
 
 from luss_core import group, sources
 from luss_core.config import PretrainConfig
-from luss_core.data.beside import TrueMasks, folder_labels, frame_partners
+from luss_core.data.beside import TrueMasks, folder_labels
+from luss_core.data.frame_pairs import Distance, Pairs, frame_pairs
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.loader import Images, Plane, Views
 from luss_core.data.overlap import overlapping
+from luss_core.data.sequences import NAME, Sequences, read_sequences
 from luss_core.data.store import Store
 from luss_core.data.whole import nearest_multiple
 from luss_core.errors import UserError
@@ -53,7 +55,7 @@ def pretrain(
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
     pixels, listing = Store(store), read_images(images)
-    views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed)
+    views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed, videos_of(cfg, images))
     torch.manual_seed(derive_seed(seed, 1))
     encoder, weights = initial_encoder(cfg)
     seen = settings | inputs(views) | ({"weights": weights["digest"]} if weights else {})
@@ -115,14 +117,24 @@ def lr_scale(cfg: PretrainConfig) -> dict[str, float]:
 
 
 def training_views(
-    cfg: PretrainConfig, listing: ImageList, pixels: Images, saliency: Images | None, seed: int
+    cfg: PretrainConfig,
+    listing: ImageList,
+    pixels: Images,
+    saliency: Images | None,
+    seed: int,
+    videos: Sequences | None = None,
 ) -> Views:
     """Views of the training images, with all that the method needs beside them.
+
+    Args:
+        videos: which images are frames of one, where the method pairs frames.
 
     Raises:
         UserError: it is not there.
     """
     rows, needs = listing.rows("train"), cfg.method.needs
+    pairs = Pairs(rows, rows) if videos is None else frame_pairs(videos, rows, _distance(cfg))
+    rows = pairs.first
     planes = {} if saliency is None else {"saliency": Plane(saliency)}
     if "masks" in needs:
         planes["masks"] = Plane(TrueMasks(listing, rows), nearest=True)
@@ -133,8 +145,18 @@ def training_views(
         seed,
         labels=folder_labels(listing, rows) if "labels" in needs else None,
         planes=planes,
-        partners=frame_partners(listing, rows, cfg.method.frame_stride) if "pairs" in needs else None,
+        partners=pairs.second if "pairs" in needs else None,
     )
+
+
+def _distance(cfg: PretrainConfig) -> Distance:
+    return Distance(cfg.method.frame_stride, cfg.method.frame_stride_ms)
+
+
+def videos_of(cfg: PretrainConfig, images: Path) -> Sequences | None:
+    """The frames of the data set, where the method pairs them; None also where it pairs each image with itself."""
+    apart = cfg.method.frame_stride or cfg.method.frame_stride_ms
+    return read_sequences(images.with_name(NAME)) if "pairs" in cfg.method.needs and apart else None
 
 
 def check_overlap(cfg: PretrainConfig, views: Views) -> None:

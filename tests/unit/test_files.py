@@ -153,7 +153,7 @@ def phone(tmp_path: Path) -> Path:
 
 LINES = [
     "20 HEIC photographs (.heic, e.g. IMG_00.HEIC): install what reads them: pip install pillow-heif",
-    r"4 videos (.mov, .mp4, e.g. '\nodd.mp4'): save frames of them as JPEG",
+    r"4 videos (.mov, .mp4, e.g. '\nodd.mp4'): save frames of them as JPEG, or set prepare.video.sources",
     "3 files without a suffix (e.g. bare0): by their first bytes they are images: add .jpg or .png, ...",
     "3 raw photographs of cameras (.cr2, e.g. IMG_0.CR2): convert them to JPEG or TIFF",
 ]

@@ -126,7 +126,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     used = set(re.findall(r"\{(?:input|output|params)\.(\w+)", shell))
     # what a script finds beside a file that it is given or in its settings, or writes into a folder that it is given
     implied = {
-        "prepare": {"images", "store", "rejected", "summary", "files"},
+        "prepare": {"images", "store", "rejected", "summary", "files", "videos"},
         "prior": {"maps", "summary", "files"},
         "pretrain": {"weights"},
         "compare": {"scores", "masks"},

@@ -43,7 +43,7 @@ FOUND = [
     "rotation: 1 stored on their side or mirrored, by their EXIF tag (e.g. forest/turned.jpg)",
     "several pictures in one file: 1 TIFF (e.g. forest/pages.tif with 2)",
     "depth: 1 image of 16 bits (e.g. forest/deep.png); largest value 900",
-    "left out: 1 video (.mov, e.g. forest/film.mov): save frames of them as JPEG",
+    "left out: 1 video (.mov, e.g. forest/film.mov): save frames of them as JPEG, or set prepare.video.sources",
     "left out: 1 thumbnail or bin of the system (e.g. @eaDir)",
     "cannot be used: 1 (e.g. forest/broken.jpg): not an image, or of a kind that Pillow does not read",
     "copies: 1 image is the same picture as another, in 1 group (e.g. forest/same.jpg as beach/0.jpg)",
@@ -58,7 +58,7 @@ PLAN = [
     "photographs that lie on their side are turned upright",
 ]
 QUESTIONS = [
-    "1 video (.mov, e.g. forest/film.mov): save frames of them as JPEG",
+    "1 video (.mov, e.g. forest/film.mov): save frames of them as JPEG, or set prepare.video.sources",
     "images of 16 bits are read with 1023 as white, since no value is above 900: for another white set"
     " prepare.white_of_16_bits",
     "1 file with several pages or frames: to use them all, save each as a file",

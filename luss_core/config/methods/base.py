@@ -39,8 +39,13 @@ class MethodConfig(Section):
 
     @property
     def frame_stride(self) -> int:
-        """Frames from the first to the second of a pair; where it needs pairs."""
+        """Frames from the first to the second of a pair, where it needs pairs; 0 pairs an image with itself."""
         return 1
+
+    @property
+    def frame_stride_ms(self) -> float | None:
+        """The same in milliseconds, in place of frames."""
+        return None
 
     def check_views(self, stride: int, sizes: Sequence[int]) -> None:
         """Compare the sides of the views, in pixels, with those from one position of the last map to the next.

@@ -27,6 +27,9 @@ class CACLConfig(MethodConfig):
     stride: int = Field(8, ge=0)
     """Frames from the first to the second of a pair, Table 1b. 0: the same frame in other colours ("only
     augmentation"), for photographs."""
+    stride_ms: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """The same in milliseconds, in place of stride: the frame nearest to it, at least the next one. For videos of
+    several frame rates."""
     positives: Literal["matched", "position"] = "matched"
     """What the pixel head takes for one thing in both frames: what the global head finds most alike, Eq. 4, or the same
     position, as for Table 1b without "decide by global head"."""
@@ -60,6 +63,10 @@ class CACLConfig(MethodConfig):
     @property
     def frame_stride(self) -> int:
         return self.stride
+
+    @property
+    def frame_stride_ms(self) -> float | None:
+        return self.stride_ms
 
     def check(self, pretrain: "PretrainConfig") -> None:
         if len(set(self.heads)) < len(self.heads):
