@@ -72,7 +72,7 @@ def _images(facts: Facts) -> list[str]:
     kinds = ", ".join(f"{count:,} {NAMES.get(name, name)}" for name, count in formats.most_common())
     heads = "the headers of all" if facts.sampled == len(listing.images) else f"{facts.sampled:,} headers"
     part = f"; this is a sample: {heads} and {facts.decoded:,} whole files were read" if facts.sampled else ""
-    lines = [f"images: {len(listing.images):,} ({kinds or 'none can be read'}){part}"]
+    lines = [f"images: {len(listing.images):,} ({kinds or 'none can be read'}){part}"] if listing.images else []
     counts = Counter(listed.split for listed in listing.images)
     if listing.videos:
         lines.append(f"videos: {_count(len(listing.videos), 'file')}{_eg(listing.videos[0].path)}")
