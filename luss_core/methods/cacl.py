@@ -134,7 +134,7 @@ class CACL(Method):
         if not self.cfg.pixel_shuffle:
             return None
         stride = self.encoder.backbone.strides[-1]
-        side = view.shape[-1] // stride
+        side = max(1, view.shape[-1] // stride)  # what has one position is not rolled
         rolls = [draw_rolls(len(view), side, side, view.device) for _ in range(FRAMES)]
         return [r * stride for r in rolls], rolls
 

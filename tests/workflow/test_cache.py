@@ -110,8 +110,8 @@ def test_other_photographs_in_the_same_folder_miss(first, fresh, tmp_path):
     """Snakemake sees no change there; the key holds what `prepare` found."""
     photographs = tmp_path / "photographs"
     photographs.mkdir()
-    for number in range(4):
-        Image.linear_gradient("L").rotate(90 * number).convert("RGB").save(photographs / f"{number}.png")
+    for number in range(8):
+        Image.linear_gradient("L").rotate(45 * number).convert("RGB").save(photographs / f"{number}.png")
     project = replace(fresh, variables=first.variables).copy(tmp_path)
     log = project.work / "results/tiny/logs/prior.log"
 

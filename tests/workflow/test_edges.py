@@ -59,7 +59,9 @@ def test_numbers_are_names(fresh):
 
 def test_any_path_works_for_the_checkout_and_for_the_photographs(fresh, tmp_path, photographs):
     project = fresh.copy(tmp_path / "check {out} 'of' köln")
-    run = project.snakemake("--cores", "1", "--config", "dataset=two", f"data_root={photographs}", "--", "prepare")
+    run = project.snakemake(
+        "--cores", "1", "--config", "dataset=two", "classes=2", f"data_root={photographs}", "--", "prepare"
+    )
     assert run.returncode == 0, run.stderr
     assert len((project.work / "results" / "two" / "prepare" / "images.csv").read_text().splitlines()) == 3
     (tmp_path / "names {n}.txt").write_text("a A\n")
