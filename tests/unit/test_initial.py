@@ -45,6 +45,8 @@ def settings(network: str, method: str = "swav", **changes: Any) -> PretrainConf
     }
     if method == "foreground":
         values["method"] = {"name": method, "cues": ["norm"]}
+    if method == "cacl":  # photographs have no later frame
+        values["method"]["stride"] = 0
     if method == "deepcluster":
         values["method"] = {"name": method, "clusters": 2, "components": 2, "every_epochs": 1}
     return PretrainConfig.model_validate(values | changes)
