@@ -18,7 +18,8 @@ KILLS = 20
 SECONDS = (0.1, 1.0)
 """Of life that a process is given; a stage takes longer than that on a fast machine too, to import torch alone."""
 MOST = {"pretrain": 8}
-"""Kills of a stage, 2 for those that are not named: on a slow machine the first would never end otherwise."""
+"""Kills of a stage, `OTHERS` of those that are not named: on a slow machine the first would never end otherwise."""
+OTHERS = 3
 LATER = {"pretrain": (0.2, 4.0)}
 """The same for stages that are long, so that they are killed in the middle of their work as well."""
 
@@ -66,7 +67,7 @@ def kill(project: Project, work: Thread, killed: Counter[str]) -> None:
     """SIGKILL to processes of stages some time after they began, until that was KILLS times or the run has ended."""
     draw = random.Random(0)
     while killed.total() < KILLS and work.is_alive():
-        found = [(stage, process) for stage, process in stage_processes(project) if killed[stage] < MOST.get(stage, 2)]
+        found = [(stage, process) for stage, process in stage_processes(project) if killed[stage] < MOST.get(stage, OTHERS)]
         if not found:
             time.sleep(0.1)
             continue
