@@ -29,7 +29,9 @@ from luss_core.report.made import made_with, rejected
 from luss_core.report.page import render
 from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels
 from luss_core.report.pictures import heat_uri
+from luss_core.report.similar import similar_frames
 from luss_core.report.training import FINETUNING, PRETRAINING, Training, describe
+from luss_core.report.videos import video_sheet
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ def report(
     prior: Path | None,
     examine: Path | None,
     attention: Path | None,
+    similarity: Path | None,
+    videos: Path | None,
     pretrain_log: Path | None,
     finetune_log: Path | None,
     clusters: Path | None,
@@ -99,6 +103,8 @@ def report(
         panel_split=shown,
         encoder=read_json(examine) if examine else None,
         attended=_attended(listing, shown, panels, show, prior, attention, cfg.panels),
+        similar=similar_frames([("", similarity)] if similarity else [], listing, pixels),
+        videos=video_sheet(videos, listing, pixels),
         training=_training(pretrain_log, finetune_log),
         **clusters_context(found),
         clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,

@@ -71,7 +71,7 @@ def write_prior(fake: FakeRun, path: Path) -> Path:
 
 def run(fake: FakeRun, out: Path, cfg: ExamineConfig = CFG, encoder: str = "attention", **more: Any) -> dict[str, Any]:
     files = {"images": fake.images, "store": fake.store, "encoder": fake.data / f"{encoder}.safetensors", "prior": None}
-    outputs = {"out": out / "examine.json", "attention": out / "attention"}
+    outputs = {"out": out / "examine.json", "attention": out / "attention", "similarity": out / "similarity"}
     examine(cfg, **(files | more), **outputs, classes=CLASSES, device=CPU)
     found: dict[str, Any] = json.loads(outputs["out"].read_text())
     return found
