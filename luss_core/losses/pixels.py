@@ -6,11 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from luss_core import group
+
 
 def labelled_cross_entropy(logits: Tensor, labels: Tensor, ignore: int) -> Tensor:
     """Mean over the pixels that have a label; 0 where none has. (n, C) logits and (n,) labels."""
     total = F.cross_entropy(logits, labels, ignore_index=ignore, reduction="sum")
-    return total / (labels != ignore).sum().clamp(min=1)
+    return per_pixel(total, (labels != ignore).sum())
+
+
+def per_pixel(total: Tensor, count: Tensor) -> Tensor:
+    """A sum over the pixels of this process, of which the mean over the processes is the mean over all their pixels."""
+    return group.world_size() * total / group.total(count).clamp(min=1)
 
 
 class CrossEntropySum(torch.autograd.Function):
