@@ -15,6 +15,8 @@ from luss_core.report.panels import LONGEST, Layer, Panel
 from luss_core.report.pictures import intensity_uri, photo_uri
 
 NAME = "similarity.json"
+OPACITY = 165
+"""Of 255: what is alike is to be recognised beneath."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def _cell(first: int, folder: Path, about: dict[str, Any], head: str, frames: _F
             at = f"{(x + 0.5) / values.shape[1]:.0%} from the left, {(y + 0.5) / values.shape[0]:.0%} from the top"
             name = frames.images.id[pair["second"]]
             alt = f"{head} head: most alike in {name} is {at}; cosines from {low:.2f} to {high:.2f}"
-            title = f"{pair['frames']} frames later" if pair["frames"] else "the same image"
-            layer = Layer(title, intensity_uri(values, longest=LONGEST), None, alt)
+            later = f"{pair['frames']} frames later" if pair["frames"] else "the same image"
+            title = f"{later}, {low:.2f} to {high:.2f}"
+            layer = Layer(title, intensity_uri(values, longest=LONGEST, opacity=OPACITY), None, alt)
             return frames.panel(pair["second"], [layer])
     return None

@@ -133,10 +133,10 @@ def test_the_page_of_a_run_has_a_column_for_each_head_and_a_sheet_of_videos(data
         f"global head: most alike in {images.id[2]} is 30% from the left, 62% from the top; cosines from -0.10 to 0.90"
     )
     assert len(titles) == 2 * 3
-    assert [text for _, text in section.all("figcaption")].count("2 frames later") == 4
+    assert [text for _, text in section.all("figcaption")].count("2 frames later, -0.10 to 0.90") == 4
     cross = section.all("path", **{"class": "cross"})[0][0]["d"]
     height, width = Store(data.store).shapes[0]
-    assert f"v{2 * 0.045 * min(height, width):.1f}" in cross
+    assert f"v{2 * 0.07 * min(height, width):.1f}" in cross
     sheet = text[text.index('<section id="videos">') :]
     assert "12 frames of 2 videos were learned from, and 24 other images." in " ".join(sheet.split())
     assert "6 frames, 10 a second: 0.5 seconds" in sheet
