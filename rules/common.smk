@@ -355,9 +355,7 @@ def of_runs(pattern, presets):
 
 def paired(presets):
     """The presets that learn from pairs of frames, of which pages show where they find the like of a point."""
-    return [
-        name for name in presets if "pairs" in PRESETS[name].pretrain.method.needs
-    ]
+    return [name for name in presets if "pairs" in PRESETS[name].pretrain.method.needs]
 
 
 def run_arguments(presets, option="--run"):

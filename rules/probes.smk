@@ -12,7 +12,9 @@ rule probes:
             percent=PERCENTS,
         ),
         masks=of_runs(rules.linear.output.masks, dict.fromkeys(ENCODERS.values())),
-        similarity=of_runs(rules.examine.output.similarity, paired(dict.fromkeys(ENCODERS.values()))),
+        similarity=of_runs(
+            rules.examine.output.similarity, paired(dict.fromkeys(ENCODERS.values()))
+        ),
         source=source("probes"),
     output:
         page=report(

@@ -49,7 +49,7 @@ def shown_pairs(videos: Sequences | None, pairs: Pairs, count: int) -> list[Show
         videos: None where images are paired with themselves.
     """
     if videos is None:
-        return [ShownPair("", int(row), int(row), 0) for row in evenly(pairs.first, count)]
+        return [ShownPair("", row, row, 0) for row in evenly(pairs.first.tolist(), count)]
     at, video, place, length = _in_order(videos)
     first, second = (np.searchsorted(at, rows) for rows in (pairs.first, pairs.second))
     begins = place[first]
@@ -77,7 +77,10 @@ def video_rows(videos: Sequences, count: int, frames: int) -> list[VideoRow]:
     members = {videos.names[videos.video[part[0]]]: part for part in np.split(order, starts[1:]) if len(part)}
     return [
         VideoRow(
-            name, videos.row[evenly(members[name], frames)].tolist(), len(members[name]), _rate(videos, members[name])
+            name,
+            videos.row[evenly(members[name].tolist(), frames)].tolist(),
+            len(members[name]),
+            _rate(videos, members[name]),
         )
         for name in evenly(sorted(members), count)
     ]

@@ -44,5 +44,5 @@ def probe_panels(images: AnnotatedImages, palette: Palette, found: Sequence[tupl
             mask_layer(title, name, np.where(mask == IGNORE, IGNORE, mask + shift), palette) for title, mask in masks
         ]
         photo = photo_uri(images.image(i, LONGEST), longest=LONGEST)
-        panels.append(Panel(f"annotated-{i}", name, *truth.shape, photo, layers))
+        panels.append(Panel(f"annotated-{i}", name, truth.shape[0], truth.shape[1], photo, layers))
     return panels

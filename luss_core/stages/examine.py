@@ -83,8 +83,7 @@ def examine(
             examine_images(cfg, network, listing, pixels, saliency, rows, folder, sums)
         with atomic_folder(similarity) as folder:
             heads = load_heads(encoder, trained, network).to(device)
-            where = {"images": images, "listing": listing, "pixels": pixels, "folder": folder}
-            write_similarity(cfg, trained, network, heads, **where)
+            write_similarity(cfg, trained, network, heads, images=images, listing=listing, pixels=pixels, folder=folder)
     found = {
         "view_cos": view_cos,
         "cat_cos": sums.categories.cosine(),

@@ -55,6 +55,7 @@ def start(data: Path, out: Path, epochs: int, processes: int = 1) -> subprocess.
         "log": out / "log.jsonl",
         "processes": processes,
         "checkpoint-minutes": 0,
+        "threads": 1,
         "device": "cpu",
     }
     options = [text for name, value in given.items() for text in (f"--{name}", str(value))]
