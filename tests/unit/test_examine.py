@@ -190,7 +190,8 @@ def test_stretched() -> None:
 
 def test_script(data: FakeRun, tmp_path: Path) -> None:
     files = {"images": data.images, "store": data.store, "encoder": data.data / "attention.safetensors"}
-    files |= {"out": tmp_path / "examine.json", "attention": tmp_path / "attention"}
+    outputs = {"out": "examine.json", "attention": "attention", "similarity": "similarity"}
+    files |= {name: tmp_path / file for name, file in outputs.items()}
     arguments = [f"--{name}={path}" for name, path in files.items()]
     settings = json.dumps(CFG.model_dump())
     runpy.run_path(str(SCRIPT))["main"](
