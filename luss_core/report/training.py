@@ -94,7 +94,7 @@ def _neighbours(log: Log) -> str:
     first, last = _ends(log.columns["knn"])
     guess, _ = _ends(log.columns["knn_guess"])
     return (
-        f"The nearest neighbours of an image told its category in {share(first)} of the images before pre-training and in"
+        f"The nearest neighbours of an image told its category in {share(first)} of the images before training and in"
         f" {share(last)} after it (a guess: {share(guess)})."
     )
 

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luss_core import group
 from luss_core.data.loader import Views
 from luss_core.data.whole import nearest_multiple, to_network
 from luss_core.methods.base import Method, Progress
@@ -90,10 +89,8 @@ class Diagnostics:
         """`deviation` and `effective_rank` of the last stage of the backbone, pooled to unit vectors; `cluster_use` of
         the method's own clusters, `knn` and `knn_guess` where there are any; see `metrics.diagnostics`.
 
-        The first process looks, and the others find nothing. Features that are not finite are no finding either.
+        Nothing where features are not finite. One process can look without the others: none is asked for anything.
         """
-        if group.rank():
-            return {}
         method.eval()
         with torch.no_grad(), autocast(self.precision, self.device):
             features, cluster, clusters = self._seen(method)
