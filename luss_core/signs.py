@@ -99,15 +99,15 @@ SIGNS = (
         "effective_rank",
         1.2,
         float("inf"),
-        "the features of all images lie on one line (effective rank {value:.2f}, where 1 is a line)",
+        "the features of all images lie on one line (effective rank {value:.3f}, where 1 is a line)",
         f"{ALIKE} a smaller pretrain.train.lr, a larger batch_size, or another pretrain.method",
         last=True,
     ),
     Sign(
         "knn",
-        0.01,
+        0,
         1,
-        "what looks alike to the encoder is of one category no more often than by chance (k-NN accuracy less that of a"
+        "neighbours in the features tell the category of an image worse than a guess (k-NN accuracy less that of a"
         " guess: {value:.3f})",
         f"{ALIKE} more pretrain.train.epochs, another lr, or another pretrain.method; if the folders are no categories,"
         " set evaluate.folders: false",

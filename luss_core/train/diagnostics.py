@@ -46,6 +46,8 @@ WORDS = {
     "knn_guess": "of a guess {:.3f}",
 }
 """What is logged, and how it is said."""
+COLLAPSE = ("deviation", "effective_rank")
+"""What is a reason to warn while it trains."""
 
 
 class Diagnostics:
@@ -73,7 +75,8 @@ class Diagnostics:
             return {}
         found = self.measure(method)
         self._say(f"epoch {progress.epoch}", found)
-        sign = sign_in([found]) if progress.step and not self.warned else None
+        collapse = {name: found[name] for name in COLLAPSE if name in found}  # categories may show later
+        sign = sign_in([collapse]) if progress.step and not self.warned else None
         if sign:
             self.warned = True
             log.warning("epoch %d: so far %s", progress.epoch, sign)

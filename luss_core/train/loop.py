@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,11 +19,13 @@ from luss_core.data.ordered import TrainingImages
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.batchnorm import synchronized
 from luss_core.runtime import autocast, derive_seed, try_kernels
-from luss_core.train.diagnostics import Diagnostics
 from luss_core.train.folder import TrainingFolder
 from luss_core.train.interruption import Interruption
 from luss_core.train.journal import Journal
 from luss_core.train.optim import learning_rate, make_optimizer
+
+if TYPE_CHECKING:
+    from luss_core.train.diagnostics import Diagnostics
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ def fit(
     folder: TrainingFolder,
     resources: Resources,
     stop: int | None = None,
-    diagnostics: Diagnostics | None = None,
+    diagnostics: "Diagnostics | None" = None,
 ) -> None:
     """Train for cfg.epochs, going on from the checkpoint of ``folder`` if it has one made with the same settings.
 
