@@ -16,11 +16,11 @@ SHARES = {"code_entropy": "entropy of the codes", "prototypes_used": "prototypes
 FOUND = {"deviation": "deviation", "cluster_use": "use of the clusters", "knn": "k-NN accuracy", "knn_guess": "a guess"}
 """What `train.diagnostics` finds in [0, 1], and what the page calls it."""
 MEANINGS = {
-    "deviation": "Deviation: 1 where the features of images are spread over all directions, 0 where all are the same, a"
-    " collapse.",
-    "cluster_use": "Use of the clusters: 1 where all of the method’s own hold as many images.",
-    "knn": "k-NN accuracy: how often the nearest neighbours of an image tell its category. Categories are the folders,"
-    " which training does not see; a guess always says the commonest.",
+    "deviation": "Features of some training images. Deviation: 1 where they are spread over all directions, 0 where all"
+    " are the same, a collapse.",
+    "cluster_use": "Use of the clusters: 1 where all clusters of the method hold equally many images.",
+    "knn": "k-NN accuracy: how often the nearest neighbours of an image tell its category. The folders are the"
+    " categories, here only counted with; a guess always says the commonest.",
 }
 
 

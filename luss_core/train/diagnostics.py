@@ -37,7 +37,7 @@ CATEGORIES = 32
 """Of more, so many are drawn and the sample is of these: an image needs neighbours of its own."""
 BATCH = 64
 PURPOSE = 3
-"""What the random numbers of the sample are for."""
+"""What the random numbers of the sample are for; those of the loop have 1 and 2."""
 WORDS = {
     "deviation": "deviation {:.2f} of 1",
     "effective_rank": "effective rank {:.1f}",
@@ -70,8 +70,10 @@ class Diagnostics:
         self.warned = False
 
     def before(self, method: Method, progress: Progress) -> dict[str, float]:
-        """What is found before a step; empty unless it is time."""
+        """What is found before a step; empty unless it is time. A backbone that does not learn is looked at once."""
         if progress.step % (self.every_epochs * progress.per_epoch):
+            return {}
+        if progress.step and not any(p.requires_grad for p in method.encoder.backbone.parameters()):
             return {}
         found = self.measure(method)
         self._say(f"epoch {progress.epoch}", found)
@@ -142,7 +144,7 @@ def chosen(count: int, category: np.ndarray | None, seed: int) -> tuple[np.ndarr
 
     No categories where the sample has only one.
     """
-    random = np.random.default_rng(derive_seed(seed, PURPOSE))
+    random = np.random.default_rng(derive_seed(seed, 0, PURPOSE))
     among = np.arange(count)
     if category is not None:
         names = np.unique(category)

@@ -166,7 +166,8 @@ def test_resume_is_bit_exact_whatever_the_workers_and_whether_it_is_looked_at(na
     assert whole.keys() == resumed.keys()
     assert [n for n in whole if not torch.equal(whole[n], resumed[n])] == []
     logs = [[json.loads(line) for line in (tmp_path / d / "log.jsonl").open()] for d in ("whole", "parts")]
-    assert [line["step"] for line in logs[1] if "deviation" in line] == [0, 5, 10, 14]
+    learns = any(p.requires_grad for p in make(name).encoder.backbone.parameters())
+    assert [line["step"] for line in logs[1] if "deviation" in line] == ([0, 5, 10, 14] if learns else [0, 14])
     logs = [[{k: v for k, v in line.items() if k not in ("seconds", *WORDS)} for line in lines] for lines in logs]
     assert logs[0] == logs[1]
     assert len(logs[0]) == 15

@@ -184,7 +184,7 @@ def test_what_was_found_in_the_features_is_drawn(page: str) -> None:
         "Effective rank of the features, by epoch",
     ]
     assert "0 where all are the same, a collapse." in training
-    assert "Categories are the folders, which training does not see" in training
+    assert "The folders are the categories, here only counted with" in training
 
 
 def test_what_was_not_found_is_not_drawn(tmp_path: Path) -> None:
