@@ -3,10 +3,11 @@
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,9 @@ SIDEWAYS = frozenset(UPRIGHT[orientation] for orientation in (5, 6, 7, 8))
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
 """Of Pillow. Whatever its name, a file of another kind is no photograph (EPS would even start a program)."""
+
+PLUGINS = ("Mpo", "WebP", "Tiff", "Jpeg2K", "Avif")
+"""Modules of Pillow that read them; those of the others are always loaded."""
 
 GAP = 2
 """Cheap reduction (JPEG scaling, box filter) stops at this multiple of the final size; bicubic does the rest."""
@@ -59,7 +63,7 @@ class Decoded(NamedTuple):
     """The EXIF tag that said how it is turned; 1 is upright."""
 
 
-def decode(path: Path, short_side: int, white: int = FULL) -> Decoded:
+def decode(path: Path, short_side: int, white: int = FULL, data: bytes | None = None) -> Decoded:
     """The first frame as 8-bit RGB, upright, its shorter side at most ``short_side`` pixels.
 
     Reads the whole file, so that truncated ones are found. Transparent parts become white, as a page shows them: the
@@ -67,12 +71,13 @@ def decode(path: Path, short_side: int, white: int = FULL) -> Decoded:
 
     Args:
         white: value that becomes 255 in files of 16 bits, and so do larger ones; see luss_core/data/depth.py.
+        data: all that the file holds, where it has been read.
 
     Raises:
         ValueError: floating-point pixels or integers above 16 bits, whose range no rule gives.
         Exception: broken file.
     """
-    with opened(path) as image:
+    with opened(path, data) as image:
         width, height = image.size
         wanted = stored_size(height, width, short_side)
         told = orientation_of(image) if image.format == "TIFF" else None
@@ -84,12 +89,12 @@ def decode(path: Path, short_side: int, white: int = FULL) -> Decoded:
         rgb = to_rgb(_scaled(samples(path), white) if deep else image, white)
         orientation = orientation_of(image)
         turn = UPRIGHT.get(orientation)
-    rgb = reduced(rgb, stored_size(height, width, short_side))
-    if turn is not None:
-        rgb = rgb.transpose(turn)
-        if turn in SIDEWAYS:
-            height, width = width, height
-    return Decoded(np.asarray(rgb), height, width, told or orientation)
+        rgb = reduced(rgb, stored_size(height, width, short_side))
+        if turn is not None:
+            rgb = rgb.transpose(turn)
+            if turn in SIDEWAYS:
+                height, width = width, height
+        return Decoded(np.asarray(rgb), height, width, told or orientation)
 
 
 def reduced(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -124,7 +129,7 @@ def to_rgb(image: Image.Image, white: int = FULL) -> Image.Image:
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -179,20 +184,27 @@ def orientation_of(image: Image.Image) -> int:
 @cache
 def _formats() -> tuple[str, ...]:
     """Those that this build of Pillow knows, and HEIF of phones where the package for it is installed."""
-    Image.init()
+    Image.preinit()
+    for plugin in PLUGINS:  # all that Pillow has take longer to load than a hundred photographs
+        with suppress(ImportError):
+            import_module(f"PIL.{plugin}ImagePlugin")
     if find_spec(PLUGIN):
         import_module(PLUGIN).register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """An open file, whatever its size: ``read_header`` has its own limit, and Pillow's would stop below ours."""
+def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
+    """An open file, whatever its size: ``read_header`` has its own limit, and Pillow's would stop below ours.
+
+    Args:
+        data: all that the file holds, where it has been read.
+    """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; what matters is raised
-            with Image.open(path, formats=_formats()) as image:
+            with Image.open(path if data is None else BytesIO(data), formats=_formats()) as image:
                 yield image
     finally:
         Image.MAX_IMAGE_PIXELS = limit

@@ -38,7 +38,7 @@ from luss_core.data.outcome import (
     stop_if_useless,
 )
 from luss_core.data.outputs import NameLimits, ignores_case
-from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source
+from luss_core.data.packing import Packing, digest_of_files, digest_of_source
 from luss_core.data.sequences import NAME
 from luss_core.data.store import Store
 from luss_core.data.truth import expected
@@ -53,7 +53,8 @@ DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 IDENTICAL = "identical.csv"
 SOURCE = tuple(
-    f"data/{name}.py" for name in ("check", "clips", "coding", "decode", "mask_pixels", "rotated_masks", "video_files")
+    f"data/{name}.py"
+    for name in ("check", "clips", "coding", "contents", "decode", "mask_pixels", "rotated_masks", "video_files")
 )
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv", changed.NAME)
 """What decides the packed batches, besides settings, files and libraries."""
@@ -113,7 +114,7 @@ def prepare(
         summary = _write_lists(root, out, outcome) | {"look": to_json(found)}
         summary |= outcome.tally.finish(reading.coding, cfg.rotated_masks, classes)
         packing.hand_over()
-        changed.complete(record, out / changed.NAME, root, outcome.contents)
+        changed.complete(record, out / changed.NAME, root, outcome.held(images))
         io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
@@ -208,21 +209,11 @@ def _decode_all(
 ) -> None:
     """Decode, check and store every image."""
     jobs: Iterator[list[Any]] = chain(batches(images, DECODE_BATCH), films.jobs())
-    work, total = films.work(partial(_check, root, reading)), len(images) + films.frames
+    work, total = films.work(partial(check, root, reading)), len(images) + films.frames
     results, remaining = packing.run(work, jobs, threads, total, "images"), iter(images)
     for batch in islice(results, -(-len(images) // DECODE_BATCH)):
-        some = list(islice(remaining, batch.images))
-        for listed, texts in zip(some, batch.notes["contents"], strict=True):
-            outcome.contents |= zip((listed.path, listed.mask), texts, strict=True)
-        sort_out(some, batch, classes, outcome)
+        sort_out(list(islice(remaining, batch.images)), batch, classes, outcome)
     films.add(results, outcome)
-
-
-def _check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
-    """``check``, and as one more note what each file and its mask hold, while the system has them in memory."""
-    found = check(root, reading, images)
-    found.notes["contents"] = [[changed.held(root, name) for name in (listed.path, listed.mask)] for listed in images]
-    return found
 
 
 def _check_space(out: Path, size: int) -> None:
