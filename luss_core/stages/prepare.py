@@ -22,8 +22,9 @@ from luss_core.data.benchmark import recognize
 from luss_core.data.check import Reading, check
 from luss_core.data.decode import stored_size
 from luss_core.data.facts import facts_of
+from luss_core.data.files import Files
 from luss_core.data.films import Films
-from luss_core.data.find import find, say
+from luss_core.data.find import files_below, find, say
 from luss_core.data.gather import headers, reading_of, sort_out
 from luss_core.data.identical import Identical, find_identical
 from luss_core.data.identity import give_ids, read_earlier
@@ -93,8 +94,8 @@ def prepare(
             ``classes``, or ``out`` cannot be written.
     """
     with io.locked(state, "preparing"):
-        record, names = _begin(cfg, root, out, state, mark), state.with_name(f"{state.name}-names.csv")
-        outcome, films = _listed(cfg, root, out, names, needs)
+        record, names = state / changed.NAME, state.with_name(f"{state.name}-names.csv")
+        outcome, films = _listed(cfg, root, out, names, needs, _begin(cfg, root, out, record, mark))
         candidates = list(headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
         films.look(threads, outcome, NameLimits(out))
@@ -122,16 +123,19 @@ def prepare(
         shutil.rmtree(state)
 
 
-def _listed(cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need]) -> tuple[Outcome, Films]:
+def _listed(
+    cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need], found: Files
+) -> tuple[Outcome, Films]:
     """What the folder holds, before any file is read.
 
     Args:
         names: list of an earlier run.
+        found: the files in it.
 
     Raises:
         UserError: no images, or too few of them or of their masks.
     """
-    listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files)
+    listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files, found=found)
     say(listing, give_ids(listing, read_earlier(names), ignore_case=ignores_case(out)))
     outcome, films = Outcome(listing, rejected=problems), Films(cfg, root, listing)
     if not listing.videos:
@@ -171,14 +175,18 @@ def _stop_if_unfit(
     stop_if_not_enough(needs, counts_of(chain(outcome.rows, films.came.rows)), len(outcome.rejected))
 
 
-def _begin(cfg: PrepareConfig, root: Path, out: Path, state: Path, mark: str) -> Path:
-    """Take the old outputs away, and write down which files are there before any of them is read."""
+def _begin(cfg: PrepareConfig, root: Path, out: Path, record: Path, mark: str) -> Files:
+    """Take the old outputs away, and write down which files are there before any of them is read.
+
+    Raises:
+        UserError: no such folder, or it cannot be written.
+    """
     for name in (*OUTPUTS, NAME, LISTED, IDENTICAL):
         io.remove(out / name)
-    record = state / changed.NAME
-    seen = changed.look(root, cfg.masks, videos=cfg.video.reads_files) if root.is_dir() else {}
+    found = files_below(root)
+    seen = changed.look(root, cfg.masks, videos=cfg.video.reads_files, files=found.files)
     changed.write(record, seen, {}, mark)
-    return record
+    return found
 
 
 def _key(
