@@ -44,6 +44,9 @@ FULL = 65535
 """The largest value of 16 bits."""
 DEEP_COLOURS = tuple(f"{mode};16{order}" for mode in ("RGB", "RGBA", "RGBX") for order in "BLN")
 """How Pillow names pixels of 16 bits a colour, of which it gives the upper 8."""
+DEEP_GREY_ALPHA = "LA;16B"
+"""The same of PNG in grey with transparency."""
+DEEP = (*DEEP_COLOURS, DEEP_GREY_ALPHA)
 OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
@@ -82,7 +85,7 @@ def decode(path: Path, short_side: int, white: int = FULL, data: bytes | None = 
         wanted = stored_size(height, width, short_side)
         told = orientation_of(image) if image.format == "TIFF" else None
         drafted = image.draft(None, (GAP * wanted[1], GAP * wanted[0]))  # JPEG: never smaller than asked for
-        deep = white < FULL and _rawmode(image) in DEEP_COLOURS
+        deep = white < FULL and _rawmode(image) in DEEP
         image.load()
         if drafted is None:
             width, height = image.size  # Pillow turns TIFF upright while it loads
@@ -134,13 +137,15 @@ def to_rgb(image: Image.Image, white: int = FULL) -> Image.Image:
 
 def is_deep(image: Image.Image) -> bool:
     """Whether a file that is not loaded yet has samples of 16 bits whose white is not known."""
-    return (image.mode.startswith("I") and image.format != "PPM") or _rawmode(image) in DEEP_COLOURS
+    return (image.mode.startswith("I") and image.format != "PPM") or _rawmode(image) in DEEP
 
 
 def samples(path: Path) -> np.ndarray:
-    """(H, W) values of one channel, or (H, W, C) uint16 colours of a file for which ``is_deep``."""
+    """(H, W) values of one channel, or (H, W, C) uint16 of a file for which ``is_deep``."""
     with opened(path) as image:
         rawmode = _rawmode(image)
+        if rawmode == DEEP_GREY_ALPHA:
+            return _grey_alpha(image)
         upper = np.asarray(image)
     if rawmode not in DEEP_COLOURS:
         return upper
@@ -155,12 +160,19 @@ def samples(path: Path) -> np.ndarray:
     return upper.astype(np.uint16) << 8 | lower
 
 
+def _grey_alpha(image: Image.Image) -> np.ndarray:
+    """(H, W, 2) uint16 of a PNG file: Pillow has no name for the lower bytes, so all four of a pixel are read."""
+    assert isinstance(image, ImageFile)
+    image._mode, image.tile = "RGBA", [tile._replace(args="RGBA") for tile in image.tile]
+    return np.ascontiguousarray(np.asarray(image)).view(">u2").astype(np.uint16)
+
+
 def _scaled(values: np.ndarray, white: int) -> Image.Image:
     """8 bits of 16; transparency has the full range."""
     pixels = np.minimum(values, white).astype(np.uint32)
     pixels = ((pixels * 255 + white // 2) // white).astype(np.uint8)
-    if values.shape[2:] == (4,):
-        pixels[..., 3] = values[..., 3] >> 8
+    if values.shape[2:] in ((2,), (4,)):
+        pixels[..., -1] = values[..., -1] >> 8
     return Image.fromarray(pixels)
 
 

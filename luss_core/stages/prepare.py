@@ -109,8 +109,7 @@ def prepare(
         _stop_if_unfit(cfg, outcome, films, classes, needs, state, out)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
-        films.write(out, outcome)
-        identical = _identical(out, outcome, Store(packing.store))
+        identical = _identical(out, outcome, Store(packing.store), films.write(out, outcome))
         found = look(facts_of(outcome, cfg, reading.coding, identical=identical), cfg)
         summary = _write_lists(root, out, outcome) | {"look": to_json(found)}
         summary |= outcome.tally.finish(reading.coding, cfg.rotated_masks, classes)
@@ -242,9 +241,14 @@ def _check_space(out: Path, size: int) -> None:
         )
 
 
-def _identical(out: Path, outcome: Outcome, store: Store) -> Identical:
-    """Images that are there more than once; identical.csv lists them, where there are any."""
+def _identical(out: Path, outcome: Outcome, store: Store, video: np.ndarray) -> Identical:
+    """Images that are there more than once; identical.csv lists them, where there are any.
+
+    Args:
+        video: of each image, as ``Identical.between`` has it.
+    """
     found = find_identical(np.concatenate(outcome.shapes), np.concatenate(outcome.checksums), store.read)
+    found = found.between(video)
     if found.copies:
         write_csv(out / IDENTICAL, ("path", "same_as"), found.pairs(outcome.rows))
     return found
