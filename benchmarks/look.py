@@ -3,10 +3,11 @@
     git worktree add ../before COMMIT
     python benchmarks/look.py --before ../before --data FOLDER [--images 2400] [--rounds 9]
 
-The photographs of a folder, with their masks, are copied under more names until there are enough of them; a copy has
-one byte more, so that no two files are the same. Both checkouts prepare them in turn, round after round, first the one
-and then the other, so that the speed of the machine cancels. Of the seconds of the processor and of those of the clock
-the medians are printed, and the median of the ratios within a round, with the middle half of them in brackets.
+The photographs of a folder, with their masks, are copied under more names until there are enough of them; each
+further copy has one byte more, so that no two files are the same. Both checkouts prepare them in turn, round after
+round, first the one and then the other, so that the speed of the machine cancels. Of the seconds of the processor and
+of those of the clock the medians are printed, and the median of the ratios within a round, with the middle half of them
+in brackets. The first decide: those of the clock count other work on the machine as well.
 """
 
 import argparse
@@ -42,9 +43,9 @@ def main(argv: list[str] | None = None) -> None:
                 seconds = prepare(checkouts[name], data, Path(folder, "work"), args.threads)
                 if number:  # the first fills the caches of the system
                     taken[name].append(seconds)
-    ratios = [compared(kind, taken, what) for kind, what in enumerate(("processor", "clock"))]
-    print(f"{'PASS' if min(ratios) <= BAR else 'FAIL'} (bar: {BAR:g} times)")
-    if min(ratios) > BAR:
+    ratio, _ = (compared(kind, taken, what) for kind, what in enumerate(("processor", "clock")))
+    print(f"{'PASS' if ratio <= BAR else 'FAIL'} (bar: {BAR:g} times the seconds of the processor)")
+    if ratio > BAR:
         sys.exit(1)
 
 
@@ -64,12 +65,12 @@ def enough(source: Path, folder: Path, images: int) -> None:
     """Fill a folder with that many photographs of another one."""
     listed = find(source, None)[0].images
     for number, image in enumerate(itertools.islice(itertools.cycle(listed), images)):
-        time_round = number // len(listed)
+        times = number // len(listed)
         for name in filter(None, (image.path, image.mask)):
             path = PurePosixPath(name)
-            copy = folder / path.with_stem(f"{path.stem}_{time_round}")
+            copy = folder / path.with_stem(f"{path.stem}_{times}")
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((source / name).read_bytes() + bytes(min(time_round, 1)))
+            copy.write_bytes((source / name).read_bytes() + bytes(times))
 
 
 def prepare(checkout: Path, data: Path, work: Path, threads: int) -> tuple[float, float]:
