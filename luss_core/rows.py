@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from luss_core.config import Config, PipelineConfig, RowConfig, RowsConfig, Stages
-from luss_core.runs import COMMON, PIPELINE, presets
+from luss_core.presets import COMMON, PIPELINE
+from luss_core.runs import presets
 
 
 def rows(config: Config) -> RowsConfig:

@@ -192,9 +192,23 @@ def prior_of(presets):
 
 
 def weights_of_preset(wildcards):
-    """The file of weights that the preset of a run begins from, which its settings name; a row has its preset's."""
-    preset = wildcards.preset.removesuffix(runs.COMMON)
-    return str(WEIGHTS[preset]) if preset in WEIGHTS else []
+    """The file of weights that the preset of a run begins from, which its settings name."""
+    file = PRESETS[wildcards.preset].pretrain.weight_file
+    return [] if file is None else str(Path(file).expanduser())
+
+
+def encoder_begun_from(wildcards):
+    """The encoder of another preset, where the preset of a run begins from that."""
+    first = PRESETS[wildcards.preset].pretrain.weights_of
+    if first is None:
+        return []
+    encoder = rules.pretrain.output.encoder
+    return expand(encoder, preset=MAKERS["pretrain"][first], seed=wildcards.seed)[0]
+
+
+def begin_argument(wildcards, input):
+    """--begin, where a run begins from the encoder of another."""
+    return f"--begin {input.begin}" if input.begin else ""
 
 
 def prior_argument(wildcards, input):

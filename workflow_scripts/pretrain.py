@@ -18,6 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_inputs(parser, "images", "store")
     cli.add_training(parser)
     parser.add_argument("--prior", type=Path, help="prior.h5 of prior, where the method is taught by saliency maps")
+    parser.add_argument("--begin", type=Path, help="encoder.safetensors of the preset that weights_of names")
     parser.add_argument("--out", type=Path, required=True, help="weights of the encoder, to be written")
     args = parser.parse_args(argv)
     work = partial(
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
         state=args.state,
         out=args.out,
         log=args.log,
+        begin=args.begin,
     )
     cli.in_processes(args, "pretrain", argv, lambda resources: work(resources=resources))
 

@@ -38,6 +38,8 @@ LAYERS = (
         "listing",
         "runs",
         "rows",
+        "presets",
+        "paper_rows",
         "names",
         "running",
         "probed",
