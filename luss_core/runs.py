@@ -34,9 +34,7 @@ def load(values: Mapping[str, Any]) -> Config:
         raise UserError(explain(error, "config", Config)) from error
     _check_methods(config)
     for preset in config.presets:
-        for end, what in ((COMMON, "the ablation"), (CACL, "`snakemake cacl`")):
-            if preset.endswith(end):
-                raise UserError(f"config: presets.{preset}: names in {end} are those of {what}; rename it")
+        _check_name(preset)
         resolve(config, preset)
     for key in ("run", "controls", "ablation"):
         for preset in getattr(config, key):
@@ -59,6 +57,12 @@ def over_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     defaults = Config().model_dump()
     defaults["pretrain"]["method"] = {"name": defaults["pretrain"]["method"]["name"]}  # all that config.yaml says of it
     return merge(defaults, values)
+
+
+def _check_name(preset: str) -> None:
+    for end, what in ((COMMON, "the ablation"), (CACL, "`snakemake cacl`")):
+        if preset.endswith(end):
+            raise UserError(f"config: presets.{preset}: names in {end} are those of {what}; rename it")
 
 
 def _check_methods(config: Config) -> None:
@@ -84,7 +88,7 @@ def _check_batches(config: Config, preset: str, stages: Stages) -> None:
 
 
 def presets(config: Config) -> dict[str, Stages]:
-    """Every preset, resolved, and behind them the rows of the ablation as <row>+common and of the CACL paper as <row>+cacl.
+    """Every preset, resolved, and behind them rows: of the ablation as <row>+common, of the CACL paper as <row>+cacl.
 
     Those of config.yaml come first, in its order, whatever the order in which a user's file brings them: Snakemake puts
     that before them, and ``makers`` goes by the order.

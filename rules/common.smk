@@ -80,6 +80,13 @@ CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
 # Of each preset the one that trains its encoder, which is what a probe judges.
 ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
+# The tables of the CACL paper, and of each of their rows the preset that trains its encoder.
+TABLES = or_stop(rows.paper_tables, CONFIG)
+PAPER_ROWS = {
+    row.preset: MAKERS["pretrain"][row.preset]
+    for table in TABLES.tables
+    for row in table.rows
+}
 PERCENTS = [f"{percent:g}" for percent in CONFIG.probes.limited.percents]
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
@@ -94,7 +101,7 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-ACROSS = ("compare", "ablation", "probes", "join")
+ACROSS = ("compare", "ablation", "probes", "cacl", "join")
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
@@ -350,6 +357,18 @@ def of_runs(pattern, presets):
     return expand(pattern, preset=presets, seed=CONFIG.seeds)
 
 
+def judged_by(probe):
+    """The presets that train the encoders of those tables of the CACL paper that are of a probe."""
+    tables = [
+        table
+        for table in TABLES.tables
+        if (table.probes == ("linear",)) == (probe == "linear")
+    ]
+    return list(
+        dict.fromkeys(PAPER_ROWS[row.preset] for table in tables for row in table.rows)
+    )
+
+
 def run_arguments(presets, option="--run"):
     """OPTION NAME:SEED:FOLDER for every run of the presets, each called as the mapping has it."""
     return " ".join(
@@ -367,6 +386,7 @@ def pages_message():
         rules.controls.output.page,
         rules.ablation.output.page,
         rules.probes.output.page,
+        rules.cacl.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 

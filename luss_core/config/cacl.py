@@ -79,15 +79,16 @@ class CACLTablesConfig(Section):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} {list(values)} names something twice")
         if lacking := [row for table in self.tables for row in TABLES[table] if row not in self.rows]:
-            raise ValueError(f"rows lacks {', '.join(dict.fromkeys(lacking))}: what a table has can be changed, not left")
+            names = ", ".join(dict.fromkeys(lacking))
+            raise ValueError(f"rows lacks {names}, which the tables show: a row can be changed, not taken out")
         return self
 
     @property
     def shown(self) -> dict[str, tuple[str, ...]]:
-        """The tables with their rows; behind them the rows that the paper does not have."""
+        """The tables with their rows; behind them the rows that the paper does not have, with cacl before them."""
         found = {table: TABLES[table] for table in TABLES if table in self.tables}
         own = tuple(row for row in self.rows if not any(row in rows for rows in TABLES.values()))
-        return found | ({MORE: own} if found and own else {})
+        return found | ({MORE: ("cacl", *own)} if found and own else {})
 
 
 class PaperRowConfig(Section):
