@@ -56,18 +56,25 @@ def paper_tables(config: Config) -> PaperTablesConfig:
         told = [PaperRowConfig(preset=name, learned=learned(found[name])) for name in beside]
         for row in names:
             own = found[row + CACL]
-            changes = (
-                differences(method, own.method.model_dump(mode="json"))
-                if own.method.name == whole.method.name
-                else [f"method: {own.method.name}"]
-            )
-            told.append(PaperRowConfig(preset=row + CACL, row=row, changes=tuple(changes), learned=learned(own)))
+            changes = settings_apart(method, own.method.model_dump(mode="json"))
+            told.append(PaperRowConfig(preset=row + CACL, row=row, changes=changes, learned=learned(own)))
         percents = tuple(f"{percent:g}" for percent in config.probes.limited.percents)
         tables.append(
             PaperTableConfig(name=table, probes=percents if table in LIMITED else ("linear",), rows=tuple(told))
         )
     common = whole.model_dump(mode="json", exclude={"method"})
     return PaperTablesConfig(tables=tuple(tables), seeds=config.seeds, pretrain=common)
+
+
+def settings_apart(method: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a method sets otherwise than another, one text a setting: `heads: global, pixel`. Nothing of another one."""
+    if own["name"] != method["name"]:
+        return ()
+    return tuple(
+        f"{key}: {', '.join(value) if isinstance(value, list) else _text(value)}"
+        for key, value in own.items()
+        if value != method[key]
+    )
 
 
 def learned(pretrain: PretrainConfig) -> str:

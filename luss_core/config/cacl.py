@@ -99,7 +99,7 @@ class PaperRowConfig(Section):
     row: str | None = None
     """Its name in `cacl.rows`; null for a preset as it stands."""
     changes: tuple[str, ...] = ()
-    """Settings of pretrain.method that are not those of the row cacl, as texts such as `stride: 8 → 4`."""
+    """Settings of pretrain.method that are not those of the row cacl, as texts such as `stride: 4`."""
     learned: str = ""
     """By what, from what and for how long, in words."""
 

@@ -99,7 +99,7 @@ def told(steps: Sequence[Step]) -> str:
         return "One seed: chance cannot be told from what the rows do." if seeds else "Nothing yet."
     count = Counter(s.verdict for s in steps)
     parts = [f"{count['as the paper']} of {len(steps)} differences go as in the paper"]
-    parts += [f"{count['against the paper']} go the other way"] if count["against the paper"] else []
+    parts[0] += f", {count['against the paper']} the other way" if count["against the paper"] else ""
     others = count["higher"] + count["lower"]
     parts += [f"{others} that the paper does not have can be told from chance"] if others else []
     parts += [f"{count['open']} may be chance, with {seeds} seeds"] if count["open"] else []

@@ -67,7 +67,6 @@ def cacl(
         settings=yaml.safe_dump(rows.pretrain, sort_keys=False),
         train=rows.pretrain.get("train", {}),
         weights={preset: text for preset, text in weights.items() if text},
-        apart=len(set(kinds.values())) > 1,
         seeds=frame["seed"].nunique(),
         others={one.name: cacl_paper.OTHERS.get(one.name, ()) for one in rows.tables},
         charts=charts(frame, kinds),
@@ -149,11 +148,13 @@ def shown_table(
     reported = cacl_paper.reported(table.name, {row.preset: row.row for row in table.rows})
     columns = cacl_paper.columns(table.name, table.probes)
     spread = papers.spread(values, list(titles), columns)
+    compared = [column for column in columns if column != "mAcc"]
     steps = [
-        papers.step(values, before, after, column, reported)
+        [papers.step(values, before, after, column, reported) for column in compared]
         for before, after in cacl_paper.steps(table)
-        for column in columns
+        if kinds.get(before) == kinds.get(after)
     ]
+    steps = [step for step in steps if any(one.seeds for one in step)]
     return {
         "name": table.name,
         "about": about,
@@ -161,8 +162,9 @@ def shown_table(
         "sources": [source for source in (cacl_paper.R18, cacl_paper.R50) if reported.get(source)],
         "blocks": blocks(table, spread, kinds, reported),
         "titles": titles,
-        "steps": [step for step in steps if step.seeds],
-        "told": papers.told([step for step in steps if step.seeds]),
+        "compared": compared,
+        "steps": steps,
+        "told": papers.told([one for step in steps for one in step]),
         "missing": missing(table, seeds, runs),
         "lines": lines(table, titles, spread, reported),
     }

@@ -92,7 +92,7 @@ def test_rows_of_ones_own_have_a_table_of_their_own() -> None:
         ("1c", ["no-tricks", "shuffle", "cacl"]),
         (MORE, ["cacl", "no-negatives"]),
     ]
-    assert told.tables[1].rows[1].changes == ("cycle_negatives: true → false",)
+    assert told.tables[1].rows[1].changes == ("cycle_negatives: false",)
     assert not runs.presets(config)["no-negatives" + CACL].pretrain.method.cycle_negatives
     assert "pixel" + CACL not in runs.presets(config)  # no table asks for it
 
@@ -125,8 +125,9 @@ def test_what_sets_a_row_apart_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     rows = {row.row: row.changes for table in told.tables for row in table.rows}
     assert rows["cacl"] == ()
-    assert rows["cacl-4"] == ("stride: 8 → 4",)
-    assert rows["moco"] == ("method: moco",)
+    assert rows["cacl-4"] == ("stride: 4",)
+    assert rows["augmentation"] == ("heads: global, pixel", "stride: 0", "positives: position")
+    assert rows["moco"] == ()  # what it learned by says it
     assert (told.seeds, told.pretrain["train"]["epochs"]) == ((0, 4), 7)
 
 
