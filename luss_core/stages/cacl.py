@@ -61,7 +61,7 @@ def cacl(
         title=f"The tables of CACL on {Path(first['data']['root']).name}",
         tables=shown,
         first=first,
-        learned={one.probe: one.scores["learned"] for one in judged},
+        learned={named(one.probe): one.scores["learned"] for one in judged},
         begin=cfg.begin,
         rows=rows,
         settings=yaml.safe_dump(rows.pretrain, sort_keys=False),

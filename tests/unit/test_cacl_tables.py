@@ -123,6 +123,7 @@ def test_the_page_asks_shows_and_says_what_is_seen(rows, judged, tmp_path):
     assert "Means of a probe are over the 2 classes that occur in the split test; car does not." in words
     # ready, with weights of others, leads no column of the others
     assert words.count("<b>With weights that others trained.</b>") == 3
+    assert "Here: camvid &lt;b&gt;, 5 %: 3 images; 100 %: 6 images." in words
     assert "Not in these numbers" not in words
 
 
