@@ -93,14 +93,15 @@ def judge(mean: float, std: float, seeds: int, paper: Sequence[float]) -> str:
 
 
 def told(steps: Sequence[Step]) -> str:
-    """How many differences go which way, in a sentence."""
+    """How many differences go which way, in words."""
     seeds = max((s.seeds for s in steps), default=0)
     if seeds < 2:
-        return "One seed: chance cannot be told from what the rows do." if seeds else "Nothing yet."
-    count = Counter(s.verdict for s in steps)
-    parts = [f"{count['as the paper']} of {len(steps)} differences go as in the paper"]
-    parts[0] += f", {count['against the paper']} the other way" if count["against the paper"] else ""
-    others = count["higher"] + count["lower"]
-    parts += [f"{others} that the paper does not have can be told from chance"] if others else []
-    parts += [f"{count['open']} may be chance, with {seeds} seeds"] if count["open"] else []
-    return "; ".join(parts) + "."
+        return "One seed: chance cannot be told from what the rows do." if seeds else "Nothing to compare yet."
+    count, rest = (Counter(s.verdict for s in steps if bool(s.paper) == there) for there in (True, False))
+    parts = [
+        f"Differences in the paper: {count.total()}. Here as there {count['as the paper']}, the other way"
+        f" {count['against the paper']}, may be chance {count['open']} ({seeds} seeds)."
+    ]
+    if rest:
+        parts.append(f"Others: {rest.total()}, of which {rest.total() - rest['open']} can be told from chance.")
+    return " ".join(parts)

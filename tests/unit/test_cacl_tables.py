@@ -116,7 +116,7 @@ def test_the_page_asks_shows_and_says_what_is_seen(rows, judged, tmp_path):
         "Table 4: few labels",
         "Rows of your own",
     ]
-    assert "4 of 4 differences go as in the paper." in words
+    assert "Differences in the paper: 4. Here as there 4, the other way 0, may be chance 0 (3 seeds)." in words
     assert "camvid &lt;b&gt;" in text
     assert "net &lt;b&gt;" in text
     assert "begins from the encoder of the preset <b>moco</b> of the same seed" in words

@@ -64,8 +64,11 @@ def test_what_is_seen_is_told():
     steps = [step(values, *pair, "mIoU", REPORTED) for pair in pairs]
     assert [s.verdict for s in steps] == ["as the paper", "open", "open", "higher", "lower"]
     assert told(steps) == (
-        "1 of 5 differences go as in the paper; 2 that the paper does not have can be told from chance; 2 may be"
-        " chance, with 3 seeds."
+        "Differences in the paper: 3. Here as there 1, the other way 0, may be chance 2 (3 seeds). Others: 2, of which"
+        " 2 can be told from chance."
+    )
+    assert told(steps[:1]) == (
+        "Differences in the paper: 1. Here as there 1, the other way 0, may be chance 0 (3 seeds)."
     )
     one = [step(frame({"a": [10], "b": [12]}), "a", "b", "mIoU", REPORTED)]
     assert told(one) == "One seed: chance cannot be told from what the rows do."
