@@ -52,7 +52,7 @@ ABOUT = {
         "Table 4: few labels",
         "How well does the whole network segment when it learns from a share of the labels? The paper: the fewer they"
         " are, the more the representation matters.",
-        "Paper: Cityscapes, ResNet-18, learned from Kinetics-400; the share is drawn once.",
+        "Paper: Cityscapes, ResNet-18, learned from Kinetics-400; it does not say how often shares were drawn.",
     ),
     MORE: About(
         "Rows of your own",

@@ -98,10 +98,15 @@ def told(steps: Sequence[Step]) -> str:
     if seeds < 2:
         return "One seed: chance cannot be told from what the rows do." if seeds else "Nothing to compare yet."
     count, rest = (Counter(s.verdict for s in steps if bool(s.paper) == there) for there in (True, False))
-    parts = [
-        f"Differences in the paper: {count.total()}. Here as there {count['as the paper']}, the other way"
-        f" {count['against the paper']}, may be chance {count['open']} ({seeds} seeds)."
-    ]
+    parts = []
+    if count:
+        parts.append(
+            f"Differences in the paper: {count.total()}. Here as there {count['as the paper']}, the other way"
+            f" {count['against the paper']}, may be chance {count['open']} ({seeds} seeds)."
+        )
     if rest:
-        parts.append(f"Others: {rest.total()}, of which {rest.total() - rest['open']} can be told from chance.")
+        sure = rest.total() - rest["open"]
+        parts.append(
+            f"Differences that the paper does not have: {rest.total()}, of which {sure} can be told from chance."
+        )
     return " ".join(parts)

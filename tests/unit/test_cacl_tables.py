@@ -169,3 +169,14 @@ def test_what_is_to_be_made_must_be_said(rows, tmp_path, monkeypatch, capsys):
         ValidationError, match="rows lacks moco, which the tables show: a row can be changed, not taken"
     ):
         CACLTablesConfig(tables=("3",), rows={"cacl": {}})
+
+
+def test_tables_of_a_probe_that_nobody_ran_are_empty(rows, judged, tmp_path):
+    copies = [ScoredRun(run.preset, run.seed, tmp_path / run.preset / f"seed{run.seed}") for run in judged]
+    for run in copies:
+        write(run, "100", 30)
+    text = make(rows, copies, tmp_path)
+    found = {(line["table"], line["row"], line["column"]): line for line in read(tmp_path / "cacl.csv")}
+    assert (found["1a", "cacl", "mIoU"]["mean"], found["1a", "cacl", "mIoU"]["seeds"]) == ("", "0")
+    assert found["4", "cacl", "100 %"]["mean"] == "30.0"
+    assert "Nothing to compare yet" not in text  # where nothing is compared nothing is said

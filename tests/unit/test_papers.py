@@ -64,8 +64,8 @@ def test_what_is_seen_is_told():
     steps = [step(values, *pair, "mIoU", REPORTED) for pair in pairs]
     assert [s.verdict for s in steps] == ["as the paper", "open", "open", "higher", "lower"]
     assert told(steps) == (
-        "Differences in the paper: 3. Here as there 1, the other way 0, may be chance 2 (3 seeds). Others: 2, of which"
-        " 2 can be told from chance."
+        "Differences in the paper: 3. Here as there 1, the other way 0, may be chance 2 (3 seeds). Differences that the"
+        " paper does not have: 2, of which 2 can be told from chance."
     )
     assert told(steps[:1]) == (
         "Differences in the paper: 1. Here as there 1, the other way 0, may be chance 0 (3 seeds)."
