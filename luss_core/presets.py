@@ -75,16 +75,21 @@ def check_beginnings(presets: Mapping[str, Stages]) -> None:
                 chain = " begins from ".join([*seen[seen.index(first) :], first])
                 raise UserError(f"{place}: {chain}; set weights_of: null in the preset that is to come first")
             seen.append(first)
-        if len(seen) > 1 and _weights(presets[seen[1]]) != (own := _weights(stages)):
+        if len(seen) > 1 and (theirs := _weights(presets[seen[1]])) != (own := _weights(stages)):
             raise UserError(
-                f"{place}: the backbone of {seen[1]} is {_weights(presets[seen[1]])}, that of {name} {own}; make them"
-                " the same, strides and dilations aside"
+                f"{place}: {seen[1]} has backbone {_apart(theirs, own)}, {name} has {_apart(own, theirs)}; make them"
+                " the same: only strides and dilations may differ"
             )
 
 
 def _weights(stages: Stages) -> dict[str, Any]:
     """What decides which weights the backbone has."""
     return stages.pretrain.backbone.model_dump(mode="json", exclude={"strides", "dilations", "output_stride"})
+
+
+def _apart(settings: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """What is set otherwise than elsewhere, as one writes it."""
+    return "{" + ", ".join(f"{key}: {value}" for key, value in settings.items() if others.get(key) != value) + "}"
 
 
 def validated(values: Mapping[str, Any], place: str) -> Stages:

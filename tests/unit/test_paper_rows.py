@@ -172,7 +172,7 @@ def test_rows_ask_for_videos_long_enough_before_anything_is_trained() -> None:
         ({"pretrain": {"weights_of": "moco"}}, "moco begins from moco; set weights_of: null"),
         (
             {"presets": {"a": {"pretrain": {"weights_of": "moco", "backbone": {"width": 8}}}}},
-            "the backbone of moco is .*'width': 16.* that of a .*'width': 8.* make them the same",
+            "weights_of of a: moco has backbone {width: 16}, a has {width: 8}; make them the same: only strides",
         ),
         (
             {"presets": {"a": {"pretrain": {"weights_of": "moco", "weights": "x.pth"}}}},
