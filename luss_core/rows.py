@@ -82,7 +82,8 @@ def learned(pretrain: PretrainConfig) -> str:
     first = Path(pretrain.weights).name if pretrain.weights else pretrain.weights_of
     if not pretrain.train.epochs:
         return f"{first}, as it is" if first else "not trained"
-    return f"{pretrain.method.name}, {pretrain.train.epochs} epochs" + (f", from {first}" if first else "")
+    epochs = f"{pretrain.train.epochs} epoch{'s' if pretrain.train.epochs > 1 else ''}"
+    return f"{pretrain.method.name}, {epochs}" + (f", from {first}" if first else "")
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> list[str]:
