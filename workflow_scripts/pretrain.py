@@ -12,6 +12,8 @@ from luss_core import cli
 from luss_core.config import PretrainConfig
 from luss_core.stages.pretrain import pretrain
 
+ASKED = {"auto": None, "true": True, "false": False}
+
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "pretrain")
@@ -19,6 +21,12 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_training(parser)
     parser.add_argument("--prior", type=Path, help="prior.h5 of prior, where the method is taught by saliency maps")
     parser.add_argument("--begin", type=Path, help="encoder.safetensors of the preset that weights_of names")
+    parser.add_argument(
+        "--folders",
+        choices=ASKED,
+        default="auto",
+        help="whether the folders of images are categories, as evaluate.folders; only diagnostics ask",
+    )
     parser.add_argument("--out", type=Path, required=True, help="weights of the encoder, to be written")
     args = parser.parse_args(argv)
     work = partial(
@@ -32,6 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         out=args.out,
         log=args.log,
         begin=args.begin,
+        folders=ASKED[args.folders],
     )
     cli.in_processes(args, "pretrain", argv, lambda resources: work(resources=resources))
 

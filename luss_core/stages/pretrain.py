@@ -11,6 +11,7 @@ from luss_core.config import PretrainConfig
 from luss_core.data.beside import TrueMasks, folder_labels
 from luss_core.data.frame_pairs import Distance, Pairs, frame_pairs
 from luss_core.data.images import ImageList, read_images
+from luss_core.data.judged import categories_of
 from luss_core.data.loader import Images, Plane, Views
 from luss_core.data.overlap import overlapping
 from luss_core.data.sequences import NAME, Sequences, read_sequences
@@ -26,6 +27,7 @@ from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.signs import NOTHING, sign_of
+from luss_core.train.diagnostics import Diagnostics
 from luss_core.train.folder import TrainingFolder, inputs
 from luss_core.train.loop import Resources, fit
 
@@ -49,14 +51,17 @@ def pretrain(
     log: Path,
     resources: Resources,
     begin: Path | None = None,
+    folders: bool | None = None,
 ) -> None:
     """Learn a representation of the training images of ``images.csv`` and export the encoder.
 
-    Args:
-        begin: encoder.safetensors of the preset that ``cfg.weights_of`` names.
-
     Goes on from ``state`` after an interruption; a run interrupted any number of times gives the same weights as one
     that was not.
+
+    Args:
+        begin: encoder.safetensors of the preset that ``cfg.weights_of`` names.
+        folders: whether the folders of the images are categories, as evaluate.folders; None to judge. Diagnostics count
+            by them, nothing else.
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
     pixels, listing = Store(store), read_images(images)
@@ -66,14 +71,21 @@ def pretrain(
     first = weights["digest"] if weights else None
     if begin is not None:  # of its own weights, those of others that they began from are told
         weights, settings = foreign(read_about(begin, "pretrain")), settings | {"begin": first}
-    seen = settings | inputs(views) | ({"weights": first} if first else {})
+    seen = {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": first} if first else {})
     folder = TrainingFolder(state, seen, sources.of_training("pretrain", cfg.method.name))
     with folder.locked():
         method = build_method(cfg.method, encoder, len(views))
         method.lr_scale = {**method.lr_scale, **lr_scale(cfg)}
         check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
-        fit(method, views, cfg.train, folder, resources)
+        fit(
+            method,
+            views,
+            cfg.train,
+            folder,
+            resources,
+            diagnostics=diagnostics(cfg, views, listing, folders, resources),
+        )
         if group.rank():
             return
         about = {
@@ -85,6 +97,21 @@ def pretrain(
         folder.hand_over(log)
     if sign := sign_of(log):
         logger.warning("pretrain: %s %s", NOTHING, sign)
+
+
+def trained_by(cfg: PretrainConfig) -> dict[str, Any]:
+    """The settings that decide what is trained: not how often it is looked at."""
+    return cfg.model_dump(mode="json", exclude={"diagnose_every_epochs"})
+
+
+def diagnostics(
+    cfg: PretrainConfig, views: Views, listing: ImageList, folders: bool | None, resources: Resources
+) -> Diagnostics | None:
+    """What looks at the training, in the first process; None if it is not to be looked at."""
+    if not cfg.diagnose_every_epochs or not cfg.train.epochs or group.rank():
+        return None
+    category = categories_of(listing, views.rows, folders)
+    return Diagnostics(views, cfg.diagnose_every_epochs, resources.device, cfg.train.precision, category)
 
 
 def initial_encoder(cfg: PretrainConfig, begin: Path | None = None) -> tuple[Encoder, dict[str, Any] | None]:
