@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from luss_core.config import Config, MethodConfig, Stages
 from luss_core.errors import UserError
 from luss_core.io import read_json
+from luss_core.paper_rows import judged
 
 if TYPE_CHECKING:
     from luss_core.data.images import ListedFile
@@ -50,6 +51,9 @@ def needs_of(config: Config, presets: Mapping[str, Stages]) -> list[Need]:
         found += [Need(MASKS, 1, f"{key} {method.name}")] if "masks" in method.needs else []
         found += _pairs(f"{key}.stride", method) if "pairs" in method.needs else []
         found += [Need(FOLDERS, config.classes, "classes")] if stages.cluster.assign == "folders" else []
+    for name in judged(config):
+        method = presets[name].pretrain.method
+        found += _pairs(f"the stride of {name}", method) if "pairs" in method.needs else []
     return [need for need in dict.fromkeys(found) if (need.kind, need.least) != (IMAGES, 1)]
 
 

@@ -21,7 +21,8 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
     """
     lines = [f"{origin}: {error.error_count()} setting(s) cannot be used"]
     for item in error.errors():
-        keys = [part for part in item["loc"] if part not in KINDS]  # pydantic names the kind too
+        loc = item["loc"]  # pydantic names the kind too, behind its key
+        keys = [part for before, part in zip((None, *loc), loc, strict=False) if not _is_kind(before, part)]
         place = ".".join(map(str, [prefix, *keys] if prefix else keys))
         if item["type"] == "extra_forbidden":
             hint = _hint(item["loc"], kind)
@@ -36,6 +37,11 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
             hint = f"{item['msg']}, found {item['input']!r}"
         lines.append(f"  {place}: {hint}" if place else f"  {hint}")
     return "\n".join(lines)
+
+
+def _is_kind(before: int | str | None, part: int | str) -> bool:
+    """Whether a part of a place names a method or a family; sections may have the same names."""
+    return before in ("method", "backbone") and part in KINDS
 
 
 def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:

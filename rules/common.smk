@@ -80,6 +80,13 @@ CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
 # Of each preset the one that trains its encoder, which is what a probe judges.
 ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
+# The tables of the CACL paper, and of each of their rows the preset that trains its encoder.
+TABLES = or_stop(rows.paper_tables, CONFIG)
+PAPER_ROWS = {
+    row.preset: MAKERS["pretrain"][row.preset]
+    for table in TABLES.tables
+    for row in table.rows
+}
 PERCENTS = [f"{percent:g}" for percent in CONFIG.probes.limited.percents]
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
@@ -94,7 +101,7 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-ACROSS = ("compare", "ablation", "probes", "join")
+ACROSS = ("compare", "ablation", "probes", "cacl", "join")
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
@@ -197,9 +204,23 @@ def prior_of(presets):
 
 
 def weights_of_preset(wildcards):
-    """The file of weights that the preset of a run begins from, which its settings name; a row has its preset's."""
-    preset = wildcards.preset.removesuffix(runs.COMMON)
-    return str(WEIGHTS[preset]) if preset in WEIGHTS else []
+    """The file of weights that the preset of a run begins from, which its settings name."""
+    file = PRESETS[wildcards.preset].pretrain.weight_file
+    return [] if file is None else str(Path(file).expanduser())
+
+
+def encoder_begun_from(wildcards):
+    """The encoder of another preset, where the preset of a run begins from that."""
+    first = PRESETS[wildcards.preset].pretrain.weights_of
+    if first is None:
+        return []
+    encoder = rules.pretrain.output.encoder
+    return expand(encoder, preset=MAKERS["pretrain"][first], seed=wildcards.seed)[0]
+
+
+def begin_argument(wildcards, input):
+    """--begin, where a run begins from the encoder of another."""
+    return f"--begin {input.begin}" if input.begin else ""
 
 
 def prior_argument(wildcards, input):
@@ -341,6 +362,18 @@ def of_runs(pattern, presets):
     return expand(pattern, preset=presets, seed=CONFIG.seeds)
 
 
+def judged_by(probe):
+    """The presets that train the encoders of those tables of the CACL paper that are of a probe."""
+    tables = [
+        table
+        for table in TABLES.tables
+        if (table.probes == ("linear",)) == (probe == "linear")
+    ]
+    return list(
+        dict.fromkeys(PAPER_ROWS[row.preset] for table in tables for row in table.rows)
+    )
+
+
 def run_arguments(presets, option="--run"):
     """OPTION NAME:SEED:FOLDER for every run of the presets, each called as the mapping has it."""
     return " ".join(
@@ -358,6 +391,7 @@ def pages_message():
         rules.controls.output.page,
         rules.ablation.output.page,
         rules.probes.output.page,
+        rules.cacl.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
+from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
     ClusterConfig,
@@ -55,6 +56,7 @@ __all__ = [
     "AnnotatedConfig",
     "AnyBackbone",
     "BackboneConfig",
+    "CACLTablesConfig",
     "ClusterConfig",
     "ColourConfig",
     "Config",
@@ -79,6 +81,9 @@ __all__ = [
     "Name",
     "Need",
     "PROBES",
+    "PaperRowConfig",
+    "PaperTableConfig",
+    "PaperTablesConfig",
     "PipelineConfig",
     "Positive",
     "PrepareConfig",
@@ -164,7 +169,7 @@ told apart (embedded set, mIoU of the row attention: 35 to 39 from stage 4, 18 t
 TAUGHT = {**FROM_STAGE4, "attend": True}
 """The same where a prior teaches the attention, which decides what is foreground."""
 PLAIN = {"decoder": None, "attention": False, "method": {"name": "swav"}}
-UNTRAINED = {**PLAIN, "weights": None, "frozen_stages": 0, "train": {"epochs": 0}}
+UNTRAINED = {**PLAIN, "weights": None, "weights_of": None, "frozen_stages": 0, "train": {"epochs": 0}}
 
 
 def _preset(method: str) -> dict[str, Any]:
@@ -221,6 +226,7 @@ class Config(Stages):
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     probes: ProbesConfig = ProbesConfig()
+    cacl: CACLTablesConfig = CACLTablesConfig()
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
     presets: dict[Name, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from luss_core.config.base import Fraction, Positive, Section
+from luss_core.config.base import Fraction, Name, Positive, Section
 from luss_core.config.methods import AnyMethod, ShapeConfig
 from luss_core.config.network import SMALL_DECODER, BackboneConfig, DecoderConfig, EncoderConfig, check_views
 
@@ -129,6 +129,9 @@ class PretrainConfig(EncoderConfig):
     """What training begins from; train.epochs: 0 keeps it. null: random weights. timm: what timm publishes for
     backbone.name, and torchvision: what torchvision publishes for backbone.arch; either is downloaded. Anything else is
     a file."""
+    weights_of: Name | None = None
+    """Preset whose encoder, of the same seed, training begins from, in place of `weights`: it is trained first. It
+    learned from the same images, so that nothing of others comes in. Its backbone must have the same weights."""
     backbone_lr: float = Field(0.1, gt=0)
     """Learning rate of a backbone that begins with weights, in multiples of train.lr; random ones have 1."""
     frozen_stages: int = Field(0, ge=0, le=4)
@@ -176,10 +179,20 @@ class PretrainConfig(EncoderConfig):
         """The file that training begins from, if it is one."""
         return None if self.weights in PUBLISHERS else self.weights
 
+    @property
+    def begun(self) -> bool:
+        """Whether training begins from weights that are not random."""
+        return self.weights is not None or self.weights_of is not None
+
     @model_validator(mode="after")
     def _weights_suit(self) -> Self:
         backbone = self.backbone
-        if self.frozen_stages and self.weights is None:
+        if self.weights is not None and self.weights_of is not None:
+            raise ValueError(
+                f"weights {self.weights} and weights_of {self.weights_of}: training begins from one of them; set the"
+                " other to null"
+            )
+        if self.frozen_stages and not self.begun:
             raise ValueError(
                 f"frozen_stages {self.frozen_stages} without weights would keep random ones; set frozen_stages: 0, or"
                 " weights"

@@ -23,6 +23,7 @@ from luss_core.methods import build_method
 from luss_core.models.encoder import Encoder
 from luss_core.models.frozen import freeze
 from luss_core.models.initial import load_initial
+from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.signs import NOTHING, sign_of
@@ -49,6 +50,7 @@ def pretrain(
     out: Path,
     log: Path,
     resources: Resources,
+    begin: Path | None = None,
     folders: bool | None = None,
 ) -> None:
     """Learn a representation of the training images of ``images.csv`` and export the encoder.
@@ -57,6 +59,7 @@ def pretrain(
     that was not.
 
     Args:
+        begin: encoder.safetensors of the preset that ``cfg.weights_of`` names.
         folders: whether the folders of the images are categories, as evaluate.folders; None to judge. Diagnostics count
             by them, nothing else.
     """
@@ -64,10 +67,11 @@ def pretrain(
     pixels, listing = Store(store), read_images(images)
     views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed, videos_of(cfg, images))
     torch.manual_seed(derive_seed(seed, 1))
-    encoder, weights = initial_encoder(cfg)
-    seen = (
-        {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": weights["digest"]} if weights else {})
-    )
+    encoder, weights = initial_encoder(cfg, begin)
+    first = weights["digest"] if weights else None
+    if begin is not None:  # of its own weights, those of others that they began from are told
+        weights, settings = foreign(read_about(begin, "pretrain")), settings | {"begin": first}
+    seen = {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": first} if first else {})
     folder = TrainingFolder(state, seen, sources.of_training("pretrain", cfg.method.name))
     with folder.locked():
         method = build_method(cfg.method, encoder, len(views))
@@ -110,8 +114,11 @@ def diagnostics(
     return Diagnostics(views, cfg.diagnose_every_epochs, resources.device, cfg.train.precision, category)
 
 
-def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None]:
+def initial_encoder(cfg: PretrainConfig, begin: Path | None = None) -> tuple[Encoder, dict[str, Any] | None]:
     """The encoder as training begins with it, and what its weights are, see ``foreign``; None where they are random.
+
+    Args:
+        begin: as ``pretrain``.
 
     Raises:
         UserError: weights that cannot be had or do not fit, or a network that does not suit the views.
@@ -124,7 +131,7 @@ def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None
     except ValueError as error:
         raise UserError(f"pretrain: {error}") from error
     _note_resizing(cfg, encoder.backbone.multiple)
-    weights = load_initial(encoder, cfg)
+    weights = load_initial(encoder, cfg, begin)
     if weights:
         logger.info("pretrain: begins with %s, %s (%s)", weights["source"], weights["layout"], weights["digest"][:8])
     freeze(encoder.backbone, cfg.frozen_stages)
@@ -144,7 +151,7 @@ def _note_resizing(cfg: PretrainConfig, multiple: int) -> None:
 
 def lr_scale(cfg: PretrainConfig) -> dict[str, float]:
     """Learning rates in multiples of that of the run: a backbone that begins with weights is to keep what they know."""
-    return {} if cfg.weights is None else {"encoder.backbone.": cfg.backbone_lr}
+    return {"encoder.backbone.": cfg.backbone_lr} if cfg.begun else {}
 
 
 def training_views(

@@ -38,6 +38,8 @@ LAYERS = (
         "listing",
         "runs",
         "rows",
+        "presets",
+        "paper_rows",
         "names",
         "running",
         "probed",
@@ -98,7 +100,7 @@ def test_a_stage_has_one_name_in_five_places(stage):
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation", "probes")
+ACROSS = ("compare", "ablation", "probes", "cacl")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -131,6 +133,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "pretrain": {"weights"},
         "compare": {"scores", "masks"},
         "probes": {"linear", "limited"},
+        "cacl": {"linear", "limited"},
         "ablation": {"scores", "masks", "measures", "attention"},
     }
     assert named - used - {"source"} == implied.get(stage, set())
@@ -154,7 +157,10 @@ def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
 def test_the_snakefile_needs_no_torch():
     modules = ", ".join(
         f"luss_core.{name}"
-        for name in ("config", "probed", "runs", "rows", "sources", "defaults", "bounds", "changed", "running")
+        for name in (
+            *("config", "probed", "runs", "rows", "presets", "paper_rows", "sources", "defaults", "bounds", "changed"),
+            "running",
+        )
     )
     later = "luss_core.data.annotated.read"  # where a data set for probes is named
     program = f"import sys, {modules}, {later}; print('torch' in sys.modules)"
