@@ -38,9 +38,10 @@ class Pixels(nn.Module):
 class MaskContrast(Method):
     """Draws each pixel of an object to the mean embedding of that object in another view, away from other objects.
 
-    Contrast: Eq. 3 of the paper; the copy sees the second view, normalised in shuffled parts, and the means of its
-    objects become the queue, as in MoCo. The attention is the saliency head, taught by balanced cross-entropy with the
-    mask of the first view. A mask is a saliency map of the stage `prior`, cut in each view.
+    As the paper, Sec. 3, and its code: a pixel i of an object has the loss -log of the share of exp(i z+ / t) among
+    exp(i z / t) of all objects z, those of the batch and of the queue. The copy makes the z of the second view,
+    normalised in shuffled parts, and they become the queue, as in MoCo. The attention is the saliency head, taught by
+    balanced cross-entropy with the mask of the first view. A mask is a map of the stage `prior`, cut in each view.
 
     Departures: pixels are cells of the output map rather than of the enlarged one, a cell being object if half of it
     is; an image of which a view shows no object counts for nothing, where the paper sets such images aside; training
@@ -80,7 +81,7 @@ class MaskContrast(Method):
         found = []
         for plane in batch.planes["saliency"]:
             mask = attention_target(plane.float() / 255, self.cfg.mask)
-            found.append((F.adaptive_avg_pool2d(mask, like.shape[-2:]) >= FULL).float())
+            found.append((F.adaptive_avg_pool2d(mask, (like.shape[-2], like.shape[-1])) >= FULL).float())
         return found
 
     @torch.no_grad()

@@ -30,9 +30,9 @@ class ODC(Method):
     """Classifies images by clusters that change with every step: a memory of all images, and one of all centroids.
 
     As the paper, Sec. 3: k-means before the first step fills both memories. Then at each step what is remembered of
-    the images of the batch moves towards what was just seen (Eq. 2), and each takes the cluster whose centroid is
-    nearest (Eq. 3); centroids are calculated anew every few steps; the images of a cluster that became too small go to
-    the nearest others, and the largest is split in its place; and clusters weigh 1 / sqrt(size) in the loss. The
+    the images of the batch moves towards what was just seen, F <- m F + (1 - m) f / |f|, and each takes the cluster of
+    least |F - C|^2; centroids C are calculated anew every few steps; the images of a cluster that became too small go
+    to the nearest others, and the largest is split in its place; and clusters weigh 1 / sqrt(size) in the loss. The
     classifier stays: clusters keep their numbers. Head: linear, BatchNorm, ReLU, dropout, linear, ReLU, as the code.
 
     Departures: one small cluster is given up at each step, the smallest, where the code gives up all; nearest is by

@@ -86,7 +86,7 @@ class PCL(MoCo):
 
     def _as_the_copy(self, images: Tensor) -> Tensor:
         """(B, D) unit vectors by the weights of the copy."""
-        weights = dict(self.target.network.named_parameters())
+        weights: dict[str, Tensor] = dict(self.target.network.named_parameters())
         found: Tensor = functional_call(Embedding(self.encoder, self.projector), weights, (images,))
         return found
 

@@ -26,13 +26,16 @@ def parts(two):
 def differing(
     one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], name: str, part: float = 0.02, most: float = 1e-4
 ) -> dict[str, float]:
-    """What differs by more than ``most``, or for weights by more than ``part`` of the way that they went."""
+    """What differs by more than ``most``, or for weights by more than ``part`` of the way that they went.
+
+    But a weight of 1 has no place finer than 1.2e-7.
+    """
     assert one.keys() == two.keys()
     weights, found = dict(make(name).named_parameters()), {}
     for key in filter(lambda key: one[key].numel(), one):
         distance = float((one[key].double() - two[key].double()).abs().max())
         moved = float((one[key] - weights[key].detach()).abs().max()) if key in weights else 1.0
-        if distance > min(most, part * moved + 1e-7):
+        if distance > min(most, part * moved + 1.2e-7):
             found[key] = distance
     return found
 
