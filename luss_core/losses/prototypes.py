@@ -42,5 +42,5 @@ def concentration(
     total = torch.bincount(label, distance, minlength=clusters).to(distance)
     phi = total / (size * (size + alpha).log()).clamp(min=1e-12)
     phi = torch.where(size > 1, phi, phi[size > 1].amax() if bool((size > 1).any()) else 1.0)
-    phi = phi.clamp(*torch.quantile(phi, torch.tensor([0.1, 0.9]).to(phi)))
+    phi = phi.clamp(*torch.quantile(phi, torch.tensor([0.1, 0.9], dtype=phi.dtype)))
     return temperature * phi / phi.mean() if bool(phi.mean() > 0) else torch.full_like(phi, temperature)
