@@ -129,5 +129,7 @@ def test_nearest_is_euclidean_and_may_be_told_what_is_allowed():
 
 
 def test_more_clusters_than_images_can_form():
-    with pytest.raises(UserError, match=r"40 training images cannot form method.clusters = 21 of at least .* = 2 images"):
+    with pytest.raises(
+        UserError, match=r"40 training images cannot form method.clusters = 21 of at least .* = 2 images"
+    ):
         build_method(ODCConfig(clusters=21, smallest=2), Encoder(PLAIN), IMAGES)
