@@ -64,7 +64,7 @@ class ODCConfig(MethodConfig):
 
 
 class PCLConfig(MoCoConfig):
-    """PCL v2, arXiv:2005.04966: MoCo v2, and images are drawn to the centroids of their clusters in several clusterings.
+    """PCL v2, arXiv:2005.04966: MoCo v2, and draws images to the centroids of their clusters in several clusterings.
 
     One number in the paper's code, 16384, says how many images and how many prototypes are negatives, so that it must
     be less than each number of clusters; here they are told apart.
