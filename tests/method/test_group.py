@@ -10,7 +10,7 @@ from luss_core.errors import UserError
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 from luss_core.train.folder import TrainingFolder
 from tests.method import gloo
-from tests.method.test_methods import TRAIN, make
+from tests.method.test_methods import TINY, TRAIN, make
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,19 @@ def test_two_processes_equal_one(name, two, tmp_path):
 
 def test_queues_took_part(two):
     with_queue = {name for name in gloo.NAMES if "queue" in two[name]}
-    assert with_queue >= {"swav", "shape"}
+    assert with_queue >= {"swav", "shape", "moco", "pcl", "maskcontrast"}
     for queue in (two[name]["queue"] for name in with_queue):  # full before the last steps, of rows of unit length
         assert 0 < queue.shape[-2] <= gloo.STOP * TRAIN.batch_size
         torch.testing.assert_close(queue.norm(dim=-1), torch.ones(queue.shape[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "idle"), [("odc", {"smallest": 1}), ("odc", {"refresh_steps": 99}), ("pcl", {"warmup_epochs": 9})]
+)
+def test_memories_took_part(two, name, idle, monkeypatch, tmp_path):
+    """Clusters were given up, centroids calculated and prototypes used: without these, another end is reached."""
+    monkeypatch.setitem(TINY, name, TINY[name].model_copy(update=idle))
+    assert differing(gloo.state(gloo.train(name, tmp_path)), two[name], name)
 
 
 def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two):
