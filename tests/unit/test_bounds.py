@@ -43,7 +43,7 @@ def test_every_bound_is_named_by_its_key():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("odc", {"clusters x smallest": 192}),
+        ("odc", {"clusters x smallest": 160}),
         ("pcl", {"queue": 512, "clusters": 128}),
         ("maskcontrast", {"queue": 256}),
     ],
