@@ -95,8 +95,8 @@ class PCLConfig(MoCoConfig):
 
 
 _ODC_COLOURS = {"jitter": 1.0, "brightness": 0.4, "contrast": 0.4, "saturation": 1.0, "hue": 0.5, "blur": 0}
-"""Colours of ODC, in its code. With those of SwAV and four times the learning rate, clusters of the embedded set changed
-from step to step and nothing was learned."""
+"""Colours of ODC, in its code. With those of SwAV and four times the learning rate the clusters of the embedded set
+changed from step to step, and nothing was learned."""
 
 METHODS = {
     "deepcluster": Registered(
