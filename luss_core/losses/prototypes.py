@@ -10,7 +10,7 @@ def proto_nce(
     own: Int[Tensor, " B"],
     drawn: Int[Tensor, " R"],
     centroids: Float[Tensor, "K D"],
-    concentration: Float[Tensor, " K"],
+    phi: Float[Tensor, " K"],
 ) -> Float[Tensor, ""]:
     """-log of the share of the own centroid among itself and those drawn, exp(z c / phi_c), mean over the batch.
 
@@ -21,9 +21,9 @@ def proto_nce(
         own: cluster of each image.
         drawn: clusters that are negatives, the same for all images, each once.
     """
-    with torch.autocast(z.device.type, enabled=False):  # the concentration is as small as a temperature
-        positive = (z * centroids[own]).sum(dim=1, keepdim=True) / concentration[own][:, None]
-        negative = (z @ centroids[drawn].t() / concentration[drawn]).masked_fill(drawn == own[:, None], -torch.inf)
+    with torch.autocast(z.device.type, enabled=False):  # phi is as small as a temperature
+        positive = (z * centroids[own]).sum(dim=1, keepdim=True) / phi[own][:, None]
+        negative = (z @ centroids[drawn].t() / phi[drawn]).masked_fill(drawn == own[:, None], -torch.inf)
     return -torch.cat([positive, negative], dim=1).log_softmax(dim=1)[:, 0].mean()
 
 

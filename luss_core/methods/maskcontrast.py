@@ -41,7 +41,8 @@ class MaskContrast(Method):
     As the paper, Sec. 3, and its code: a pixel i of an object has the loss -log of the share of exp(i z+ / t) among
     exp(i z / t) of all objects z, those of the batch and of the queue. The copy makes the z of the second view,
     normalised in shuffled parts, and they become the queue, as in MoCo. The attention is the saliency head, taught by
-    balanced cross-entropy with the mask of the first view. A mask is a map of the stage `prior`, cut in each view.
+    balanced cross-entropy with the mask of the first view. A mask is a map of the stage `prior`, cut in each view. The
+    paper trains with SGD, 0.004, poly, batches of 64 or 128, weight decay 1e-4, 40 epochs, from weights of MoCo v2.
 
     Departures: pixels are cells of the output map rather than of the enlarged one, a cell being object if half of it
     is; an image of which a view shows no object counts for nothing, where the paper sets such images aside; training

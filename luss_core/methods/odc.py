@@ -35,6 +35,8 @@ class ODC(Method):
     to the nearest others, and the largest is split in its place; and clusters weigh 1 / sqrt(size) in the loss. The
     classifier stays: clusters keep their numbers. Head: linear, BatchNorm, ReLU, dropout, linear, ReLU, as the code.
 
+    The paper trains with SGD, 0.06, batches of 512, weight decay 1e-5, 440 epochs, 0.4 times as fast after 400.
+
     Departures: one small cluster is given up at each step, the smallest, where the code gives up all; nearest is by
     Euclidean distance, as the paper has it, where the code takes the greatest inner product. Nothing here depends on
     how many images a cluster has but masks over all of them, so that no GPU is waited for.

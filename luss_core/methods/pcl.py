@@ -32,8 +32,10 @@ class PCL(MoCo):
     """MoCo v2, and from the first clustering on ProtoNCE (Eq. 11): InfoNCE plus its mean over several clusterings.
 
     Between epochs all images, as the copy sees them, are clustered by k-means into each of ``clusters``; the centroids
-    are the prototypes, each with a concentration in place of a temperature (Eq. 12). Settings: App. A of the paper and
-    the code of its authors. Departures: the copy keeps no statistics of its own, so that between epochs it normalises
+    are the prototypes, each with a concentration in place of a temperature (Eq. 12), as the code of the authors has it.
+    They train as MoCo v2: SGD, 0.03, batches of 256, weight decay 1e-4, 200 epochs.
+
+    Departures: the copy keeps no statistics of its own, so that between epochs it normalises
     with those of the network that learns; the negatives of a batch are drawn among all prototypes, and are never an
     image's own, where the code takes the prototypes of the batch and others; `clusters`, `negatives`, `every_epochs`.
     """

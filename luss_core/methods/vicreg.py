@@ -17,7 +17,8 @@ class VICReg(Method):
 
     Eq. 6 of the paper: lambda s(Z, Z') + mu (v(Z) + v(Z')) + nu (c(Z) + c(Z')). As in the code of its authors v counts
     half, s is a mean over the numbers of an embedding too, and variances are those of all processes. The views are
-    BYOL's, as App. C of the paper has them. Departures: the widths; see also the optimiser of the preset.
+    BYOL's, as in the paper, which trains with LARS, 0.2 for 256 images, batches of 2048, weight decay 1e-6, warm-up 10
+    of 1000 epochs, and embeddings of 8192 numbers. Departures: the widths, and the optimiser that all presets have.
     """
 
     def __init__(self, cfg: VICRegConfig, encoder: Encoder, images: int):
