@@ -21,6 +21,24 @@ class BYOLConfig(MethodConfig):
     for up to 300."""
 
 
+class VICRegConfig(MethodConfig):
+    """VICReg, arXiv:2105.04906: embeddings of two views alike, each number of them spread out, none like another."""
+
+    least_batch: ClassVar[int] = 2
+
+    name: Literal["vicreg"] = "vicreg"
+    hidden: Positive = 256
+    """Width of the two hidden layers of the expander; 8192 in the paper."""
+    dim: Positive = 256
+    """Width of the embedding; 8192 in the paper."""
+    invariance: float = Field(25, ge=0)
+    """Weight of the distance between the two views, lambda."""
+    variance: float = Field(25, ge=0)
+    """Weight of what is missing to a standard deviation of 1, mu."""
+    covariance: float = Field(1, ge=0)
+    """Weight of the covariances, nu."""
+
+
 class NPIDConfig(MethodConfig):
     """NPID, arXiv:1805.01978: tells every image from all others by what is remembered of them.
 
@@ -56,24 +74,6 @@ class MoCoConfig(MethodConfig):
     paper's GPUs."""
 
 
-class VICRegConfig(MethodConfig):
-    """VICReg, arXiv:2105.04906: embeddings of two views alike, each number of them spread out, none like another."""
-
-    least_batch: ClassVar[int] = 2
-
-    name: Literal["vicreg"] = "vicreg"
-    hidden: Positive = 256
-    """Width of the two hidden layers of the expander; 8192 in the paper."""
-    dim: Positive = 256
-    """Width of the embedding; 8192 in the paper."""
-    invariance: float = Field(25, ge=0)
-    """Weight of the distance between the two views, lambda."""
-    variance: float = Field(25, ge=0)
-    """Weight of what is missing to a standard deviation of 1, mu."""
-    covariance: float = Field(1, ge=0)
-    """Weight of the covariances, nu."""
-
-
 _MILD = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 """Colour jitter of BYOL, App. B of its paper."""
 
@@ -89,15 +89,15 @@ MOCO_COLOURS = {
 """Colours of MoCo v2, in its code."""
 
 METHODS = {
-    "byol": Registered(
-        BYOLConfig,
-        "luss_core.methods.byol:BYOL",
-        tiny={"hidden": 16, "dim": 8},
-        pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
-    ),
     "vicreg": Registered(
         VICRegConfig,
         "luss_core.methods.vicreg:VICReg",
+        tiny={"hidden": 16, "dim": 8},
+        pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
+    ),
+    "byol": Registered(
+        BYOLConfig,
+        "luss_core.methods.byol:BYOL",
         tiny={"hidden": 16, "dim": 8},
         pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
     ),
