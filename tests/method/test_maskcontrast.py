@@ -107,3 +107,12 @@ def test_masks_are_cut_in_each_view():
     expected[..., :3, :3] = 1
     assert torch.equal(first, expected)
     assert set(second.unique().tolist()) == {0.0, 1.0}
+
+
+def test_its_preset_does_not_depend_on_how_others_are_segmented():
+    others = {"attend": False, "encoder": "trained", "features": "stage4"}
+    config = Config.model_validate({"finetune": {"segmenter": others}, "extract": {"attend": False}})
+    own = runs.resolve(config, "maskcontrast")
+    assert (own.finetune, own.extract) == tuple(
+        getattr(runs.resolve(Config(), "maskcontrast"), stage) for stage in ("finetune", "extract")
+    )

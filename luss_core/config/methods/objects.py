@@ -46,13 +46,19 @@ class MaskContrastConfig(MethodConfig):
             raise ValueError("method maskcontrast teaches the attention where objects are: set attention: true")
 
 
+_OF_OBJECTS = {"features": "output", "attend": True, "encoder": "frozen", "head": "centroids", "label": "image"}
+"""An object has the category of its pooled vector, and lies where the attention says."""
+
 METHODS = {
     "maskcontrast": Registered(
         MaskContrastConfig,
         "luss_core.methods.maskcontrast:MaskContrast",
         tiny={"dim": 8, "queue": 20, "batchnorm_images": 4},
-        pretrain={"views": MOCO_COLOURS},
-        stages={"finetune": {"segmenter": {"head": "centroids", "label": "image"}, "train": {"epochs": 0}}},
+        pretrain={"attention": True, "views": MOCO_COLOURS},
+        stages={
+            "extract": {"features": "output", "attend": True},
+            "finetune": {"segmenter": _OF_OBJECTS, "train": {"epochs": 0}},
+        },
         whole=True,
     ),
 }
