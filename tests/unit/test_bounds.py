@@ -78,6 +78,7 @@ def test_what_methods_read_beside_the_images(kind, least, message):
     ("name", "expected"),
     [
         ("odc", {"clusters x smallest": 160}),
+        ("moco", {"queue": 512}),
         ("pcl", {"queue": 512, "clusters": 128}),
         ("maskcontrast", {"queue": 256}),
     ],

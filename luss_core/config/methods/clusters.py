@@ -70,8 +70,6 @@ class PCLConfig(MoCoConfig):
     be less than each number of clusters; here they are told apart.
     """
 
-    below_images: ClassVar[tuple[str, ...]] = ("queue",)
-
     name: Literal["pcl"] = "pcl"  # type: ignore[assignment]
     clusters: Annotated[tuple[Annotated[int, Field(gt=1)], ...], Field(min_length=1)] = (32, 64, 128)
     """How many, in each clustering; 25,000, 50,000 and 100,000 in the paper, for 1.28 million images."""
@@ -91,7 +89,7 @@ class PCLConfig(MoCoConfig):
 
     @property
     def images_needed(self) -> dict[str, int]:
-        return {"queue": self.queue, "clusters": max(self.clusters)}
+        return {**super().images_needed, "clusters": max(self.clusters)}
 
 
 _ODC_COLOURS = {"jitter": 1.0, "brightness": 0.4, "contrast": 0.4, "saturation": 1.0, "hue": 0.5, "blur": 0}

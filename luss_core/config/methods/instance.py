@@ -61,6 +61,8 @@ class NPIDConfig(MethodConfig):
 class MoCoConfig(MethodConfig):
     """MoCo v2, arXiv:2003.04297: tells an image from those of past batches, which a slowly following copy saw."""
 
+    below_images: ClassVar[tuple[str, ...]] = ("queue",)
+
     name: Literal["moco"] = "moco"
     dim: Positive = 64
     """Width of the embedding; 128 in the paper. The hidden layer is as wide as the features."""
