@@ -17,9 +17,9 @@ from luss_core.data.ordered import TrainingImages
 from luss_core.errors import UserError
 from luss_core.kmeans import Space, assign, fit_centroids, sample_of
 from luss_core.losses.prototypes import concentration, proto_nce
-from luss_core.methods.base import Output, Progress
+from luss_core.methods.base import Clustered, Output, Progress
 from luss_core.methods.moco import Embedding, MoCo
-from luss_core.models.encoder import Encoder
+from luss_core.models.encoder import Encoder, Maps
 from luss_core.models.host import to_device
 
 SEEDS = 20_000
@@ -85,6 +85,11 @@ class PCL(MoCo):
                 for place, value in zip(places, found, strict=True):  # what the first process found, in all of them
                     place.copy_(group.from_first(partial(Tensor.clone, value), place))
         return ()
+
+    def clusters_of(self, maps: Maps, index: Tensor) -> Clustered | None:
+        """Of the first clustering; none before there is one."""
+        label = self.label[0]
+        return Clustered(label[index], self.cfg.clusters[0]) if bool((label != label[0]).any()) else None
 
     def _as_the_copy(self, images: Tensor) -> Tensor:
         """(B, D) unit vectors by the weights of the copy."""

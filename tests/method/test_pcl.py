@@ -106,6 +106,14 @@ def test_when_it_clusters(warmup, every, calls, tmp_path, monkeypatch):
     assert len(found) == 2 * len(calls)
 
 
+def test_its_clusters_are_those_of_the_first_clustering():
+    method, index = make("pcl"), torch.tensor([3, 5])
+    assert method.clusters_of(None, index) is None
+    method.label[0] = torch.arange(IMAGES) % 4
+    found = method.clusters_of(None, index)
+    assert (found.cluster.tolist(), found.number) == ([3, 1], 4)
+
+
 def test_more_clusters_than_images():
     with pytest.raises(UserError, match=r"40 training images cannot form method\.clusters = 41; lower it"):
         build_method(PCLConfig(clusters=(4, 41)), Encoder(PLAIN), IMAGES)
