@@ -41,7 +41,7 @@ class PCL(MoCo):
     """
 
     cfg: PCLConfig
-    label: Tensor  # (M, N) of each clustering the cluster of each image, numbered through all clusterings
+    cluster: Tensor  # (M, N) of each clustering the cluster of each image, numbered through all clusterings
     centroids: Tensor  # (K, D) unit vectors, of all clusterings
     phi: Tensor  # (K,) concentrations
 
@@ -51,7 +51,7 @@ class PCL(MoCo):
             raise UserError(f"{images} training images cannot form method.clusters = {max(cfg.clusters)}; lower it")
         starts = torch.tensor([0, *cfg.clusters]).cumsum(dim=0)
         self.parts = [slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
-        self.register_buffer("label", starts[:-1, None].repeat(1, images))
+        self.register_buffer("cluster", starts[:-1, None].repeat(1, images))
         self.register_buffer("centroids", F.normalize(torch.randn(sum(cfg.clusters), cfg.dim), dim=1))
         self.register_buffer("phi", torch.full((sum(cfg.clusters),), cfg.temperature))
 
@@ -69,7 +69,7 @@ class PCL(MoCo):
         """ProtoNCE with one clustering, whose negatives all processes draw alike."""
         part, count = self.parts[m], self.cfg.clusters[m]
         drawn = to_device(torch.randperm(count)[: self.cfg.negatives], index.device)
-        return proto_nce(query, self.label[m, index] - part.start, drawn, self.centroids[part], self.phi[part])
+        return proto_nce(query, self.cluster[m, index] - part.start, drawn, self.centroids[part], self.phi[part])
 
     @torch.no_grad()
     def before_epoch(self, progress: Progress, images: TrainingImages) -> Iterable[nn.Parameter]:
@@ -80,7 +80,7 @@ class PCL(MoCo):
         seed = int(torch.randint(SEEDS, ()))
         with images.vectors(self._as_the_copy, self.cfg.dim) as features:
             for m, part in enumerate(self.parts):
-                places = self.label[m], self.centroids[part], self.phi[part]
+                places = self.cluster[m], self.centroids[part], self.phi[part]
                 found = places if features is None else self._clustered(features, m, seed)
                 for place, value in zip(places, found, strict=True):  # what the first process found, in all of them
                     place.copy_(group.from_first(partial(Tensor.clone, value), place))
@@ -88,7 +88,7 @@ class PCL(MoCo):
 
     def clusters_of(self, maps: Maps, index: Tensor) -> Clustered | None:
         """Of the first clustering; none before there is one."""
-        label = self.label[0]
+        label = self.cluster[0]
         return Clustered(label[index], self.cfg.clusters[0]) if bool((label != label[0]).any()) else None
 
     def _as_the_copy(self, images: Tensor) -> Tensor:

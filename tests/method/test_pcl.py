@@ -37,7 +37,7 @@ def test_before_the_first_clustering_it_is_moco():
 
 def test_prototypes_are_a_mean_over_the_clusterings():
     method, batch = make("pcl").train(), batch_of(8, "pcl")
-    method.label.copy_(torch.stack([torch.arange(IMAGES) % 4, 4 + torch.arange(IMAGES) % 6]))
+    method.cluster.copy_(torch.stack([torch.arange(IMAGES) % 4, 4 + torch.arange(IMAGES) % 6]))
     method.phi.copy_(torch.linspace(0.1, 0.5, 10))
     method.cfg = method.cfg.model_copy(update={"negatives": 9})  # more than there are
     with torch.no_grad():
@@ -62,7 +62,7 @@ def test_all_images_are_clustered_as_the_copy_sees_them(tmp_path, monkeypatch):
     vectors = seen[2][0]
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(IMAGES))
     for m, (start, count) in enumerate(((0, 4), (4, 6))):
-        label = method.label[m] - start
+        label = method.cluster[m] - start
         assert torch.equal(torch.bincount(label, minlength=count) > 0, torch.ones(count, dtype=torch.bool))
         for c in range(count):
             mean = F.normalize(vectors[label == c].mean(dim=0), dim=0)
@@ -97,7 +97,7 @@ def test_when_it_clusters(warmup, every, calls, tmp_path, monkeypatch):
     def none(self, _, m, __):
         found.append(m)
         part = self.parts[m]
-        return self.label[m], self.centroids[part], self.phi[part]
+        return self.cluster[m], self.centroids[part], self.phi[part]
 
     monkeypatch.setattr("luss_core.methods.pcl.PCL._clustered", none)
     cfg = TINY["pcl"].model_copy(update={"warmup_epochs": warmup, "every_epochs": every})
@@ -109,7 +109,7 @@ def test_when_it_clusters(warmup, every, calls, tmp_path, monkeypatch):
 def test_its_clusters_are_those_of_the_first_clustering():
     method, index = make("pcl"), torch.tensor([3, 5])
     assert method.clusters_of(None, index) is None
-    method.label[0] = torch.arange(IMAGES) % 4
+    method.cluster[0] = torch.arange(IMAGES) % 4
     found = method.clusters_of(None, index)
     assert (found.cluster.tolist(), found.number) == ([3, 1], 4)
 
