@@ -1,6 +1,7 @@
 """Contrast with a queue: InfoNCE over vectors of images or of positions, in bounded memory."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -11,17 +12,44 @@ SCORES = 1 << 24
 """Similarities that are held at once, 64 MB of float32; more are computed part by part, and again going backward."""
 
 
+FAR = -1e4
+"""In place of a similarity that is not to count: nothing is left of it beside any other, and its gradient is zero."""
+
+
+class Sources(NamedTuple):
+    """Which video, say, everything is from, so that what is from the same one is no negative."""
+
+    own: Int[Tensor, " N"]
+    negatives: Int[Tensor, " K"]
+
+
 def info_nce(
-    z: Float[Tensor, "N D"], positive: Float[Tensor, "N D"], negatives: Float[Tensor, "K D"], temperature: float
+    z: Float[Tensor, "N D"],
+    positive: Float[Tensor, "N D"],
+    negatives: Float[Tensor, "K D"],
+    temperature: float,
+    sources: Sources | None = None,
 ) -> Float[Tensor, " N"]:
     """-log of the share of the positive among itself and the negatives, exp(cos / t): Eq. 1 of CACL, MoCo's loss.
 
     Args:
-        z, positive, negatives: unit vectors; all of z have the same negatives.
+        z, positive, negatives: unit vectors; all of z have the same negatives but for those of their own source.
     """
-    return in_parts(
-        lambda a, b: _info_nce(a, b, negatives, temperature), (z, positive), SCORES // max(1, len(negatives))
-    )
+    own = () if sources is None else (sources.own,)
+
+    def rows(a: Tensor, b: Tensor, *source: Tensor) -> Tensor:
+        apart = [Sources(s, sources.negatives) for s in source] if sources else [None]
+        return _info_nce(a, b, negatives, temperature, apart[0])
+
+    return in_parts(rows, (z, positive, *own), SCORES // max(1, len(negatives)))
+
+
+def similarities(
+    z: Float[Tensor, "N D"], negatives: Float[Tensor, "K D"], temperature: float, sources: Sources | None = None
+) -> Float[Tensor, "N K"]:
+    """cos / t, and FAR where both are from the same source."""
+    found = z @ negatives.t() / temperature
+    return found if sources is None else found.masked_fill(sources.own[:, None] == sources.negatives, FAR)
 
 
 def matched(u: Float[Tensor, "B P D"], later: Float[Tensor, "B Q D"]) -> Int[Tensor, "B P"]:
@@ -40,9 +68,9 @@ def in_parts(rows: Callable[..., Tensor], inputs: tuple[Tensor, ...], size: int)
     return torch.cat([checkpoint(rows, *part, use_reentrant=False, preserve_rng_state=False) for part in parts])
 
 
-def _info_nce(z: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+def _info_nce(z: Tensor, positive: Tensor, negatives: Tensor, temperature: float, sources: Sources | None) -> Tensor:
     own = (z * positive).sum(dim=1) / temperature
     if not len(negatives):
         return torch.zeros_like(own) * own
-    others = (z @ negatives.t() / temperature).logsumexp(dim=1)
+    others = similarities(z, negatives, temperature, sources).logsumexp(dim=1)
     return torch.logaddexp(own, others) - own

@@ -174,7 +174,7 @@ def training_views(
         rows,
         cfg.seen_views,
         seed,
-        labels=folder_labels(listing, rows) if "labels" in needs else None,
+        labels=folder_labels(listing, rows) if "labels" in needs else pairs.video,
         planes=planes,
         partners=pairs.second if "pairs" in needs else None,
     )
