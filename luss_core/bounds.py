@@ -45,7 +45,7 @@ def needs_of(config: Config, presets: Mapping[str, Stages]) -> list[Need]:
     for name in config.run:
         stages, method = presets[name], presets[name].pretrain.method
         key = f"presets.{name}.pretrain.method"
-        found += [Need(IMAGES, int(getattr(method, setting)), f"{key}.{setting}") for setting in method.below_images]
+        found += [Need(IMAGES, least, f"{key}.{setting}") for setting, least in method.images_needed.items()]
         found += [Need(IMAGES, config.classes, "classes")]
         found += [Need(FOLDERS, 2, f"{key} {method.name}")] if "labels" in method.needs else []
         found += [Need(MASKS, 1, f"{key} {method.name}")] if "masks" in method.needs else []

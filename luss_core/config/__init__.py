@@ -176,7 +176,7 @@ def _preset(method: str) -> dict[str, Any]:
     """A method of the registry as it stands there, and fine-tuning that suits what it trains."""
     pretrain = {**METHODS[method].pretrain, "method": {"name": method}}
     if METHODS[method].whole:
-        return {"pretrain": pretrain}
+        return {"pretrain": pretrain, **METHODS[method].stages}
     return {"pretrain": {"decoder": None, "attention": False, **pretrain}, "finetune": {"segmenter": WHOLE}}
 
 

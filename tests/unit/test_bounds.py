@@ -74,6 +74,23 @@ def test_what_methods_read_beside_the_images(kind, least, message):
         stop_if_not_enough([Need(kind, least, "m")], there)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("odc", {"clusters x smallest": 160}),
+        ("moco", {"queue": 512}),
+        ("pcl", {"queue": 512, "clusters": 128}),
+        ("maskcontrast", {"queue": 256}),
+    ],
+)
+def test_images_that_methods_need(name, expected):
+    key = f"presets.{name}.pretrain.method"
+    found = [need for need in needs(run=[name]) if need.key != "classes"]
+    assert found == [Need("images", least, f"{key}.{setting}") for setting, least in expected.items()]
+    with pytest.raises(UserError, match=rf"50 training images, but {key}\..* as many; add images, or lower (it|them)"):
+        stop_if_not_enough(found, Counts(50))
+
+
 def test_prepare_stops_before_it_decodes_anything(tmp_path, monkeypatch):
     for i in range(3):
         save(tmp_path / "photographs" / f"{i}.jpg", seed=i)

@@ -21,6 +21,24 @@ class BYOLConfig(MethodConfig):
     for up to 300."""
 
 
+class VICRegConfig(MethodConfig):
+    """VICReg, arXiv:2105.04906: embeddings of two views alike, each number of them spread out, none like another."""
+
+    least_batch: ClassVar[int] = 2
+
+    name: Literal["vicreg"] = "vicreg"
+    hidden: Positive = 256
+    """Width of the two hidden layers of the expander; 8192 in the paper."""
+    dim: Positive = 256
+    """Width of the embedding; 8192 in the paper."""
+    invariance: float = Field(25, ge=0)
+    """Weight of the distance between the two views, lambda."""
+    variance: float = Field(25, ge=0)
+    """Weight of what is missing to a standard deviation of 1, mu."""
+    covariance: float = Field(1, ge=0)
+    """Weight of the covariances, nu."""
+
+
 class NPIDConfig(MethodConfig):
     """NPID, arXiv:1805.01978: tells every image from all others by what is remembered of them.
 
@@ -42,6 +60,8 @@ class NPIDConfig(MethodConfig):
 
 class MoCoConfig(MethodConfig):
     """MoCo v2, arXiv:2003.04297: tells an image from those of past batches, which a slowly following copy saw."""
+
+    below_images: ClassVar[tuple[str, ...]] = ("queue",)
 
     name: Literal["moco"] = "moco"
     dim: Positive = 64
@@ -71,6 +91,12 @@ MOCO_COLOURS = {
 """Colours of MoCo v2, in its code."""
 
 METHODS = {
+    "vicreg": Registered(
+        VICRegConfig,
+        "luss_core.methods.vicreg:VICReg",
+        tiny={"hidden": 16, "dim": 8},
+        pretrain={"views": _MILD | {"kinds": [{"blur": 1.0}, {"blur": 0.1, "solarise": 0.2}]}},
+    ),
     "byol": Registered(
         BYOLConfig,
         "luss_core.methods.byol:BYOL",
