@@ -24,6 +24,8 @@ class MethodConfig(Section):
     """Whether it looks at all views, those of other sizes too."""
     below_images: ClassVar[tuple[str, ...]] = ()
     """Its settings that may not be more than the training images."""
+    least_batch: ClassVar[int] = 1
+    """Images that a batch must have: 2 where they are compared, or a head normalises over them."""
 
     name: str
 
@@ -34,7 +36,7 @@ class MethodConfig(Section):
 
     @property
     def aligned_by(self) -> str:
-        """The keys for which it compares places that the large views share; empty where it does not."""
+        """What else to do where the large views share too little; empty if it compares no places that they share."""
         return ""
 
     @property
