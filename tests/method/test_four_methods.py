@@ -1,4 +1,4 @@
-"""Rotation, SimCLR, PixPro and the supervised bound: what is said of each step, beside what all methods owe the loop."""
+"""Rotation, SimCLR, PixPro and the supervised bound: what is said of each step, beside what all owe the loop."""
 
 import copy
 import math
@@ -33,7 +33,7 @@ def test_rotation_sees_every_image_in_all_four_rotations():
     turned = [view, view.transpose(2, 3).flip(2), view.flip(2, 3), view.flip(2).transpose(2, 3)]  # counter-clockwise
     assert torch.equal(torch.cat(seen), torch.cat(turned))
     logits = method.head(pool(method.encoder(torch.cat(turned)))).double().log_softmax(dim=1)
-    expected = -sum(float(logits[6 * turns + i, turns]) for turns in range(4) for i in range(6)) / 24
+    expected = -sum(logits[6 * turns + i, turns].item() for turns in range(4) for i in range(6)) / 24
     assert float(out.loss) == pytest.approx(expected, rel=1e-5)
     assert float(out.logs["chance"]) == pytest.approx(expected / math.log(4), rel=1e-5)
 
