@@ -1,6 +1,5 @@
 """Which runs a configuration asks for, and the settings of each: what the Snakefile knows. Imports no torch."""
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -22,7 +21,7 @@ from luss_core.config import (
 from luss_core.config.sequences import check_pairs
 from luss_core.digests import content
 from luss_core.errors import UserError
-from luss_core.explain import explain
+from luss_core.explain import explain, nearest_first
 from luss_core.io import provenance, read_json
 from luss_core.names import read_names
 
@@ -54,7 +53,7 @@ def load(values: Mapping[str, Any]) -> Config:
     for key in ("run", "controls", "ablation"):
         for preset in getattr(config, key):
             if preset not in config.presets:
-                raise UserError(f"{key}: unknown preset {preset!r}; {_known(preset, list(config.presets))}")
+                raise UserError(f"{key}: unknown preset {preset!r}; {nearest_first(preset, config.presets)}")
     found = presets(config)
     for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
         _check_batches(config, preset, found[preset])
@@ -76,7 +75,7 @@ def over_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 def _check_methods(config: Config) -> None:
     for name, settings in config.methods.items():
         if name not in METHODS:
-            raise UserError(f"config: methods.{name}: unknown method; {_known(name, list(METHODS))}")
+            raise UserError(f"config: methods.{name}: unknown method; {nearest_first(name, METHODS)}")
         try:
             METHODS[name].config.model_validate(settings)
         except ValidationError as error:
@@ -115,7 +114,7 @@ def resolve(config: Config, preset: str) -> Stages:
     changes, place = config.presets[preset], f"presets.{preset}"
     for section in changes:
         if section not in RUN_STAGES:
-            known = _known(section, RUN_STAGES)
+            known = nearest_first(section, RUN_STAGES)
             reason = "belongs to the data set, not to a preset" if section in STAGES else "unknown section"
             raise UserError(f"config: {place}.{section}: {reason}; {known}")
     base = config.model_dump(include=set(STAGES))
@@ -138,7 +137,7 @@ def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
     for section in config.ablation_pipeline:
         if section not in PIPELINE:
             reason = "rows have it from their presets" if section == "pretrain" else "no part of the pipeline"
-            raise UserError(f"config: ablation_pipeline.{section}: {reason}; {_known(section, PIPELINE)}")
+            raise UserError(f"config: ablation_pipeline.{section}: {reason}; {nearest_first(section, PIPELINE)}")
     base = config.model_dump(include=set(STAGES)) | {"pretrain": encoder}
     try:
         return _validated(merge(base, config.ablation_pipeline), "ablation_pipeline")
@@ -292,8 +291,3 @@ def _folder(key: str, path: str, advice: str) -> Path:
     if not any(folder.iterdir()):
         raise UserError(f"config: {key}: {folder} is empty; {advice}")
     return folder
-
-
-def _known(found: str, allowed: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(found, allowed, n=1)
-    return (f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(allowed)}"
