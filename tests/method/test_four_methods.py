@@ -12,15 +12,16 @@ from torch import nn
 
 from luss_core.config import METHODS, PretrainConfig
 from luss_core.data.images import ImageList
+from luss_core.data.loader import Views
 from luss_core.data.overlap import cell_diagonal, cells
 from luss_core.errors import UserError
 from luss_core.losses.propagation import pixel_consistency
 from luss_core.methods import Progress, build_method
 from luss_core.models.encoder import Encoder, pool
-from luss_core.stages.pretrain import training_views
+from luss_core.stages.pretrain import check_overlap, training_views
 from luss_core.train.loop import train_step
 from luss_core.train.optim import make_optimizer
-from tests.method.test_methods import PLAIN, TINY, TRAIN, Textures, batch_of, make, views_of
+from tests.method.test_methods import IMAGES, PLAIN, TINY, TRAIN, Textures, batch_of, make, views_of
 
 FIRST = Progress(0, 15, 5)
 
@@ -89,6 +90,12 @@ def test_pixpros_copy_follows_without_the_propagation_module():
     for before, after, leader in zip(target, method.target.parameters(), online, strict=True):
         assert after.grad is None
         torch.testing.assert_close(after, m * before + (1 - m) * leader, rtol=1e-5, atol=1e-7)
+
+
+def test_pixpro_needs_views_that_overlap():
+    cfg = plain("pixpro", views={"crops": [{"count": 2, "size": 24, "scale": [0.001, 0.002]}]})
+    with pytest.raises(UserError, match=r"raise the scale .* of the first entry, or take another method: pixpro"):
+        check_overlap(cfg, Views(Textures(), np.arange(IMAGES), cfg.seen_views, 0))
 
 
 def test_supervised_learns_the_categories_of_the_folders():
