@@ -35,7 +35,7 @@ def test_rotation_sees_every_image_in_all_four_rotations():
     assert torch.equal(torch.cat(seen), torch.cat(turned))
     logits = method.head(pool(method.encoder(torch.cat(turned)))).double().log_softmax(dim=1)
     expected = -sum(logits[6 * turns + i, turns].item() for turns in range(4) for i in range(6)) / 24
-    assert float(out.loss) == pytest.approx(expected, rel=1e-5)
+    assert out.loss.item() == pytest.approx(expected, rel=1e-5)
     assert float(out.logs["chance"]) == pytest.approx(expected / math.log(4), rel=1e-5)
 
 
