@@ -64,7 +64,8 @@ def pretrain(
         method = build_method(cfg.method, encoder, len(views), views.categories)
         method.lr_scale = {**method.lr_scale, **lr_scale(cfg)}
         check_overlap(cfg, views)
-        logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
+        shown = f"{len(views)} images" + (f" in {views.categories} category folders" if views.categories else "")
+        logger.info("pretrain: %s on %s, %s", cfg.method.name, shown, group.described(resources.device))
         fit(method, views, cfg.train, folder, resources)
         if group.rank():
             return
