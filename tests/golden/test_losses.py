@@ -16,8 +16,8 @@ from tests.method.test_methods import NAMES, train
 STORED = Path(__file__).with_name("losses.json")
 LOSSES, FIRST = 10, 5
 ROUNDING = 2e-5
-"""Relative, of the first losses. Small steps of SGD amplify little: processors differ by 7e-6 at most (AVX2, SSE4; torch
-2.6 too), while a deviation of .228 instead of .229 in the colours makes 8e-5 or more."""
+"""Relative, of the first. Small steps of SGD amplify little: processors differ by 7e-6 at most (AVX2, SSE4; torch 2.6
+too), while a deviation of .228 instead of .229 in the colours makes 8e-5 or more."""
 LATER = 2e-3
 """Of those that follow, where rounding has grown: AVX2 and AVX-512 differ by 2e-6, SSE4 by 4e-4 in simclr and shape."""
 
