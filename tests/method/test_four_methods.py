@@ -40,7 +40,7 @@ def test_rotation_sees_every_image_in_all_four_rotations():
 
 
 def test_rotation_looks_at_colours_as_they_are():
-    """What is flipped left to right still stands upright; nothing else is changed, Sec. 3 of its code and paper."""
+    """What is flipped left to right still stands upright; nothing else is changed, as in its code."""
     cfg = views_of("rotation")
     assert (cfg.jitter, cfg.gray, cfg.blur, cfg.solarise, cfg.flip) == (0, 0, 0, 0, 0.5)
 
@@ -52,7 +52,7 @@ def test_simclr_is_another_librarys_loss_of_its_projections():
     expected = NTXentLoss(temperature=TINY["simclr"].temperature)(*z)
     out = method(seen, batch, FIRST)
     torch.testing.assert_close(out.loss, expected)
-    assert float(out.logs["chance"]) == pytest.approx(float(expected) / math.log(15), rel=1e-5)
+    assert float(out.logs["chance"]) == pytest.approx(expected.item() / math.log(15), rel=1e-5)
 
 
 @pytest.mark.parametrize("layers", [2, 3])
@@ -105,7 +105,7 @@ def test_supervised_learns_the_categories_of_the_folders():
     expected = F.cross_entropy(method.head(pool(method.encoder(view))), torch.arange(8) % 4)
     out = method([view], batch, FIRST)
     torch.testing.assert_close(out.loss, expected)
-    assert float(out.logs["chance"]) == pytest.approx(float(expected) / math.log(4), rel=1e-5)
+    assert float(out.logs["chance"]) == pytest.approx(expected.item() / math.log(4), rel=1e-5)
 
 
 def labelled(folders: list[str], tmp_path) -> ImageList:
