@@ -12,7 +12,7 @@ from luss_core.paper_rows import judged
 if TYPE_CHECKING:
     from luss_core.data.images import ListedFile
 
-IMAGES, FOLDERS, MASKS, FRAMES = "images", "folders", "masks", "frames"
+IMAGES, FOLDERS, MASKS, FRAMES, BATCH = "images", "folders", "masks", "frames", "batch"
 
 
 class Need(NamedTuple):
@@ -20,7 +20,7 @@ class Need(NamedTuple):
 
     kind: str
     """images: at least so many; folders: category folders, at least so many; masks: every image has one; frames: some
-    video has so many, at least."""
+    video has so many, at least; batch: at least so many images, to be looked at together."""
     least: int
     key: str
     """Of the setting that asks for it."""
@@ -47,6 +47,8 @@ def needs_of(config: Config, presets: Mapping[str, Stages]) -> list[Need]:
         key = f"presets.{name}.pretrain.method"
         found += [Need(IMAGES, least, f"{key}.{setting}") for setting, least in method.images_needed.items()]
         found += [Need(IMAGES, config.classes, "classes")]
+        if config.classes < stages.pretrain.least_batch and stages.pretrain.train.epochs:  # else there are enough
+            found += [Need(BATCH, stages.pretrain.least_batch, f"{key} {method.name}")]
         found += [Need(FOLDERS, 2, f"{key} {method.name}")] if "labels" in method.needs else []
         found += [Need(MASKS, 1, f"{key} {method.name}")] if "masks" in method.needs else []
         found += _pairs(f"{key}.stride", method) if "pairs" in method.needs else []
@@ -125,10 +127,15 @@ def _lacking(need: Need, there: Counts) -> str:
     if need.kind == FOLDERS and there.folders is not None and there.folders < need.least:
         return (
             f"{need.key} needs the images of each category in a folder of its own, at least {need.least} folders, and"
-            f" there are {there.folders}"
+            f" there are {there.folders}; sort the images into folders, or change this setting"
         )
     if need.kind == MASKS and there.masks is not None and there.masks < there.images:
         return f"{need.key} needs a mask for each of the {there.images} training images, and {there.masks} have one"
+    if need.kind == BATCH and there.images < need.least:
+        return (
+            f"{need.key} needs batches of at least {need.least} images, and there is {there.images} training image; add"
+            " images"
+        )
     if need.kind == FRAMES and there.frames is not None and there.frames < need.least:
         return (
             f"{need.key} needs videos of at least {need.least} frames, and the longest has {there.frames}; lower it, or"

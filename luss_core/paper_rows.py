@@ -5,7 +5,8 @@ from typing import Any
 
 from luss_core.config import Config, Stages, with_settings_of_method
 from luss_core.errors import UserError
-from luss_core.presets import known, merge, validated
+from luss_core.explain import nearest_first
+from luss_core.presets import merge, validated
 
 CACL = "+cacl"
 """Behind the name of a row of the CACL paper."""
@@ -26,7 +27,7 @@ def paper_rows(config: Config, found: Mapping[str, Stages]) -> dict[str, Stages]
         for name in names:
             if name is not None and name not in found:
                 place = f"config: cacl.{key}" if key else "config: the tables of cacl"
-                raise UserError(f"{place}: unknown preset {name!r}; {known(name, list(found))}")
+                raise UserError(f"{place}: unknown preset {name!r}; {nearest_first(name, found)}")
     rows = dict.fromkeys(row for rows in config.cacl.shown.values() for row in rows)
     return {row + CACL: _row(config, row, found["cacl"]) for row in rows}
 

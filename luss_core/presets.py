@@ -1,14 +1,13 @@
 """What a preset sets, laid over the sections of the stages. Imports no torch."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from luss_core.config import RUN_STAGES, STAGES, Config, PretrainConfig, Stages, with_settings_of_method
 from luss_core.errors import UserError
-from luss_core.explain import explain
+from luss_core.explain import explain, nearest_first
 
 COMMON = "+common"
 """Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
@@ -26,7 +25,7 @@ def resolve(config: Config, preset: str) -> Stages:
     changes, place = config.presets[preset], f"presets.{preset}"
     for section in changes:
         if section not in RUN_STAGES:
-            nearest = known(section, RUN_STAGES)
+            nearest = nearest_first(section, RUN_STAGES)
             reason = "belongs to the data set, not to a preset" if section in STAGES else "unknown section"
             raise UserError(f"config: {place}.{section}: {reason}; {nearest}")
     base = config.model_dump(include=set(STAGES))
@@ -49,7 +48,7 @@ def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
     for section in config.ablation_pipeline:
         if section not in PIPELINE:
             reason = "rows have it from their presets" if section == "pretrain" else "no part of the pipeline"
-            raise UserError(f"config: ablation_pipeline.{section}: {reason}; {known(section, PIPELINE)}")
+            raise UserError(f"config: ablation_pipeline.{section}: {reason}; {nearest_first(section, PIPELINE)}")
     base = config.model_dump(include=set(STAGES)) | {"pretrain": encoder}
     try:
         return validated(merge(base, config.ablation_pipeline), "ablation_pipeline")
@@ -70,7 +69,7 @@ def check_beginnings(presets: Mapping[str, Stages]) -> None:
         place, seen = f"config: pretrain.weights_of of {name}", [name]
         while (first := presets[seen[-1]].pretrain.weights_of) is not None:
             if first not in presets:
-                raise UserError(f"{place}: unknown preset {first!r}; {known(first, list(presets))}")
+                raise UserError(f"{place}: unknown preset {first!r}; {nearest_first(first, list(presets))}")
             if first in seen:
                 chain = " begins from ".join([*seen[seen.index(first) :], first])
                 raise UserError(f"{place}: {chain}; set weights_of: null in the preset that is to come first")
@@ -120,9 +119,3 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
         merged[key] = merge(merged.get(key, {}), value) if both else value
     return merged
-
-
-def known(found: str, allowed: Sequence[str]) -> str:
-    """What there is, the nearest to ``found`` first, for messages."""
-    near = difflib.get_close_matches(found, list(allowed), n=1)
-    return (f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(allowed)}"

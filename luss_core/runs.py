@@ -12,11 +12,11 @@ from luss_core.config import METHODS, Config, Section, Stages
 from luss_core.config.sequences import check_pairs
 from luss_core.digests import content
 from luss_core.errors import UserError
-from luss_core.explain import explain
+from luss_core.explain import explain, nearest_first
 from luss_core.io import provenance, read_json
 from luss_core.names import read_names
 from luss_core.paper_rows import CACL, judged, paper_rows
-from luss_core.presets import COMMON, PIPELINE, check_beginnings, in_common, known, merge, resolve
+from luss_core.presets import COMMON, PIPELINE, check_beginnings, in_common, merge, resolve
 
 CHAIN = ("pretrain", *PIPELINE, "evaluate")
 """Each works on what the one before it made."""
@@ -39,7 +39,7 @@ def load(values: Mapping[str, Any]) -> Config:
     for key in ("run", "controls", "ablation"):
         for preset in getattr(config, key):
             if preset not in config.presets:
-                raise UserError(f"{key}: unknown preset {preset!r}; {known(preset, list(config.presets))}")
+                raise UserError(f"{key}: unknown preset {preset!r}; {nearest_first(preset, config.presets)}")
     found = presets(config)
     check_beginnings(found)
     for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation, *judged(config))):
@@ -68,7 +68,7 @@ def _check_name(preset: str) -> None:
 def _check_methods(config: Config) -> None:
     for name, settings in config.methods.items():
         if name not in METHODS:
-            raise UserError(f"config: methods.{name}: unknown method; {known(name, list(METHODS))}")
+            raise UserError(f"config: methods.{name}: unknown method; {nearest_first(name, METHODS)}")
         try:
             METHODS[name].config.model_validate(settings)
         except ValidationError as error:

@@ -156,8 +156,19 @@ class PretrainConfig(EncoderConfig):
                 f"views.crops must begin with an entry of count >= {wanted}, found {large}: {self.method.name} looks at"
                 f" {wanted} large views of an image"
             )
+        if self.train.epochs and self.train.batch_size < self.least_batch:
+            who = f"method {self.method.name}" if self.method.least_batch > 1 else "the decoder"
+            raise ValueError(
+                f"train.batch_size {self.train.batch_size}: {who} needs several images in a batch, to compare or to"
+                f" normalise them; set it to {self.least_batch} or more"
+            )
         self.method.check(self)
         return self
+
+    @property
+    def least_batch(self) -> int:
+        """Images that a batch must have; ASPP of the decoder pools each to one position, and normalises over them."""
+        return max(self.method.least_batch, 1 if self.decoder is None else 2)
 
     @property
     def seen_views(self) -> ViewsConfig:

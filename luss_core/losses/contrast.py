@@ -1,12 +1,16 @@
-"""Contrast with a queue: InfoNCE over vectors of images or of positions, in bounded memory."""
+"""Contrast with a queue or within a batch: over vectors of images or of positions, in bounded memory."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from luss_core import group
 
 SCORES = 1 << 24
 """Similarities that are held at once, 64 MB of float32; more are computed part by part, and again going backward."""
@@ -52,6 +56,27 @@ def similarities(
     return found if sources is None else found.masked_fill(sources.own[:, None] == sources.negatives, FAR)
 
 
+def nt_xent(one: Float[Tensor, "B D"], two: Float[Tensor, "B D"], temperature: float) -> Float[Tensor, " N"]:
+    """Eq. 1 of SimCLR for either view of each image: -log of the share of the other view among all views but itself.
+
+    The views of all processes are compared with, in gradients too: the mean over the processes of the mean of what each
+    finds, and so what averaging leaves of the gradients, is that of the joint batch. Float32, in parts where they are
+    many.
+
+    Args:
+        one, two: unit vectors of the two views of each of B images.
+
+    Returns:
+        (2B,): both views of the first image, of the second, and so on.
+    """
+    with torch.autocast(one.device.type, enabled=False):
+        z = torch.stack([one, two], dim=1).flatten(0, 1)
+        everyone = group.gather(z)
+        own = torch.arange(len(z), device=z.device) + group.rank() * len(z)
+        rows = partial(_nt_xent, everyone, temperature=temperature)
+        return in_parts(rows, (z, own), SCORES // len(everyone))
+
+
 def matched(u: Float[Tensor, "B P D"], later: Float[Tensor, "B Q D"]) -> Int[Tensor, "B P"]:
     """For each position of a frame the position of the later frame that is most alike, argmax_j A_ij: Eq. 4 of CACL."""
     with torch.no_grad():
@@ -66,6 +91,14 @@ def in_parts(rows: Callable[..., Tensor], inputs: tuple[Tensor, ...], size: int)
         return rows(*inputs)
     parts = zip(*(x.split(size) for x in inputs), strict=True)
     return torch.cat([checkpoint(rows, *part, use_reentrant=False, preserve_rng_state=False) for part in parts])
+
+
+def _nt_xent(everyone: Tensor, z: Tensor, own: Tensor, temperature: float) -> Tensor:
+    """Args:
+    own: the row of each z in ``everyone``, whose neighbour (even and odd) is its other view.
+    """
+    scores = (z @ everyone.t() / temperature).scatter(1, own[:, None], -torch.inf)
+    return F.cross_entropy(scores, own ^ 1, reduction="none")
 
 
 def _info_nce(z: Tensor, positive: Tensor, negatives: Tensor, temperature: float, sources: Sources | None) -> Tensor:

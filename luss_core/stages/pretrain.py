@@ -74,10 +74,11 @@ def pretrain(
     seen = {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": first} if first else {})
     folder = TrainingFolder(state, seen, sources.of_training("pretrain", cfg.method.name))
     with folder.locked():
-        method = build_method(cfg.method, encoder, len(views))
+        method = build_method(cfg.method, encoder, len(views), views.categories)
         method.lr_scale = {**method.lr_scale, **lr_scale(cfg)}
         check_overlap(cfg, views)
-        logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
+        shown = f"{len(views)} images" + (f" in {views.categories} category folders" if views.categories else "")
+        logger.info("pretrain: %s on %s, %s", cfg.method.name, shown, group.described(resources.device))
         fit(
             method,
             views,
@@ -210,8 +211,8 @@ def check_overlap(cfg: PretrainConfig, views: Views) -> None:
     if share < OVERLAPPING:
         raise UserError(
             f"pretrain.views.crops: only {100 * share:.0f} % of the pairs of large views overlap, so that pixels cannot"
-            f" be aligned; raise the scale {list(cfg.views.crops[0].scale)} of the first entry, or switch alignment"
-            f" off: {cfg.method.aligned_by} 0"
+            f" be aligned; raise the scale {list(cfg.views.crops[0].scale)} of the first entry, or"
+            f" {cfg.method.aligned_by}"
         )
 
 

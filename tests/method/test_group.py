@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from luss_core import group
 from luss_core.errors import UserError
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
+from luss_core.losses.contrast import nt_xent
 from luss_core.train.folder import TrainingFolder
 from tests.method import gloo
 from tests.method.test_methods import TINY, TRAIN, make
@@ -92,6 +94,17 @@ def test_gradients_are_those_of_the_mean_over_all_samples(parts):
     logits = samples["logits"].requires_grad_()
     soft_cross_entropy(logits, sinkhorn(samples["scores"], 0.05, 3)).backward()
     torch.testing.assert_close(parts["gradient"] / 2, logits.grad)  # what averaging over two processes leaves
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_contrast_is_with_all_processes_in_gradients_too(parts, whose):
+    """That of lightly as well, which gathers by itself."""
+    views = gloo.pairs().requires_grad_()
+    loss = nt_xent(*F.normalize(views, dim=2), 0.2).mean()
+    loss.backward()
+    found = parts[f"contrast_{whose}"]
+    torch.testing.assert_close(found[..., :5] / 2, views.grad)
+    torch.testing.assert_close(found[0, ::3, 5].mean(), loss)  # each process has the mean over its own images
 
 
 def test_a_process_without_samples_adds_nothing(parts):

@@ -66,7 +66,7 @@ def make(name: str) -> Method:
     torch.manual_seed(0)
     if name in ("segmenter", "attended"):
         return Segmenter(SegmenterConfig(encoder="trained", attend=name == "attended"), Encoder(ENCODERS[name]), 4)
-    return build_method(TINY[name], Encoder(ENCODERS[name]), IMAGES)
+    return build_method(TINY[name], Encoder(ENCODERS[name]), IMAGES, categories=4)
 
 
 def views(seed: int = 0, cfg: ViewsConfig = VIEWS) -> Views:

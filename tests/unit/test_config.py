@@ -29,7 +29,7 @@ def test_config_yaml_reads_as_the_defaults():
 @pytest.mark.parametrize("name", METHODS)
 def test_the_comments_on_a_method_are_its_defaults(name):
     lines = defaults.method_settings(name)
-    values = {"name": name, **yaml.safe_load("\n".join(lines))}
+    values = {"name": name, **(yaml.safe_load("\n".join(lines)) or {})}
     assert values == METHODS[name].config.model_validate({"name": name}).model_dump(mode="json")
     keys = [f"    # {line}" for line in lines if not line.startswith("#")]
     assert set(keys) <= set(defaults.render().splitlines())

@@ -41,7 +41,7 @@ class MethodConfig(Section):
 
     @property
     def aligned_by(self) -> str:
-        """The keys for which it compares places that the large views share; empty where it does not."""
+        """What else to do where the large views share too little; empty if it compares no places that they share."""
         return ""
 
     @property
