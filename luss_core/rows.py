@@ -1,11 +1,11 @@
-"""What sets the rows of an ablation apart, in words: what its page is told. Imports no torch."""
+"""What the pages of ablation and benchmark are told of their rows. Imports no torch."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from luss_core.config import Config, PipelineConfig, RowConfig, RowsConfig, Stages
-from luss_core.runs import COMMON, PIPELINE, presets
+from luss_core.config import BenchmarkRow, BenchmarkRows, Config, PipelineConfig, RowConfig, RowsConfig, Stages
+from luss_core.runs import CHAIN, COMMON, PIPELINE, makers, presets
 
 
 def rows(config: Config) -> RowsConfig:
@@ -27,6 +27,18 @@ def rows(config: Config) -> RowsConfig:
         before = pretrain
     shared = _pipeline(found[config.ablation[0] + COMMON]) if config.ablation else {}
     return RowsConfig(common=PipelineConfig.model_validate(shared), rows=tuple(told))
+
+
+def benchmark_rows(config: Config) -> BenchmarkRows:
+    """The rows of `snakemake benchmark`, the common pipeline, and the presets in whose folders their results lie."""
+    found = presets(config)
+    by_stage = {stage: makers(found, stage) for stage in CHAIN if stage not in ("finetune", "infer")}
+    told = []
+    for name in config.benchmark.methods:
+        places = {stage: by_stage.get(stage, by_stage["evaluate"])[name + COMMON] for stage in CHAIN}
+        told.append(BenchmarkRow(name=name, method=found[name].pretrain.method.name, stages=places))
+    shared = PipelineConfig.model_validate(_pipeline(found[told[0].name + COMMON]))
+    return BenchmarkRows(common=shared, seeds=config.seeds, rows=tuple(told))
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> list[str]:

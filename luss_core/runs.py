@@ -27,7 +27,7 @@ from luss_core.io import provenance, read_json
 from luss_core.names import read_names
 
 COMMON = "+common"
-"""Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
+"""Behind the name of a row of ablation or benchmark: its encoder in the pipeline that all rows share."""
 
 PIPELINE = ("extract", "cluster", "finetune", "infer")
 """The stages of that pipeline, which `ablation_pipeline` may change."""
@@ -49,19 +49,20 @@ def load(values: Mapping[str, Any]) -> Config:
     _check_methods(config)
     for preset in config.presets:
         if preset.endswith(COMMON):
-            raise UserError(f"config: presets.{preset}: names in {COMMON} are those of the ablation; rename it")
+            raise UserError(f"config: presets.{preset}: names in {COMMON} are those of common rows; rename it")
         resolve(config, preset)
-    for key in ("run", "controls", "ablation"):
-        for preset in getattr(config, key):
+    for key, names in config.named.items():
+        kind = "method" if "." in key else "preset"
+        for preset in names:
             if preset not in config.presets:
-                raise UserError(f"{key}: unknown preset {preset!r}; {_known(preset, list(config.presets))}")
+                raise UserError(f"{key}: unknown {kind} {preset!r}; {_known(preset, list(config.presets))}")
     found = presets(config)
-    for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
+    for preset in config.asked:
         _check_batches(config, preset, found[preset])
         check_pairs(preset, found[preset].pretrain, config.prepare.video)
     for preset in config.run:
         found[preset].check_classes(config.classes, preset)
-    for row in config.ablation:
+    for row in config.rows:
         _check_batches(config, row, found[row + COMMON])
     return config
 
@@ -96,14 +97,14 @@ def _check_batches(config: Config, preset: str, stages: Stages) -> None:
 
 
 def presets(config: Config) -> dict[str, Stages]:
-    """Every preset, resolved, and behind them the rows of the ablation as <row>+common.
+    """Every preset, resolved, and behind them the rows of ablation and benchmark as <row>+common.
 
     Those of config.yaml come first, in its order, whatever the order in which a user's file brings them: Snakemake puts
     that before them, and ``makers`` goes by the order.
     """
     ours = [name for name in Config.model_fields["presets"].default if name in config.presets]
     found = {name: resolve(config, name) for name in dict.fromkeys((*ours, *config.presets))}
-    return found | {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.ablation}
+    return found | {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.rows}
 
 
 def resolve(config: Config, preset: str) -> Stages:
@@ -129,7 +130,7 @@ def resolve(config: Config, preset: str) -> Stages:
 
 
 def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
-    """The sections of the stages for a row of the ablation: the same for every row but for ``pretrain``.
+    """The sections of the stages for a row of ablation or benchmark: the same for every row but for ``pretrain``.
 
     Raises:
         UserError: ablation_pipeline has an unknown section or key, a value out of range, or one that does not suit the
@@ -143,7 +144,8 @@ def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
     try:
         return _validated(merge(base, config.ablation_pipeline), "ablation_pipeline")
     except UserError as error:
-        raise UserError(f"{error} (ablation: {row})") from error
+        key = "ablation" if row in config.ablation else "benchmark.methods"
+        raise UserError(f"{error} ({key}: {row})") from error
 
 
 def _validated(values: Mapping[str, Any], place: str) -> Stages:
@@ -271,12 +273,9 @@ def weight_files(config: Config) -> dict[str, Path]:
         UserError: that of a preset which is run is missing.
     """
     settings = {name: resolve(config, name).pretrain for name in config.presets}
-    files = {
-        name: Path(pretrain.weight_file).expanduser()
-        for name, pretrain in settings.items()
-        if pretrain.weight_file is not None
-    }
-    for name in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
+    named = {name: pretrain.weight_file for name, pretrain in settings.items()}
+    files = {name: Path(file).expanduser() for name, file in named.items() if file is not None}
+    for name in config.asked:
         if name in files and not files[name].is_file():
             raise UserError(
                 f"config: pretrain.weights of {name}: {files[name]} is not a file (seen from {Path.cwd()}); name a file"
@@ -295,5 +294,6 @@ def _folder(key: str, path: str, advice: str) -> Path:
 
 
 def _known(found: str, allowed: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(found, allowed, n=1)
-    return (f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(allowed)}"
+    near = difflib.get_close_matches(found, allowed)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"{guess}known: {', '.join(dict.fromkeys((*near, *allowed)))}"

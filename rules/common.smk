@@ -4,6 +4,7 @@ import atexit
 import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from luss_core import (
     settings_file,
     signs,
     sources,
+    unfinished,
 )
 from luss_core.as_typed import as_typed
 from luss_core.config import METHODS, PROBES, RUN_STAGES, STAGES
@@ -69,6 +71,7 @@ MAKERS = {
 ROWS = {row: row for row in CONFIG.ablation}
 COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
+BENCHMARK = rows.benchmark_rows(CONFIG)
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 MAPS = or_stop(runs.saliency_maps, CONFIG)
 ANNOTATED = or_stop(probed.annotated, CONFIG)
@@ -94,7 +97,7 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-ACROSS = ("compare", "ablation", "probes", "join")
+ACROSS = ("compare", "ablation", "benchmark", "probes", "join")
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
@@ -352,6 +355,7 @@ def pages_message():
         rules.compare.output.page,
         rules.controls.output.page,
         rules.ablation.output.page,
+        rules.benchmark.output.page,
         rules.probes.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
+from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
     ClusterConfig,
@@ -55,6 +56,9 @@ __all__ = [
     "AnnotatedConfig",
     "AnyBackbone",
     "BackboneConfig",
+    "BenchmarkConfig",
+    "BenchmarkRow",
+    "BenchmarkRows",
     "ClusterConfig",
     "ColourConfig",
     "Config",
@@ -76,6 +80,8 @@ __all__ = [
     "LinearConfig",
     "METHODS",
     "MethodConfig",
+    "MissingRun",
+    "MissingRuns",
     "Name",
     "Need",
     "PROBES",
@@ -201,6 +207,7 @@ class Config(Stages):
     it does not say, here from the last. The results of row R lie in R+common."""
     controls: tuple[Name, ...] = ("random", "colour", "single")
     """Which of `presets` `snakemake controls` runs as well, and sets beside `run` on one page."""
+    benchmark: BenchmarkConfig = BenchmarkConfig()
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     """One run of each preset for every seed."""
     track_code: bool = True
@@ -256,12 +263,23 @@ class Config(Stages):
 
     @model_validator(mode="after")
     def _each_run_once(self) -> Self:
-        for key, values in (
-            ("run", self.run),
-            ("controls", self.controls),
-            ("ablation", self.ablation),
-            ("seeds", self.seeds),
-        ):
+        for key, values in {**self.named, "seeds": self.seeds}.items():
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} {list(values)} names something twice")
         return self
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """Presets, by the key that names them."""
+        keys = {"run": self.run, "controls": self.controls, "ablation": self.ablation}
+        return {**keys, "benchmark.methods": self.benchmark.methods}
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Presets that some command runs, each once."""
+        return tuple(dict.fromkeys(name for names in self.named.values() for name in names))
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Presets whose encoders some command puts into the common pipeline, each once."""
+        return tuple(dict.fromkeys((*self.ablation, *self.benchmark.methods)))
