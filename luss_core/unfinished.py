@@ -62,8 +62,8 @@ def said_last(stage: str, log: str) -> str:
     return " ".join(lines).removeprefix("error: ")
 
 
-def scored_runs(rows: BenchmarkRows, data: Path, missing: MissingRuns) -> str:
-    """--run NAME:SEED:DIR for every other run."""
-    without = {(run.row, run.seed) for run in missing.runs}
+def scored_runs(rows: BenchmarkRows, data: Path, missing: MissingRuns | None = None) -> str:
+    """--run NAME:SEED:DIR for every run that is not missing."""
+    without = {(run.row, run.seed) for run in (missing.runs if missing else ())}
     pairs = [(row, seed) for row in rows.rows for seed in rows.seeds if (row.name, seed) not in without]
     return " ".join(f"--run {row.name}:{seed}:{folder_of(data, row, 'evaluate', seed)}" for row, seed in pairs)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from luss_core.config import BenchmarkRows, MissingRuns
-from luss_core.data.images import ImageList
 from luss_core.report.benchmark_table import COSTS, TIMES, CostColumn, score_columns, spread
 from luss_core.report.beyond import groups
 from luss_core.report.charts import Point, scatter_chart
@@ -171,13 +170,3 @@ def alike(rows: BenchmarkRows) -> list[str]:
     for row in rows.rows:
         same.setdefault(row.stages["evaluate"], []).append(row.name)
     return [" and ".join(names) for names in same.values() if len(names) > 1]
-
-
-def facts(listing: ImageList, scores: Sequence[Mapping[str, Any]], rows: BenchmarkRows) -> dict[str, Any]:
-    """What the lead says of data and rows."""
-    return {
-        "images": len(listing.rows("train")),
-        "classes": scores[0]["classes"] if scores else None,
-        "seeds": rows.seeds,
-        "size": rows.common.infer.size,
-    }

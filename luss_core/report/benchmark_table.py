@@ -52,7 +52,7 @@ def run_table(
     for run, values, cost in zip(runs, scores, costs, strict=True):
         for rule in RULES:
             found = {("train", "nmi"): values.get("nmi")}
-            for name, entry in values["splits"].items():
+            for name, entry in values.get("splits", {}).items():
                 found |= {(name, key): value for key, value in (entry.get(rule) or {}).items()}
             cells = {column.label: found.get((column.split, column.key)) for column in columns}
             own = {key: cost[key] for key in (*FIXED, *MEASURED, *TEXTS)}

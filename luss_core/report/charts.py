@@ -193,7 +193,7 @@ class Point:
 
 def scatter_chart(points: Sequence[Point], *, label: str, x: str, y: str) -> str:
     """Dots with deviations and names; x by its logarithm where the largest is more than ten times the smallest."""
-    with _figure(HEIGHT + 130, WIDTH + 160) as figure:
+    with _figure(HEIGHT + 60) as figure:
         axes = figure.add_subplot()
         for point in points:
             axes.errorbar(
@@ -205,9 +205,8 @@ def scatter_chart(points: Sequence[Point], *, label: str, x: str, y: str) -> str
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
         else:
-            axes.set_xlim(0, 1.12 * max(values, default=1))
-        axes.margins(0.12)
-        axes.set_ylim(bottom=0)
+            axes.set_xlim(0, 1.3 * max(values, default=1))
+        axes.set_ylim(0, 1.12 * max((point.y + point.spread[1] for point in points), default=1) or 1)
         figure.draw_without_rendering()
         _names(axes, points)
         return _svg(figure, label)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import yaml
 
 from luss_core.config import BenchmarkRows, MissingRuns, ReportConfig
-from luss_core.data.images import ImageList, read_images
+from luss_core.data.images import read_images
 from luss_core.io import atomic, read_json, write_text
 from luss_core.metrics.absent import absence
 from luss_core.report import benchmark_page as shown
@@ -47,49 +48,23 @@ def benchmark(
         UserError: the runs were not scored on the same images and classes, or not on those of ``images``; a file of a
             run is missing.
     """
-    listing = read_images(images)
-    scores = [read_json(run.scores) for run in runs]
-    costs = read_costs(runs, rows, listing, images.absolute().parents[1])
-    scores = [
-        values | {"supervised": values.get("supervised") or c["supervised"]}
-        for values, c in zip(scores, costs, strict=True)
-    ]
-    truth = any(values["truth"] for values in scores)
-    if truth:
-        check_comparable(runs, scores)
-        check_listing(listing, runs[0], scores[0])
-    split = (main_split(scores[0]) if truth else None) or "test"
+    found = read(runs, rows, images)
     stage4 = rows.common.finetune.segmenter.features == "stage4"
-    frame = run_table(runs, scores, costs, split)
+    frame = run_table(runs, found.scores, found.costs, found.split)
     means = summarize(frame, [row.name for row in rows.rows], stage4)
-    kinds = by_preset(runs, scores, kind)
-    why = shown.reasons(missing)
-    chart = shown.chart(means, split)
+    chart, why = shown.chart(means, found.split), shown.reasons(missing)
     page = render(
         "benchmark.html",
-        title=f"Benchmark of {len(rows.rows)} methods on {images.absolute().parent.parent.name}",
-        split=split,
-        truth=truth,
-        blocks=shown.blocks(means, kinds, split, why, len(rows.seeds)),
-        beside=shown.beside(means, kinds, split),
-        times=shown.times(means),
+        title=f"Benchmark of {len(rows.rows)} methods on {found.data.name}",
+        **_of_means(means, found, why, rows),
+        **_of_runs(found, rows),
         why=why,
         chart=chart,
         budget=budget(frame),
         untrained=[str(row) for row in dict.fromkeys(frame.loc[frame["steps"] == 0, "row"])],
         unequal=unequal(frame),
-        alike=shown.alike(rows),
-        warned=warned(runs, scores),
-        absent=absence(scores[0]["splits"][split]["automatic"], scores[0]["names"]) if truth else None,
-        incomplete=incomplete(scores[0]) if truth else {},
-        facts=shown.facts(listing, scores, rows),
-        common=rows.common,
-        settings=yaml.safe_dump(rows.common.model_dump(mode="json"), sort_keys=False),
-        most_seeds=int(means["seeds"].max()),
-        weights={preset: text for preset, text in by_preset(runs, scores, weights_of).items() if text},
-        runs=list(zip(runs, costs, strict=True)),
     )
-    _write(table, every_run(runs, scores, costs, missing))
+    _write(table, every_run(found, missing))
     _write(summary, means.assign(missing=[told(why, row) for row in means["row"]]))
     write_text(figure, standalone(chart, variables()) if chart else "")
     write_text(out, page)
@@ -98,45 +73,101 @@ def benchmark(
     logger.info("benchmark: %d runs of %d rows, %s", len(runs), len(rows.rows), out)
 
 
-def read_costs(runs: Sequence[ScoredRun], rows: BenchmarkRows, listing: ImageList, data: Path) -> list[dict[str, Any]]:
-    """``run_cost`` of each run.
+@dataclass(frozen=True)
+class Found:
+    """What there is of the runs."""
+
+    data: Path
+    """Folder of the data set."""
+    images: int
+    """Of the training split."""
+    runs: Sequence[ScoredRun]
+    scores: Sequence[dict[str, Any]]
+    costs: Sequence[dict[str, Any]]
+
+    @property
+    def truth(self) -> bool:
+        """Whether there is ground truth; else there are no scores of masks."""
+        return any(values["truth"] for values in self.scores)
+
+    @property
+    def split(self) -> str:
+        """Whose scores come first."""
+        return (main_split(self.scores[0]) if self.truth else None) or "test"
+
+
+def read(runs: Sequence[ScoredRun], rows: BenchmarkRows, images: Path) -> Found:
+    """Scores and costs of the runs.
 
     Raises:
-        UserError: a file of a run is missing.
+        UserError: as ``benchmark``.
     """
-    by_name, images = {row.name: row for row in rows.rows}, len(listing.rows("train"))
-    found = []
+    listing, data = read_images(images), images.absolute().parents[1]
+    by_name, training = {row.name: row for row in rows.rows}, len(listing.rows("train"))
+    scores, costs = [], []
     for run in runs:
-        row = by_name[run.preset]
+        row, values = by_name[run.preset], read_json(run.scores)
         folders = {stage: folder_of(data, row, stage, run.seed) for stage in row.stages}
-        found.append(run_cost(folders, images, rows.common.infer.size))
+        cost = run_cost(folders, training, rows.common.infer.size)
+        scores.append(values | {"supervised": values.get("supervised") or cost.pop("supervised")})
+        costs.append(cost)
+    found = Found(data, training, runs, scores, costs)
+    if found.truth:
+        check_comparable(runs, scores)
+        check_listing(listing, runs[0], scores[0])
     return found
 
 
-def every_run(
-    runs: Sequence[ScoredRun],
-    scores: Sequence[dict[str, Any]],
-    costs: Sequence[dict[str, Any]],
-    missing: MissingRuns,
-) -> pd.DataFrame:
+def _of_means(means: pd.DataFrame, found: Found, why: Sequence[shown.Reason], rows: BenchmarkRows) -> dict[str, Any]:
+    """What the page shows of the rows."""
+    kinds = by_preset(found.runs, found.scores, kind)
+    return {
+        "blocks": shown.blocks(means, kinds, found.split, why, len(rows.seeds)),
+        "beside": shown.beside(means, kinds, found.split),
+        "times": shown.times(means),
+        "most_seeds": int(means["seeds"].max()),
+    }
+
+
+def _of_runs(found: Found, rows: BenchmarkRows) -> dict[str, Any]:
+    """What the page says of data, settings and single runs."""
+    first = found.scores[0] if found.truth else None
+    weights = by_preset(found.runs, found.scores, weights_of)
+    return {
+        "split": found.split,
+        "truth": found.truth,
+        "images": found.images,
+        "classes": found.scores[0]["classes"] if found.scores else None,
+        "seeds": rows.seeds,
+        "size": rows.common.infer.size,
+        "common": rows.common,
+        "settings": yaml.safe_dump(rows.common.model_dump(mode="json"), sort_keys=False),
+        "alike": shown.alike(rows),
+        "warned": warned(found.runs, found.scores),
+        "absent": absence(first["splits"][found.split]["automatic"], first["names"]) if first else None,
+        "incomplete": incomplete(first) if first else {},
+        "weights": {preset: text for preset, text in weights.items() if text},
+        "runs": list(zip(found.runs, found.costs, strict=True)),
+    }
+
+
+def every_run(found: Found, missing: MissingRuns) -> pd.DataFrame:
     """As scores.csv of ``compare``, with costs, settings and commit beside; a run without scores has a line that says
     why.
     """
-    about = pd.DataFrame(
-        [
-            {"preset": run.preset, "seed": run.seed} | cost | {"beyond": kind(values), "weights": weights_of(values)}
-            for run, values, cost in zip(runs, scores, costs, strict=True)
-        ]
-    )
-    lost = pd.DataFrame(
-        [
-            {"preset": run.row, "seed": run.seed, "missing": f"{run.stage}: {run.said or 'not run'}"}
-            for run in missing.runs
-        ]
-    )
-    if any(values["truth"] for values in scores):
-        about = score_table(runs, scores).merge(about.drop(columns="supervised"), on=["preset", "seed"])
-    return pd.concat([part for part in (about, lost) if len(part)]).rename(columns={"preset": "row"})
+    own = [
+        {"preset": run.preset, "seed": run.seed} | cost | {"beyond": kind(values), "weights": weights_of(values)}
+        for run, values, cost in zip(found.runs, found.scores, found.costs, strict=True)
+    ]
+    lost = [
+        {"preset": run.row, "seed": run.seed, "missing": f"{run.stage}: {run.said or 'not run'}"}
+        for run in missing.runs
+    ]
+    about = pd.DataFrame(own)
+    if found.truth:
+        about = score_table(found.runs, found.scores).merge(about, on=["preset", "seed"])
+    parts = [part for part in (about, pd.DataFrame(lost)) if len(part)]
+    return pd.concat(parts).rename(columns={"preset": "row"}) if parts else about
 
 
 def told(why: Sequence[shown.Reason], row: str) -> str:
