@@ -33,12 +33,14 @@ def benchmark_rows(config: Config) -> BenchmarkRows:
     """The rows of `snakemake benchmark`, the common pipeline, and the presets in whose folders their results lie."""
     found = presets(config)
     by_stage = {stage: makers(found, stage) for stage in CHAIN if stage not in ("finetune", "infer")}
-    told = []
-    for name in config.benchmark.methods:
-        places = {stage: by_stage.get(stage, by_stage["evaluate"])[name + COMMON] for stage in CHAIN}
-        told.append(BenchmarkRow(name=name, method=found[name].pretrain.method.name, stages=places))
-    shared = PipelineConfig.model_validate(_pipeline(found[told[0].name + COMMON]))
-    return BenchmarkRows(common=shared, seeds=config.seeds, rows=tuple(told))
+    told, methods = [], config.benchmark.methods
+    shared = _pipeline(found[methods[0] + COMMON])
+    for name in methods:
+        preset = name if name in config.benchmark.own_pipeline else name + COMMON
+        places = {stage: by_stage.get(stage, by_stage["evaluate"])[preset] for stage in CHAIN}
+        other = tuple(differences(shared, _pipeline(found[preset])))
+        told.append(BenchmarkRow(name=name, method=found[name].pretrain.method.name, pipeline=other, stages=places))
+    return BenchmarkRows(common=PipelineConfig.model_validate(shared), seeds=config.seeds, rows=tuple(told))
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> list[str]:

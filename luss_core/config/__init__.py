@@ -272,7 +272,8 @@ class Config(Stages):
     def named(self) -> dict[str, tuple[str, ...]]:
         """Presets, by the key that names them."""
         keys = {"run": self.run, "controls": self.controls, "ablation": self.ablation}
-        return {**keys, "benchmark.methods": self.benchmark.methods}
+        benchmark = self.benchmark
+        return {**keys, "benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
 
     @property
     def asked(self) -> tuple[str, ...]:

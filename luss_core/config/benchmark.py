@@ -15,6 +15,10 @@ PAPER = (
 """Rows of Table 2 of the LUSS paper, arXiv:2106.03149v1, in its order."""
 
 
+OWN = ("maskcontrast",)
+"""Rows of Table 2 that do not have the pipeline of the others."""
+
+
 class BenchmarkConfig(Section):
     """Methods of `snakemake benchmark`: scores and costs in one table, beside Tables 2, 3 and 6 of the LUSS paper."""
 
@@ -22,6 +26,10 @@ class BenchmarkConfig(Section):
     """The rows, each run for every seed. A method of the registry stands for its preset, so with its default settings;
     any other of `presets` can be a row as well. Only `pretrain` is the row's own: masks of all rows are made by
     `ablation_pipeline`, as those of the ablation. random has the weights that training begins with."""
+
+    own_pipeline: tuple[Name, ...] = tuple(name for name in OWN if name in METHODS)
+    """Those of them whose masks are made as their presets say, not as those of all others: in the paper MaskContrast
+    alone, which is made for segmentation. The page marks them."""
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -38,6 +46,8 @@ class BenchmarkRow(Section):
     """Of its preset."""
     method: str
     """That trains it."""
+    pipeline: tuple[str, ...] = ()
+    """How its masks are made otherwise than those of other rows, such as `infer.size: 72 → 80`; for most not at all."""
     stages: dict[str, str]
     """For each stage the preset in whose folder its output lies: rows and presets share what is equal."""
 

@@ -59,7 +59,7 @@ def cost_columns(means: pd.DataFrame) -> list[CostColumn]:
 
 
 def blocks(
-    means: pd.DataFrame, kinds: Mapping[str, str], split: str, why: Sequence[Reason], seeds: int
+    means: pd.DataFrame, kinds: Mapping[str, str], split: str, why: Sequence[Reason], rows: BenchmarkRows
 ) -> list[dict[str, Any]]:
     """The table of each threshold rule, and of each kind of rows its own: what a row learned from beyond the images.
 
@@ -74,8 +74,8 @@ def blocks(
         for number, (beyond, members) in enumerate(parts):
             names = [row for row in part.index if row in members or (not number and row not in with_runs)]
             costs = cost_columns(means) if rule == RULES[0] else []
-            rows = _rows(part.loc[names], columns, costs, why, seeds)
-            found.append({"rule": rule, "beyond": beyond, "columns": columns, "costs": costs, "rows": rows})
+            lines = _rows(part.loc[names], columns, costs, why, rows)
+            found.append({"rule": rule, "beyond": beyond, "columns": columns, "costs": costs, "rows": lines})
     return found
 
 
@@ -84,9 +84,9 @@ def _rows(
     columns: Sequence[Column],
     costs: Sequence[CostColumn],
     why: Sequence[Reason],
-    seeds: int,
+    rows: BenchmarkRows,
 ) -> list[dict[str, Any]]:
-    labels = [column.label for column in columns]
+    labels, own_pipeline = [column.label for column in columns], {row.name for row in rows.rows if row.pipeline}
     scores = (
         cells(part[labels], part[[f"{label}_std" for label in labels]]) if labels else [[] for _ in range(len(part))]
     )
@@ -96,7 +96,8 @@ def _rows(
             "title": record["title"],
             "type": TITLES.get(record["row"], ("", ""))[1],
             "seeds": int(record["seeds"]),
-            "of": seeds,
+            "of": len(rows.seeds),
+            "own_pipeline": record["row"] in own_pipeline,
             "cells": own,
             "costs": [spread(record, column.label, column.scale) for column in costs],
             "why": [reason for reason in why if reason.row == record["row"]],

@@ -20,6 +20,7 @@ from luss_core.report.charts import standalone
 from luss_core.report.comparison import ScoredRun, check_comparable, check_listing, score_table, warned
 from luss_core.report.cost import run_cost
 from luss_core.report.page import render, variables
+from luss_core.report.table2 import title
 from luss_core.report.tables import incomplete, main_split
 from luss_core.unfinished import folder_of
 
@@ -122,7 +123,7 @@ def _of_means(means: pd.DataFrame, found: Found, why: Sequence[shown.Reason], ro
     """What the page shows of the rows."""
     kinds = by_preset(found.runs, found.scores, kind)
     return {
-        "blocks": shown.blocks(means, kinds, found.split, why, len(rows.seeds)),
+        "blocks": shown.blocks(means, kinds, found.split, why, rows),
         "beside": shown.beside(means, kinds, found.split),
         "times": shown.times(means),
         "most_seeds": int(means["seeds"].max()),
@@ -142,6 +143,7 @@ def _of_runs(found: Found, rows: BenchmarkRows) -> dict[str, Any]:
         "size": rows.common.infer.size,
         "common": rows.common,
         "settings": yaml.safe_dump(rows.common.model_dump(mode="json"), sort_keys=False),
+        "others": [(title(row.name), row.pipeline) for row in rows.rows if row.pipeline],
         "alike": shown.alike(rows),
         "warned": warned(found.runs, found.scores),
         "absent": absence(first["splits"][found.split]["automatic"], first["names"]) if first else None,

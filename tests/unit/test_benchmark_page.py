@@ -216,6 +216,18 @@ def test_runs_of_other_images_do_not_belong_together(tmp_path: Path) -> None:
         make(tmp_path, others, rows_of("swav", "moco", seeds=(0,)), MissingRuns())
 
 
+def test_a_row_with_a_pipeline_of_its_own_is_marked(tmp_path: Path) -> None:
+    others = write_runs(tmp_path / "tiny", [("swav", 0), ("moco", 0)])
+    swav, moco = rows_of("swav", "moco", seeds=(0,)).rows
+    own = moco.model_copy(update={"pipeline": ("infer.size: 72 → 80",)})
+    page = (
+        make(tmp_path, others, BenchmarkRows(seeds=(0,), rows=(swav, own)), MissingRuns()) / "index.html"
+    ).read_text()
+    assert "segments for all of them but MoCo v2." in page
+    assert page.count("own pipeline</span>") == 2
+    assert "MoCo v2: <code>infer.size: 72 → 80</code>" in page
+
+
 def test_the_papers_numbers_are_whole() -> None:
     assert {len(row) for table in TABLES.values() for row in table.values()} == {len(SCORES)}
     assert {len(row) for table in BY_SIZE.values() for row in table.values()} == {4}

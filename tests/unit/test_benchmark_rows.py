@@ -44,6 +44,25 @@ def test_rows_differ_in_pretrain_alone(recipe: Path | None) -> None:
     assert benchmark_rows(config).common.finetune == first.finetune
 
 
+@pytest.mark.parametrize("recipe", [None, *RECIPES], ids=lambda path: path.stem if path else "config")
+def test_rows_without_a_decoder_have_one_network(recipe: Path | None) -> None:
+    """Else the table would compare networks: recipes whose backbone suits the decoder name the plain one for each."""
+    config = load(recipe)
+    found = {row: runs.resolve(config, row).pretrain for row in config.benchmark.methods}
+    plain = {row: pretrain.backbone for row, pretrain in found.items() if not pretrain.decoder}
+    assert [row for row, backbone in plain.items() if backbone != plain["swav"]] == []
+
+
+def test_a_row_keeps_its_own_pipeline_where_that_is_asked_for() -> None:
+    listed = {"methods": ["shape", "swav"], "own_pipeline": ["shape"]}
+    shape, swav = benchmark_rows(load(benchmark=listed)).rows
+    assert shape.stages["evaluate"] == "shape"
+    assert "finetune.segmenter.attend: false → true" in shape.pipeline
+    assert swav.pipeline == ()
+    with pytest.raises(UserError, match="benchmark.own_pipeline: unknown method 'maskcontrust'"):
+        load(benchmark={"own_pipeline": ["maskcontrust"]})
+
+
 def test_all_rows_of_the_default_have_equal_budgets() -> None:
     found = runs.presets(load())
     trained = [found[row].pretrain.train for row in Config().benchmark.methods if row != "random"]
