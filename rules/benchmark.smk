@@ -46,28 +46,3 @@ rule benchmark:
         " --images {input.images}"
         " --out {output.page} --table {output.table} --summary {output.summary} --figure {output.figure}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"
-
-
-def show_unfinished_benchmark():
-    """Make the page of what is there, where jobs failed: Snakemake makes nothing of which an input is missing."""
-    left = list(workflow.dag.needrun_jobs())
-    waiting = {str(Path(file).parent) for job in left for file in job.output}
-    wanted = f"{DATA}/benchmark" in waiting and f"{DATA}/prepare" not in waiting
-    if not FAILURES.jobs or not wanted:
-        return
-    made = rules.benchmark.output
-    Path(made.complete).unlink(missing_ok=True)
-    failed = [log for _, logs, _ in FAILURES.jobs.values() for log in logs]
-    missing = unfinished.missing_runs(BENCHMARK, Path(DATA), failed, waiting)
-    found = unfinished.scored_runs(BENCHMARK, Path(DATA), missing)
-    told = [runs.settings(section) for section in (BENCHMARK, missing, CONFIG.report)]
-    images, log = rules.prepare.output.images, f"{DATA}/logs/benchmark.log"
-    try:
-        shell(
-            "python -m workflow_scripts.benchmark {found} --rows {told[0]:q} --missing {told[1]:q} --images {images}"
-            " --out {made.page} --table {made.table} --summary {made.summary} --figure {made.figure}"
-            " --settings {told[2]:q} 2>&1 | tee -i {log}"
-        )
-        print(f"\nThe benchmark with what is there: {made.page}")
-    except subprocess.CalledProcessError:
-        print(f"\nThe page of what is there could not be made; its log is {log}")

@@ -215,11 +215,12 @@ def scatter_chart(points: Sequence[Point], *, label: str, x: str, y: str) -> str
 def _names(axes: Axes, points: Sequence[Point]) -> None:
     """The name of each point beside it, where it covers no other name and no dot as far as there is such a place."""
     scale = 72 / axes.figure.dpi
-    dots: Any = axes.transData.transform([(point.x, point.y) for point in points]) * scale if points else []
+    dots: Any = axes.transData.transform([(point.x, point.y) for point in points]) * scale
+    ends: Any = axes.transData.transform([(point.x + point.spread[0], point.y) for point in points]) * scale
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
-    for point, (x, y) in zip(points, dots, strict=True):
-        width, height = 6.6 * len(point.name), 13
-        places = [(dx, dy) for dy in (0, 12, -12, 24, -24, 36, -36) for dx in (9, -9 - width)]
+    for point, (x, y), end in zip(points, dots, ends, strict=True):
+        width, height, gap = 6.6 * len(point.name), 13, 8 + end[0] - x
+        places = [(dx, dy) for dy in (0, 12, -12, 24, -24, 36, -36) for dx in (gap, -gap - width)]
         boxes = [(x + dx, y + dy - height / 2, x + dx + width, y + dy + height / 2) for dx, dy in places]
         place = min(range(len(boxes)), key=lambda k: (sum(_overlap(boxes[k], other) for other in taken), k))
         taken.append(boxes[place])

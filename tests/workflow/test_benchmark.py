@@ -50,6 +50,7 @@ def test_a_row_that_fails_says_why_and_the_others_are_there(project, tmp_path):
     """shape is there, attention trains with SwAV, and a third begins with a file that holds no weights."""
     (tmp_path / "bad.pth").write_text("nonsense")
     settings = {
+        "ablation": ["shape"],
         "ablation_pipeline": {"finetune": {"segmenter": OF_SHAPE}},  # so that its masks are there
         "benchmark": {"methods": ["shape", "attention", "broken"]},
         "presets": {"broken": {"pretrain": {"weights": str(tmp_path / "bad.pth")}}},
