@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from luss_core import running, settings_file
+from luss_core import running
 from luss_core.config import Section, with_settings_of_method
 from luss_core.errors import Interrupted, UserError
 from luss_core.explain import explain
@@ -175,6 +175,8 @@ def section(kind: type[S], stage: str, settings: str) -> S:
     if settings.lstrip().startswith("{"):
         values, origin = _parse(json.loads, settings, f"--settings of {stage}"), f"--settings of {stage}"
     else:
+        from luss_core import settings_file  # which takes as long to load as a hundred photographs
+
         origin = settings
         if not Path(settings).is_file():
             raise UserError(f"--settings {settings}: no such file; give a YAML file or JSON text beginning with {{")

@@ -3,17 +3,19 @@
 Imports no torch.
 """
 
+import ast
 import inspect
 import json
 import re
 import sys
 import textwrap
 from collections.abc import Mapping
+from functools import cache
+from itertools import zip_longest
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from luss_core.config import FAMILIES, METHODS, STAGES, BackboneConfig, Config, MethodConfig, Section
 
@@ -55,9 +57,9 @@ def _settings(kind: type[Section], tag: str, width: int) -> list[str]:
 
 def _setting(section: BaseModel, name: str, width: int) -> list[str]:
     """A key of a section, its meaning above it."""
-    info, value = type(section).model_fields[name], getattr(section, name)
+    value = getattr(section, name)
     about = _summary(type(value)) + " " if isinstance(value, BaseModel) else ""
-    return [*_comment(about + _meaning(info), width), *_entry(name, value, width)]
+    return [*_comment(about + _meaning(type(section), name), width), *_entry(name, value, width)]
 
 
 def _entry(key: str, value: Any, width: int) -> list[str]:
@@ -96,11 +98,39 @@ def _summary(kind: type[BaseModel]) -> str:
     return (inspect.getdoc(kind) or "").partition("\n\n")[0].replace("\n", " ")
 
 
-def _meaning(info: FieldInfo) -> str:
-    """Choices and description of a field."""
-    choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
-    text = " ".join((info.description or "").split())
+def _meaning(kind: type[BaseModel], name: str) -> str:
+    """Choices of a field, and the text under it."""
+    annotation = kind.model_fields[name].annotation
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    text = " ".join(_texts(kind).get(name, "").split())
     return ". ".join(filter(None, (" | ".join(map(str, choices)), text)))
+
+
+@cache
+def _texts(kind: type[BaseModel]) -> dict[str, str]:
+    """The text under each field of a section, also of fields that it has from others.
+
+    pydantic would read them as well, but from the source whenever a stage starts, where nobody asks for them.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if issubclass(base, Section):
+            found |= _texts_of(ast.parse(textwrap.dedent(inspect.getsource(base))).body[0])
+    return found
+
+
+def _texts_of(source: ast.AST) -> dict[str, str]:
+    """Of the fields that a class declares itself; '' for a field without text, even if another class has one."""
+    body = source.body if isinstance(source, ast.ClassDef) else []
+    found = {}
+    for field, under in zip_longest(body, body[1:]):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match under:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    found[field.target.id] = text
+                case _:
+                    found[field.target.id] = ""
+    return found
 
 
 def _flow(value: Any) -> str:

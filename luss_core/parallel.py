@@ -2,20 +2,20 @@
 
 import logging
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from multiprocessing import get_context, parent_process
 from threading import Thread
-from typing import TypeVar
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from luss_core.errors import UserError
 from luss_core.shortage import KILLED
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,6 +47,10 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], threads: int) ->
     if threads <= 1:
         yield from map(function, items)
         return
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
     iterator = iter(items)
     with ProcessPoolExecutor(threads, get_context("spawn"), _follow_parent) as pool:
         waiting: deque[Future[R]] = deque()
@@ -70,6 +74,8 @@ def _follow_parent() -> None:
 
 
 def _end_with_parent() -> None:
+    from multiprocessing import parent_process
+
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -84,15 +90,25 @@ def progress(results: Iterable[R], total: int, what: str, count: Callable[[R], i
         count: how many units a result stands for; 1 each if not given.
     """
     start = last = time.monotonic()
-    with tqdm(total=total, unit=f" {what}", disable=None) as bar:
+    with _bar(total, what) as bar:
         done = 0
         for result in results:
             yield result
             step = count(result) if count else 1
             done += step
-            bar.update(step)
             now = time.monotonic()
-            if bar.disable and now - last >= LOG_SECONDS:
+            if bar is not None:
+                bar.update(step)
+            elif now - last >= LOG_SECONDS:
                 last = now
                 log.info("%d of %d %s, %.0f a second", done, total, what, done / (now - start))
     log.info("%d %s in %.1f s", done, what, time.monotonic() - start)
+
+
+def _bar(total: int, what: str) -> AbstractContextManager[Any]:
+    """A bar on a terminal, None elsewhere."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=f" {what}")

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from luss_core.data.coding import Coding, distinct
+from luss_core.data.contents import NOTHING, read_once
 from luss_core.data.decode import Decoded, decode
 from luss_core.data.headers import Header, read_header
 from luss_core.data.images import ListedFile
@@ -44,20 +45,23 @@ def check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
         mask_ids: the ids in the mask;
         mask_turns: of the mask of a rotated photograph its EXIF orientation and whether the mask has the size of the
         upright photograph and that of the stored pixels; none otherwise;
-        sizes: height and width of each file that can be used, upright.
+        sizes: height and width of each file that can be used, upright;
+        contents: digests of what each file and its mask hold, '' for what cannot be read or is not there.
     """
     pixels: list[bytes] = []
     shapes: list[tuple[int, ...]] = []
-    notes: dict[str, list[Any]] = {name: [] for name in ("reasons", *MASK_NOTES, "sizes")}
+    notes: dict[str, list[Any]] = {name: [] for name in ("reasons", *MASK_NOTES, "sizes", "contents")}
     for listed in images:
-        decoded = attempt(decode, root / listed.path, reading.short_side, reading.white)
+        photograph, masked = read_once(root, listed.path), read_once(root, listed.mask) if listed.mask else NOTHING
+        notes["contents"].append((photograph.digest, masked.digest))
+        decoded = attempt(decode, root / listed.path, reading.short_side, reading.white, photograph.data)
         mask = NO_MASK
         if isinstance(decoded, Decoded):
             pixels.append(decoded.pixels.tobytes())
             shapes.append(decoded.pixels.shape[:2])
             notes["sizes"].append((decoded.height, decoded.width))
             if listed.mask:
-                mask = _check_mask(root / listed.mask, reading.coding, reading.rotated, decoded)
+                mask = _check_mask(root / listed.mask, reading, decoded, masked.data)
         notes["reasons"].append("" if isinstance(decoded, Decoded) else decoded)
         for name, note in zip(MASK_NOTES, mask, strict=True):
             notes[name].append(note)
@@ -79,8 +83,9 @@ LARGE = 64
 """Megapixels up to which the mask of a smaller image is read, to say what size it has."""
 
 
-def _check_mask(path: Path, coding: Coding, rotated: Rotated, image: Decoded) -> MaskNotes:
-    found = attempt(_kind_and_ids, path, coding, max(LARGE, image.height * image.width / 1e6))
+def _check_mask(path: Path, reading: Reading, image: Decoded, data: bytes | None) -> MaskNotes:
+    most, rotated = max(LARGE, image.height * image.width / 1e6), reading.rotated
+    found = attempt(_kind_and_ids, path, reading.coding, most, data)
     if isinstance(found, str):
         return MaskNotes(found)
     kind, ids = found
@@ -93,8 +98,8 @@ def _check_mask(path: Path, coding: Coding, rotated: Rotated, image: Decoded) ->
     return MaskNotes("", kind, distinct(ids).tolist(), turn)
 
 
-def _kind_and_ids(path: Path, coding: Coding, most: float) -> tuple[str, np.ndarray]:
-    pixels = read_pixels(path, most)
+def _kind_and_ids(path: Path, coding: Coding, most: float, data: bytes | None) -> tuple[str, np.ndarray]:
+    pixels = read_pixels(path, most, data)
     return pixels.kind, coding.ids(pixels)
 
 

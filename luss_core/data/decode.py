@@ -3,10 +3,11 @@
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ SIDEWAYS = frozenset(UPRIGHT[orientation] for orientation in (5, 6, 7, 8))
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
 """Of Pillow. Whatever its name, a file of another kind is no photograph (EPS would even start a program)."""
 
+PLUGINS = ("Mpo", "WebP", "Tiff", "Jpeg2K", "Avif")
+"""Modules of Pillow that read them; those of the others are always loaded."""
+
 GAP = 2
 """Cheap reduction (JPEG scaling, box filter) stops at this multiple of the final size; bicubic does the rest."""
 
@@ -40,6 +44,9 @@ FULL = 65535
 """The largest value of 16 bits."""
 DEEP_COLOURS = tuple(f"{mode};16{order}" for mode in ("RGB", "RGBA", "RGBX") for order in "BLN")
 """How Pillow names pixels of 16 bits a colour, of which it gives the upper 8."""
+DEEP_GREY_ALPHA = "LA;16B"
+"""The same of PNG in grey with transparency."""
+DEEP = (*DEEP_COLOURS, DEEP_GREY_ALPHA)
 OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
@@ -59,7 +66,7 @@ class Decoded(NamedTuple):
     """The EXIF tag that said how it is turned; 1 is upright."""
 
 
-def decode(path: Path, short_side: int, white: int = FULL) -> Decoded:
+def decode(path: Path, short_side: int, white: int = FULL, data: bytes | None = None) -> Decoded:
     """The first frame as 8-bit RGB, upright, its shorter side at most ``short_side`` pixels.
 
     Reads the whole file, so that truncated ones are found. Transparent parts become white, as a page shows them: the
@@ -67,29 +74,30 @@ def decode(path: Path, short_side: int, white: int = FULL) -> Decoded:
 
     Args:
         white: value that becomes 255 in files of 16 bits, and so do larger ones; see luss_core/data/depth.py.
+        data: all that the file holds, where it has been read.
 
     Raises:
         ValueError: floating-point pixels or integers above 16 bits, whose range no rule gives.
         Exception: broken file.
     """
-    with opened(path) as image:
+    with opened(path, data) as image:
         width, height = image.size
         wanted = stored_size(height, width, short_side)
         told = orientation_of(image) if image.format == "TIFF" else None
         drafted = image.draft(None, (GAP * wanted[1], GAP * wanted[0]))  # JPEG: never smaller than asked for
-        deep = white < FULL and _rawmode(image) in DEEP_COLOURS
+        deep = white < FULL and _rawmode(image) in DEEP
         image.load()
         if drafted is None:
             width, height = image.size  # Pillow turns TIFF upright while it loads
         rgb = to_rgb(_scaled(samples(path), white) if deep else image, white)
         orientation = orientation_of(image)
         turn = UPRIGHT.get(orientation)
-    rgb = reduced(rgb, stored_size(height, width, short_side))
-    if turn is not None:
-        rgb = rgb.transpose(turn)
-        if turn in SIDEWAYS:
-            height, width = width, height
-    return Decoded(np.asarray(rgb), height, width, told or orientation)
+        rgb = reduced(rgb, stored_size(height, width, short_side))
+        if turn is not None:
+            rgb = rgb.transpose(turn)
+            if turn in SIDEWAYS:
+                height, width = width, height
+        return Decoded(np.asarray(rgb), height, width, told or orientation)
 
 
 def reduced(rgb: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -124,18 +132,20 @@ def to_rgb(image: Image.Image, white: int = FULL) -> Image.Image:
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def is_deep(image: Image.Image) -> bool:
     """Whether a file that is not loaded yet has samples of 16 bits whose white is not known."""
-    return (image.mode.startswith("I") and image.format != "PPM") or _rawmode(image) in DEEP_COLOURS
+    return (image.mode.startswith("I") and image.format != "PPM") or _rawmode(image) in DEEP
 
 
 def samples(path: Path) -> np.ndarray:
-    """(H, W) values of one channel, or (H, W, C) uint16 colours of a file for which ``is_deep``."""
+    """(H, W) values of one channel, or (H, W, C) uint16 of a file for which ``is_deep``."""
     with opened(path) as image:
         rawmode = _rawmode(image)
+        if rawmode == DEEP_GREY_ALPHA:
+            return _grey_alpha(image)
         upper = np.asarray(image)
     if rawmode not in DEEP_COLOURS:
         return upper
@@ -150,12 +160,19 @@ def samples(path: Path) -> np.ndarray:
     return upper.astype(np.uint16) << 8 | lower
 
 
+def _grey_alpha(image: Image.Image) -> np.ndarray:
+    """(H, W, 2) uint16 of a PNG file: Pillow has no name for the lower bytes, so all four of a pixel are read."""
+    assert isinstance(image, ImageFile)
+    image._mode, image.tile = "RGBA", [tile._replace(args="RGBA") for tile in image.tile]
+    return np.ascontiguousarray(np.asarray(image)).view(">u2").astype(np.uint16)
+
+
 def _scaled(values: np.ndarray, white: int) -> Image.Image:
     """8 bits of 16; transparency has the full range."""
     pixels = np.minimum(values, white).astype(np.uint32)
     pixels = ((pixels * 255 + white // 2) // white).astype(np.uint8)
-    if values.shape[2:] == (4,):
-        pixels[..., 3] = values[..., 3] >> 8
+    if values.shape[2:] in ((2,), (4,)):
+        pixels[..., -1] = values[..., -1] >> 8
     return Image.fromarray(pixels)
 
 
@@ -179,20 +196,27 @@ def orientation_of(image: Image.Image) -> int:
 @cache
 def _formats() -> tuple[str, ...]:
     """Those that this build of Pillow knows, and HEIF of phones where the package for it is installed."""
-    Image.init()
+    Image.preinit()
+    for plugin in PLUGINS:  # all that Pillow has take longer to load than a hundred photographs
+        with suppress(ImportError):
+            import_module(f"PIL.{plugin}ImagePlugin")
     if find_spec(PLUGIN):
         import_module(PLUGIN).register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """An open file, whatever its size: ``read_header`` has its own limit, and Pillow's would stop below ours."""
+def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
+    """An open file, whatever its size: ``read_header`` has its own limit, and Pillow's would stop below ours.
+
+    Args:
+        data: all that the file holds, where it has been read.
+    """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; what matters is raised
-            with Image.open(path, formats=_formats()) as image:
+            with Image.open(path if data is None else BytesIO(data), formats=_formats()) as image:
                 yield image
     finally:
         Image.MAX_IMAGE_PIXELS = limit

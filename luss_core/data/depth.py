@@ -53,4 +53,5 @@ def _peak_of(path: Path) -> int:
         values = samples(path)
     except Exception:  # broken files raise anything, and are found again where they are decoded
         return 0
-    return int(values[..., :3].max(initial=0) if values.ndim == 3 else values.max(initial=0))
+    colours = values[..., : 3 if values.shape[2:] in ((3,), (4,)) else 1] if values.ndim == 3 else values
+    return int(colours.max(initial=0))

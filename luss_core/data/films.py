@@ -110,15 +110,22 @@ class Films:
         outcome.rejected += self.came.empty
         outcome.partly += self.came.partly
 
-    def write(self, out: Path, outcome: Outcome) -> None:
-        """Add the frames to the images of ``outcome``, which have been counted by then, and write videos.csv."""
+    def write(self, out: Path, outcome: Outcome) -> np.ndarray:
+        """Add the frames to the images of ``outcome``, which have been counted by then, and write videos.csv.
+
+        Returns:
+            (N,) int64 number of the video of each image; -1 for those of none.
+        """
         if not self.cfg.video.on:
-            return
+            return np.full(len(outcome.rows), -1)
         found = find_sequences(outcome.rows, self.cfg.video)
         found = found.joined(self.came.sequences(len(outcome.rows)))
         outcome.rows += self.came.rows
         outcome.sizes += self.came.sizes
         write_sequences(out / NAME, found)
+        video = np.full(len(outcome.rows), -1)
+        video[found.row] = found.video
+        return video
 
     def _of_images(self, images: list[ListedFile]) -> int:
         """Frames of the longest video to learn from that is no file; a mistake in the settings shows here."""

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from luss_core.data.arrange import Listing, arrange
-from luss_core.data.files import list_files, look_inside
+from luss_core.data.files import Files, list_files, look_inside
 from luss_core.data.images import ListedFile
 from luss_core.data.kinds import MORE_MASKS, printable
 from luss_core.data.splits import Role, role_of
@@ -20,20 +20,32 @@ NO_MASKS = "none"
 """As ``masks``: all files are photographs, whatever they look like."""
 
 
-def find(root: Path, masks: str | None, *, videos: bool = False) -> tuple[Listing, list[tuple[str, str]]]:
-    """The images and masks below a folder, and the entries that cannot be read.
-
-    Args:
-        videos: look at video files as well.
+def files_below(root: Path) -> Files:
+    """All that may be photographs, masks or videos.
 
     Raises:
-        UserError: no such folder, or no images in it.
+        UserError: no such folder.
     """
     if not root.is_dir():
         kind = "is a file" if root.exists() else "does not exist"
         raise UserError(f"data_root {root} {kind}; give a folder of images")
+    return list_files(root, photographs=True)
+
+
+def find(
+    root: Path, masks: str | None, *, videos: bool = False, found: Files | None = None
+) -> tuple[Listing, list[tuple[str, str]]]:
+    """The images and masks below a folder, and the entries that cannot be read.
+
+    Args:
+        videos: look at video files as well.
+        found: ``files_below`` the folder, where these are known.
+
+    Raises:
+        UserError: no such folder, or no images in it.
+    """
+    found = found or files_below(root)
     no_masks = masks is not None and masks.lower() == NO_MASKS and not (root / masks).is_dir()
-    found = list_files(root, photographs=True)
     files, prefix = found.files, None
     if masks is not None and not no_masks:
         folder = root / masks if (root / masks).is_dir() else Path(masks)

@@ -77,6 +77,7 @@ def sort_out(images: list[ListedFile], batch: Packed, classes: int | None, outco
     notes = batch.notes
     outcome.shapes.append(batch.shapes)
     outcome.checksums.append(batch.checksums)
+    outcome.contents.append(np.array(notes["contents"], "S8").reshape(-1, 2))
     for listed, reason, mask_reason, *mask in zip(images, *(notes[name] for name in NOTES), strict=True):
         if reason:
             outcome.rejected.append((listed.path, reason))

@@ -20,6 +20,21 @@ class Identical:
         """How many images repeat another one."""
         return sum(len(rows) - 1 for rows in self.groups)
 
+    def between(self, video: np.ndarray) -> "Identical":
+        """Without the frames that repeat one of their own video: there nothing moved for a moment.
+
+        Args:
+            video: (N,) number of the video of each row; -1 for images of none.
+        """
+        groups = []
+        for rows in self.groups:
+            firsts: dict[int, int] = {}
+            for row in rows:
+                number = int(video[row])
+                firsts.setdefault(number if number >= 0 else -1 - row, row)
+            groups.append(list(firsts.values()))
+        return Identical([rows for rows in groups if len(rows) > 1])
+
     def learned(self, images: Sequence[ListedFile]) -> list[tuple[str, str]]:
         """Images of other splits that are in train as well: path, and path of that in train."""
         found = []

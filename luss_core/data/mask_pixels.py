@@ -6,6 +6,7 @@ back here, the second refused.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -57,17 +58,18 @@ def any_size() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def read_pixels(path: Path, most: float = MOST) -> MaskPixels:
+def read_pixels(path: Path, most: float = MOST, data: bytes | None = None) -> MaskPixels:
     """The pixels of a mask.
 
     Args:
         most: megapixels that are read.
+        data: all that the file holds, where it has been read.
 
     Raises:
         UserError: missing, cut short, or of a kind that holds no exact values, with the reason.
     """
     try:
-        with any_size(), Image.open(path) as image:
+        with any_size(), Image.open(path if data is None else BytesIO(data)) as image:
             if image.width * image.height > most * 1e6:
                 found = f"{image.width * image.height / 1e6:.0f} megapixels"
                 raise UserError(f"{path} cannot be read as a mask: it has {found}, more than an image here")

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +46,25 @@ class Outcome:
     """(b, 2) height and width as they are kept, of the images of each batch."""
     checksums: list[np.ndarray] = field(default_factory=list)
     """(b,) CRC-32 of their pixels."""
-    contents: dict[str, str] = field(default_factory=dict)
-    """Digest of what the files and masks that were decoded hold, by path."""
+    contents: list[np.ndarray] = field(default_factory=list)
+    """(b, 2) digests, in ASCII, of what the files of each batch and their masks hold, be they used or not."""
 
     def all_noted(self) -> list[tuple[str, str]]:
         """The same and what has no mask or no image: paths and reasons."""
         return self.noted + without_masks(self.listing, (path for path, _ in self.rejected))
+
+    def held(self, images: Sequence[ListedFile]) -> Iterator[tuple[str, str]]:
+        """Every file that was read and its digest, in the order of their paths; of a million they take little memory.
+
+        Args:
+            images: all that were read, in their order.
+        """
+        paths = chain.from_iterable((listed.path, listed.mask) for listed in images)
+        names = np.fromiter(paths, object, 2 * len(images))
+        digests = np.concatenate([np.empty((0, 2), "S8"), *self.contents]).reshape(-1)
+        there = np.flatnonzero(names != "")
+        for place in there[np.argsort(names[there])].tolist():
+            yield names[place], digests[place].decode()
 
 
 def stop_if_too_many(cfg: PrepareConfig, outcome: Outcome, usable: int, out: Path, hint: str = "") -> None:

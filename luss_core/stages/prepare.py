@@ -22,8 +22,9 @@ from luss_core.data.benchmark import recognize
 from luss_core.data.check import Reading, check
 from luss_core.data.decode import stored_size
 from luss_core.data.facts import facts_of
+from luss_core.data.files import Files
 from luss_core.data.films import Films
-from luss_core.data.find import find, say
+from luss_core.data.find import files_below, find, say
 from luss_core.data.gather import headers, reading_of, sort_out
 from luss_core.data.identical import Identical, find_identical
 from luss_core.data.identity import give_ids, read_earlier
@@ -38,7 +39,7 @@ from luss_core.data.outcome import (
     stop_if_useless,
 )
 from luss_core.data.outputs import NameLimits, ignores_case
-from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source
+from luss_core.data.packing import Packing, digest_of_files, digest_of_source
 from luss_core.data.sequences import NAME
 from luss_core.data.store import Store
 from luss_core.data.truth import expected
@@ -53,7 +54,8 @@ DECODE_BATCH = 32
 """Images that a process hands over at once: what is in memory does not grow with the data set."""
 IDENTICAL = "identical.csv"
 SOURCE = tuple(
-    f"data/{name}.py" for name in ("check", "clips", "coding", "decode", "mask_pixels", "rotated_masks", "video_files")
+    f"data/{name}.py"
+    for name in ("check", "clips", "coding", "contents", "decode", "mask_pixels", "rotated_masks", "video_files")
 )
 OUTPUTS = ("summary.json", "images.csv", "images.h5", "rejected.csv", changed.NAME)
 """What decides the packed batches, besides settings, files and libraries."""
@@ -92,8 +94,8 @@ def prepare(
             ``classes``, or ``out`` cannot be written.
     """
     with io.locked(state, "preparing"):
-        record, names = _begin(cfg, root, out, state, mark), state.with_name(f"{state.name}-names.csv")
-        outcome, films = _listed(cfg, root, out, names, needs)
+        record, names = state / changed.NAME, state.with_name(f"{state.name}-names.csv")
+        outcome, films = _listed(cfg, root, out, names, needs, _begin(cfg, root, out, record, mark))
         candidates = list(headers(cfg, root, threads, outcome, NameLimits(out)))
         images = [listed for listed, _ in candidates]
         films.look(threads, outcome, NameLimits(out))
@@ -107,13 +109,12 @@ def prepare(
         _stop_if_unfit(cfg, outcome, films, classes, needs, state, out)
         about = io.provenance({"prepare": cfg.model_dump(mode="json")})
         packing.complete(about)
-        films.write(out, outcome)
-        identical = _identical(out, outcome, Store(packing.store))
+        identical = _identical(out, outcome, Store(packing.store), films.write(out, outcome))
         found = look(facts_of(outcome, cfg, reading.coding, identical=identical), cfg)
         summary = _write_lists(root, out, outcome) | {"look": to_json(found)}
         summary |= outcome.tally.finish(reading.coding, cfg.rotated_masks, classes)
         packing.hand_over()
-        changed.complete(record, out / changed.NAME, root, outcome.contents)
+        changed.complete(record, out / changed.NAME, root, outcome.held(images))
         io.link_or_copy(out / "images.csv", names)
         io.write_json(out / "summary.json", summary | {"provenance": about})
         log.info("images.h5: %s", describe(Store(out / "images.h5")))
@@ -121,16 +122,19 @@ def prepare(
         shutil.rmtree(state)
 
 
-def _listed(cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need]) -> tuple[Outcome, Films]:
+def _listed(
+    cfg: PrepareConfig, root: Path, out: Path, names: Path, needs: Sequence[Need], found: Files
+) -> tuple[Outcome, Films]:
     """What the folder holds, before any file is read.
 
     Args:
         names: list of an earlier run.
+        found: the files in it.
 
     Raises:
         UserError: no images, or too few of them or of their masks.
     """
-    listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files)
+    listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files, found=found)
     say(listing, give_ids(listing, read_earlier(names), ignore_case=ignores_case(out)))
     outcome, films = Outcome(listing, rejected=problems), Films(cfg, root, listing)
     if not listing.videos:
@@ -170,14 +174,18 @@ def _stop_if_unfit(
     stop_if_not_enough(needs, counts_of(chain(outcome.rows, films.came.rows)), len(outcome.rejected))
 
 
-def _begin(cfg: PrepareConfig, root: Path, out: Path, state: Path, mark: str) -> Path:
-    """Take the old outputs away, and write down which files are there before any of them is read."""
+def _begin(cfg: PrepareConfig, root: Path, out: Path, record: Path, mark: str) -> Files:
+    """Take the old outputs away, and write down which files are there before any of them is read.
+
+    Raises:
+        UserError: no such folder, or it cannot be written.
+    """
     for name in (*OUTPUTS, NAME, LISTED, IDENTICAL):
         io.remove(out / name)
-    record = state / changed.NAME
-    seen = changed.look(root, cfg.masks, videos=cfg.video.reads_files) if root.is_dir() else {}
+    found = files_below(root)
+    seen = changed.look(root, cfg.masks, videos=cfg.video.reads_files, files=found.files)
     changed.write(record, seen, {}, mark)
-    return record
+    return found
 
 
 def _key(
@@ -208,21 +216,11 @@ def _decode_all(
 ) -> None:
     """Decode, check and store every image."""
     jobs: Iterator[list[Any]] = chain(batches(images, DECODE_BATCH), films.jobs())
-    work, total = films.work(partial(_check, root, reading)), len(images) + films.frames
+    work, total = films.work(partial(check, root, reading)), len(images) + films.frames
     results, remaining = packing.run(work, jobs, threads, total, "images"), iter(images)
     for batch in islice(results, -(-len(images) // DECODE_BATCH)):
-        some = list(islice(remaining, batch.images))
-        for listed, texts in zip(some, batch.notes["contents"], strict=True):
-            outcome.contents |= zip((listed.path, listed.mask), texts, strict=True)
-        sort_out(some, batch, classes, outcome)
+        sort_out(list(islice(remaining, batch.images)), batch, classes, outcome)
     films.add(results, outcome)
-
-
-def _check(root: Path, reading: Reading, images: list[ListedFile]) -> Packed:
-    """``check``, and as one more note what each file and its mask hold, while the system has them in memory."""
-    found = check(root, reading, images)
-    found.notes["contents"] = [[changed.held(root, name) for name in (listed.path, listed.mask)] for listed in images]
-    return found
 
 
 def _check_space(out: Path, size: int) -> None:
@@ -243,9 +241,14 @@ def _check_space(out: Path, size: int) -> None:
         )
 
 
-def _identical(out: Path, outcome: Outcome, store: Store) -> Identical:
-    """Images that are there more than once; identical.csv lists them, where there are any."""
+def _identical(out: Path, outcome: Outcome, store: Store, video: np.ndarray) -> Identical:
+    """Images that are there more than once; identical.csv lists them, where there are any.
+
+    Args:
+        video: of each image, as ``Identical.between`` has it.
+    """
     found = find_identical(np.concatenate(outcome.shapes), np.concatenate(outcome.checksums), store.read)
+    found = found.between(video)
     if found.copies:
         write_csv(out / IDENTICAL, ("path", "same_as"), found.pairs(outcome.rows))
     return found

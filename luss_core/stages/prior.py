@@ -16,6 +16,7 @@ from luss_core import changed, io
 from luss_core.config import PriorConfig
 from luss_core.data.baselines import centre_prior, spectral_residual
 from luss_core.data.check import attempt
+from luss_core.data.contents import contents
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.masks import MaskFile
 from luss_core.data.packing import Packed, Packing, digest_of_files, digest_of_source, packed
@@ -115,7 +116,7 @@ def prior(cfg: PriorConfig, *, images: Path, store: Path, out: Path, state: Path
         about = io.provenance(settings)
         packing.complete(about)
         packing.hand_over()
-        known = dict(zip(seen, changed.contents(folder, seen), strict=True)) if folder else {}
+        known = dict(zip(seen, contents(folder, seen), strict=True)) if folder else {}
         changed.write(out / changed.NAME, seen, known, mark)
         io.write_json(out / "summary.json", _summary(cfg, sums, split, about))
         shutil.rmtree(state)

@@ -29,15 +29,19 @@ def deep_png(path: Path, values: np.ndarray) -> Path:
     """A PNG of 16 bits, which Pillow cannot write in colour.
 
     Args:
-        values: (H, W, C) uint16; one channel, three, or four with transparency.
+        values: (H, W, C) uint16; one channel or three, or two or four with transparency.
     """
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
     height, width, channels = values.shape
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0])
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = (
+        width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0])
+    )
+    raw = values.astype(">u2").view(np.uint8).reshape(height, width, -1)
+    left = np.concatenate([np.zeros_like(raw[:, :1]), raw[:, :-1]], 1)
+    rows = b"".join(b"\1" + row.tobytes() for row in raw - left)  # each byte less that of the pixel to the left
     data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)

@@ -1,5 +1,6 @@
 """What is noticed of a folder that changed since a stage read it."""
 
+import json
 import os
 import shutil
 import time
@@ -10,6 +11,7 @@ from folders import imagenet_s, prepare, put, save
 from luss_core import changed
 from luss_core.changed import NAME, NOTHING, Change
 from luss_core.config import PrepareConfig
+from luss_core.data import contents
 from luss_core.errors import UserError
 
 
@@ -57,10 +59,10 @@ def test_another_picture_of_the_same_size_in_bytes_is_noticed(folder):
 @pytest.mark.parametrize("suffix", [".bmp", ".tif", ".ppm"])
 def test_one_pixel_in_the_middle_of_a_large_raw_image_is_noticed(tmp_path, suffix):
     file = save(tmp_path / f"a{suffix}", 300, 400)
-    before, content = changed.content(file), bytearray(file.read_bytes())
+    before, content = contents.content(file), bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    assert changed.content(file) != before
+    assert contents.content(file) != before
 
 
 def test_touched_or_copied_files_are_the_same(folder, tmp_path):
@@ -82,8 +84,8 @@ def test_of_many_touched_files_an_even_sample_is_read(folder, monkeypatch):
     for file in (folder / "cat").iterdir():
         os.utime(file)
     read = []
-    held = changed.held
-    monkeypatch.setattr(changed, "held", lambda root, name: read.append(name) or held(root, name))
+    held = contents.held
+    monkeypatch.setattr(contents, "held", lambda root, name: read.append(name) or held(root, name))
     assert look(folder)[0] == "first"
     assert sorted(read) == [f"cat/{i}.jpg" for i in range(0, 10, 2)]
 
@@ -108,8 +110,37 @@ def test_what_changes_while_prepare_reads_is_noticed_next_time(tmp_path):
     seen = changed.look(root)
     save(root / "late.jpg", seed=9)
     changed.write(tmp_path / "begun", seen, {}, "")
-    changed.complete(tmp_path / "begun", out / NAME, root, {"0.jpg": changed.content(root / "0.jpg")})
+    changed.complete(tmp_path / "begun", out / NAME, root, [("0.jpg", contents.content(root / "0.jpg"))])
     assert changed.mark(out / NAME, root, changed.look(root))[1].new == ["late.jpg"]
+
+
+def test_digests_that_are_known_are_not_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(changed, "BATCH", 3)
+    root, names = tmp_path / "photographs", [f"{i}.jpg" for i in range(10)]
+    for name in names:
+        put(root / name, name.encode())
+    changed.write(tmp_path / "begun", changed.look(root), {}, "")
+    held, read = contents.held, list[str]()
+    monkeypatch.setattr(contents, "held", lambda root, name: read.append(name) or held(root, name))
+    known = [(name, contents.content(root / name)) for name in (*names[1:4], *names[6:9])]
+    changed.complete(tmp_path / "begun", tmp_path / NAME, root, [("", ""), *known, ("x.jpg", "gone")])
+    assert sorted(read) == ["0.jpg", "4.jpg", "5.jpg", "9.jpg"]
+    rows = [json.loads(line) for line in (tmp_path / NAME).read_text().splitlines()[1:]]
+    assert [(row[0], row[3]) for row in rows] == [(name, contents.content(root / name)) for name in names]
+
+
+def test_prepare_records_what_every_file_holds_that_it_opened(tmp_path, monkeypatch):
+    root = imagenet_s(tmp_path / "data")
+    put(root / "train" / "cat" / "broken.jpg", b"\xff\xd8\xff no image")
+    save(root / "train" / "cat" / "raw.bmp", 90, 90)
+    monkeypatch.setattr(changed, "contents", lambda _, names: ["not known" for _ in names])
+    prepare(PrepareConfig(), root=root, out=tmp_path / "out", threads=1)
+    rows = [json.loads(line) for line in (tmp_path / "out" / NAME).read_text().splitlines()[1:]]
+    found = {row[0]: row[3] for row in rows}
+    assert found.pop("train/cat/broken.jpg") == "not known"  # set aside by its header
+    assert found == {name: contents.content(root / name) for name in found}
+    assert "train/cat/raw.bmp" in found
+    assert "test-segmentation/cat/0.png" in found
 
 
 def test_names_that_are_no_text_survive(tmp_path):

@@ -12,6 +12,7 @@ from PIL import Image
 from luss_core.config import PrepareConfig
 from luss_core.data.decode import FULL, decode
 from luss_core.data.depth import bits_of, white_of
+from luss_core.data.headers import read_header
 from luss_core.data.store import Store
 from luss_core.io import read_json
 
@@ -40,12 +41,15 @@ def test_white_becomes_255(tmp_path, channels, white):
     np.testing.assert_allclose(found, expected(pixels, white), atol=1 if white == FULL else 0)
 
 
-def test_transparency_of_16_bits_has_the_full_range(tmp_path):
-    pixels = values(4095, 4)
-    pixels[..., 3] = FULL
-    pixels[3, 3, 3] = 0
-    found = decode(deep_png(tmp_path / "x.png", pixels), 100, 4095).pixels
-    wanted = expected(pixels[..., :3], 4095)
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_of_16_bits_has_the_full_range(tmp_path, channels):
+    pixels = values(4095, channels)
+    pixels[..., -1] = FULL
+    pixels[3, 3, -1] = 0
+    assert white_of(tmp_path, [deep_png(tmp_path / "x.png", pixels).name], 1) == (4095, 4095)
+    assert read_header(tmp_path / "x.png", 64, 100).deep
+    found = decode(tmp_path / "x.png", 100, 4095).pixels
+    wanted = expected(pixels[..., :-1], 4095)
     wanted[3, 3] = 255
     np.testing.assert_array_equal(found, wanted)
 

@@ -6,7 +6,7 @@ import numpy as np
 from folders import imagenet_s, prepare, save
 
 from luss_core.config import PrepareConfig
-from luss_core.data.identical import find_identical
+from luss_core.data.identical import Identical, find_identical
 from luss_core.io import read_json
 
 
@@ -40,6 +40,28 @@ def test_copies_are_counted_named_and_listed(tmp_path):
     (root / "more/d.jpg").unlink()
     prepare(PrepareConfig(), root=root, out=out, threads=1)
     assert not (out / "identical.csv").exists()
+
+
+def test_frames_that_repeat_one_of_their_own_video_are_no_copies():
+    found = Identical([[0, 1, 2], [3, 4, 7], [5, 6]])
+    video = np.array([0, 0, 0, 0, 1, -1, -1, 1])
+    assert found.between(video).groups == [[3, 4], [5, 6]]
+    assert found.between(np.full(8, -1)).groups == found.groups
+
+
+def test_a_video_in_which_nothing_moves_raises_no_question(tmp_path):
+    root, out = tmp_path / "data", tmp_path / "out"
+    for i in range(4):
+        save(root / "still" / f"{i}.png", seed=1)
+        save(root / "moving" / f"{i}.png", seed=2 + i)
+    cfg = PrepareConfig.model_validate({"video": {"sources": ["folders"]}})
+    prepare(cfg, root=root, out=out, threads=1)
+    assert not (out / "identical.csv").exists()
+    assert read_json(out / "summary.json")["look"]["questions"] == []
+    save(root / "moving" / "9.png", seed=1)
+    prepare(cfg, root=root, out=out, threads=1)
+    with (out / "identical.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["path", "same_as"], ["still/0.png", "moving/9.png"]]
 
 
 def test_images_that_are_learned_and_scored_are_told(tmp_path):

@@ -67,9 +67,7 @@ def kill(project: Project, work: Thread, killed: Counter[str]) -> None:
     """SIGKILL to processes of stages some time after they began, until that was KILLS times or the run has ended."""
     draw = random.Random(0)
     while killed.total() < KILLS and work.is_alive():
-        found = [
-            (stage, process) for stage, process in stage_processes(project) if killed[stage] < MOST.get(stage, OTHERS)
-        ]
+        found = [(name, p) for name, p in stage_processes(project) if killed[name] < MOST.get(name, OTHERS)]
         if not found:
             time.sleep(0.1)
             continue
