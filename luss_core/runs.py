@@ -121,10 +121,11 @@ def resolve(config: Config, preset: str) -> Stages:
             raise UserError(f"config: {place}.{section}: {reason}; {known}")
     base = config.model_dump(include=set(STAGES))
     # Of the method only what was said: another one has other defaults.
-    base["pretrain"]["method"] = config.pretrain.method.model_dump(
-        include={"name"}
-    ) | config.pretrain.method.model_dump(exclude_unset=True)
+    said = config.pretrain.method
+    base["pretrain"]["method"] = {"name": said.name, **said.model_dump(exclude_unset=True)}
     merged = merge(base, changes)
+    if isinstance(merged["pretrain"], Mapping) and merged["pretrain"].get("decoder") is None:
+        merged = merge(merge(base, {"pretrain": {"backbone": config.plain_backbone}}), changes)
     merged["pretrain"] = with_settings_of_method(merged["pretrain"], config.methods)
     return _validated(merged, place)
 

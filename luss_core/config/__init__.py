@@ -5,7 +5,7 @@ Nothing here imports torch, because the Snakefile validates config.yaml with it 
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
@@ -230,6 +230,9 @@ class Config(Stages):
     probes: ProbesConfig = ProbesConfig()
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
+    plain_backbone: dict[str, Any] = {}
+    """Settings of pretrain.backbone in presets without a decoder, below what they say themselves: strides that suit the
+    decoder need not suit a network without one. With {} all have one backbone."""
     presets: dict[Name, dict[str, Any]] = {
         **{name: _preset(name) for name in METHODS},
         "deeplab": {
@@ -253,6 +256,14 @@ class Config(Stages):
     """Named settings: what each changes in the sections of this file. Presets with equal settings of pretrain share the
     encoder of the first of them, and so on stage by stage up to the clusters; add yours behind these, so that no
     encoder becomes another's."""
+
+    @field_validator("plain_backbone")
+    @classmethod
+    def _of_the_family(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        known = type(info.data["pretrain"].backbone).model_fields if "pretrain" in info.data else value
+        if unknown := set(value) - set(known):
+            raise ValueError(f"unknown key {min(unknown)!r}; allowed: {', '.join(known)}")
+        return value
 
     @field_validator("classes")
     @classmethod

@@ -46,11 +46,33 @@ def test_rows_differ_in_pretrain_alone(recipe: Path | None) -> None:
 
 @pytest.mark.parametrize("recipe", [None, *RECIPES], ids=lambda path: path.stem if path else "config")
 def test_rows_without_a_decoder_have_one_network(recipe: Path | None) -> None:
-    """Else the table would compare networks: recipes whose backbone suits the decoder name the plain one for each."""
+    """Else the table would compare networks: recipes whose backbone suits the decoder name a plain one."""
     config = load(recipe)
     found = {row: runs.resolve(config, row).pretrain for row in config.benchmark.methods}
     plain = {row: pretrain.backbone for row, pretrain in found.items() if not pretrain.decoder}
     assert [row for row, backbone in plain.items() if backbone != plain["swav"]] == []
+
+
+def test_presets_without_a_decoder_may_have_another_backbone() -> None:
+    own = {
+        "mine": {
+            "pretrain": {"decoder": None, "attention": False, "method": {"name": "swav"}, "backbone": {"width": 8}}
+        }
+    }
+    own["mine"] |= {"finetune": {"segmenter": {"attend": False, "encoder": "trained"}}}
+    config = load(plain_backbone={"strides": [1, 2, 2, 2], "width": 24}, presets=own)
+    found = {name: runs.resolve(config, name).pretrain.backbone for name in ("swav", "random", "mine", "shape")}
+    assert {name: backbone.width for name, backbone in found.items()} == {
+        "swav": 24,
+        "random": 24,
+        "mine": 8,
+        "shape": 16,
+    }
+    assert found["mine"].strides == found["swav"].strides == (1, 2, 2, 2) != found["shape"].strides
+    with pytest.raises(UserError, match="plain_backbone: unknown key 'strids'; allowed: family, arch"):
+        load(plain_backbone={"strids": [1]})
+    with pytest.raises(UserError, match="presets.mine.pretrain: "):
+        load(presets={"mine": {"pretrain": 3}})
 
 
 def test_a_row_keeps_its_own_pipeline_where_that_is_asked_for() -> None:
