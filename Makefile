@@ -67,6 +67,7 @@ bars: $(READY)
 	$(BIN)/python benchmarks/prior.py
 	$(BIN)/python benchmarks/step_cost.py
 	$(BIN)/python benchmarks/step_cost.py --of methods
+	$(BIN)/python benchmarks/diagnostics.py
 	$(BIN)/python benchmarks/image_list.py
 	$(BIN)/python benchmarks/feature_writer.py
 	$(BIN)/python benchmarks/store.py

@@ -1,7 +1,7 @@
 """Signs in the log of a training that it taught the encoder nothing. Imports no torch.
 
-A method logs one of these values, whatever it is called; the pages, the end of its log and the end of the workflow say
-what it shows.
+A method logs one of these values, whatever it is called, and `train.diagnostics` those of all methods; the pages, the
+end of its log and the end of the workflow say what they show.
 """
 
 import json
@@ -33,9 +33,22 @@ class Sign(NamedTuple):
     """above this, nothing was learned."""
     what: str
     remedies: str
+    over: str = ""
+    """The value that is taken off first."""
+    last: bool = False
+    """Measured now and then: what was found last counts, not the mean."""
 
     def shows_in(self, value: float) -> bool:
         return not self.low <= value <= self.high
+
+    def value_in(self, records: Iterable[Mapping[str, Any]]) -> float | None:
+        """The value in some lines of a log; None where they have none that is finite."""
+        keys = [key for key in (self.key, self.over) if key]
+        there = [record for record in records if all(_is_number(record.get(key)) for key in keys)]
+        values = [record[self.key] - record.get(self.over, 0) for record in there]
+        if not values:
+            return None
+        return float(values[-1] if self.last else sum(values) / len(values))
 
     def text(self, value: float) -> str:
         """What is wrong, and what to try."""
@@ -74,6 +87,33 @@ SIGNS = (
         "the attention calls all of the images foreground, or nothing (attended {value:.3f} of 1)",
         "Try other pretrain.method.cues, a smaller penalty, or more epochs",
     ),
+    Sign(
+        "deviation",
+        0.07,
+        1,
+        "the features of all images are nearly the same, a collapse (deviation {value:.3f}, of at most 1)",
+        f"{ALIKE} a smaller pretrain.train.lr, a longer warmup_epochs, a larger batch_size, or another pretrain.method",
+        last=True,  # healthy trainings end at 0.35 to 0.6, BYOL without its heads at 0.04 to 0.06
+    ),
+    Sign(
+        "effective_rank",
+        1.2,
+        float("inf"),
+        "the features of all images lie on one line (effective rank {value:.3f}, where 1 is a line)",
+        f"{ALIKE} a smaller pretrain.train.lr, a larger batch_size, or another pretrain.method",
+        last=True,
+    ),
+    Sign(
+        "knn",
+        0,
+        1,
+        "neighbours in the features tell the category of an image worse than a guess (k-NN accuracy less that of a"
+        " guess: {value:.3f})",
+        f"{ALIKE} more pretrain.train.epochs, another lr, or another pretrain.method; if the folders are no categories,"
+        " set evaluate.folders: false",
+        over="knn_guess",
+        last=True,
+    ),
 )
 """In the order in which they are looked for."""
 
@@ -82,12 +122,12 @@ def sign_in(records: Sequence[Mapping[str, Any]]) -> str | None:
     """What shows in some steps of a log that nothing was learned, with remedies; None if nothing does.
 
     Args:
-        records: lines of log.jsonl, whose means are looked at. Values that are missing or not finite are left out.
+        records: lines of log.jsonl, in order. Values that are missing or not finite are left out.
     """
     for sign in SIGNS:
-        values = [record[sign.key] for record in records if _is_number(record.get(sign.key))]
-        if values and sign.shows_in(mean := sum(values) / len(values)):
-            return sign.text(mean)
+        value = sign.value_in(records)
+        if value is not None and sign.shows_in(value):
+            return sign.text(value)
     return None
 
 

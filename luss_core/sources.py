@@ -45,15 +45,19 @@ UNTRACKED = {
 """Modules that do not count, nor what they import, and why."""
 
 UNTRACKED_IN_TRAINING = {
+    "luss_core.data.categories": "says whether folders are categories, to judge by",
     "luss_core.data.coding": "says what the values of masks mean, for the reader of true masks below",
     "luss_core.data.features": "gives vectors and pseudo labels as they were written; these are one of the settings",
     "luss_core.data.hdf5": "opens files for the readers",
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
+    "luss_core.data.judged": "gives categories to judge by, which no training reads",
     "luss_core.data.kinds": "says what files are, by their names, for the stage before",
     "luss_core.data.mask_pixels": "opens files of masks",
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
     "luss_core.data.sequences": "reads what is a frame of which video; a digest of the pairs is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
+    "luss_core.metrics": "the package around scores, which are modules of their own",
+    "luss_core.metrics.diagnostics": "measures features, which changes nothing",
     "luss_core.models.foreign.anatomy": "says what a file that is refused looks like",
     "luss_core.models.foreign.kinds": "refuses files that are no checkpoint",
     "luss_core.models.foreign.objects": "refuses files that hold more than tensors, or converts them before a training",
@@ -62,6 +66,7 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.models.weights": "reads and writes tensors by name, all of them or none",
     "luss_core.parallel": "spreads work over processes, in order",
     "luss_core.train.checkpoint": "reads and writes checkpoints, whole or not at all",
+    "luss_core.train.diagnostics": "looks at a network between steps, which changes nothing",
     "luss_core.train.folder": "keeps checkpoints; going on from one changes nothing",
     "luss_core.train.interruption": "says when to write a checkpoint",
     "luss_core.train.journal": "writes numbers down",

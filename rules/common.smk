@@ -181,6 +181,11 @@ def source_of_method(wildcards):
     return source(f"pretrain-{PRESETS[wildcards.preset].pretrain.method.name}")
 
 
+def folders_of_preset(wildcards):
+    """Whether the user calls the folders of the images categories. A resource: no training depends on it."""
+    return str(PRESETS[wildcards.preset].evaluate.folders).lower()
+
+
 def prior_of_preset(wildcards):
     """The saliency maps, where the preset of a run is taught by them."""
     return prior_of([wildcards.preset])

@@ -23,6 +23,7 @@ rule pretrain:
         runtime="7d",
         processes=PROCESSES,
         device=DEVICE,
+        folders=folders_of_preset,
     params:
         settings=settings("pretrain"),
         prior=prior_argument,
@@ -32,6 +33,7 @@ rule pretrain:
         "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} --seed {params.seed}"
         f" --state {STATE}/pretrain"
         " --out {output.encoder} --log {output.steps}"
+        " --folders {resources.folders}"
         " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
         " --checkpoint-minutes {resources.checkpoint_minutes}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -12,12 +12,20 @@ from luss_core import cli
 from luss_core.config import PretrainConfig
 from luss_core.stages.pretrain import pretrain
 
+ASKED = {"auto": None, "true": True, "false": False}
+
 
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "pretrain")
     cli.add_inputs(parser, "images", "store")
     cli.add_training(parser)
     parser.add_argument("--prior", type=Path, help="prior.h5 of prior, where the method is taught by saliency maps")
+    parser.add_argument(
+        "--folders",
+        choices=ASKED,
+        default="auto",
+        help="whether the folders of images are categories, as evaluate.folders; only diagnostics ask",
+    )
     parser.add_argument("--out", type=Path, required=True, help="weights of the encoder, to be written")
     args = parser.parse_args(argv)
     work = partial(
@@ -30,6 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         state=args.state,
         out=args.out,
         log=args.log,
+        folders=ASKED[args.folders],
     )
     cli.in_processes(args, "pretrain", argv, lambda resources: work(resources=resources))
 

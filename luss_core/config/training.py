@@ -140,6 +140,10 @@ class PretrainConfig(EncoderConfig):
     method: AnyMethod = ShapeConfig()
     views: ViewsConfig = ViewsConfig()
     train: TrainConfig = TrainConfig()
+    diagnose_every_epochs: int = Field(8, ge=0)
+    """Epochs from one look at the features of a sample of the images to the next, beside that at the end: how far they
+    differ, how many clusters are in use, and whether nearest neighbours are of one category, if folders are categories
+    (evaluate.folders). Changes nothing that is trained. 0: never."""
 
     @model_validator(mode="after")
     def _method_agrees(self) -> Self:

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luss_core.data.batch import Batch
 from luss_core.data.ordered import TrainingImages
-from luss_core.models.encoder import Encoder
+from luss_core.models.encoder import Encoder, Maps, pool
+from luss_core.models.heads import Prototypes
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class Output:
 
     loss: Tensor
     logs: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Clustered(NamedTuple):
+    """To which of its clusters a method gives images."""
+
+    cluster: Tensor
+    """(B,) int64."""
+    number: int
+    """How many clusters there are."""
 
 
 class Method(nn.Module):
@@ -77,6 +88,19 @@ class Method(nn.Module):
 
     def after_step(self, progress: Progress) -> None:
         """Runs after the optimiser step."""
+
+    def clusters_of(self, maps: Maps, index: Tensor) -> Clustered | None:
+        """The clusters of (B,) training images, for `train.diagnostics`; None of a method without.
+
+        As it is, for methods that have ``prototypes`` behind a ``projector``, or a buffer ``label`` with the cluster of
+        each training image, one of ``cfg.clusters``. Override it where they are called otherwise.
+        """
+        prototypes, label = getattr(self, "prototypes", None), getattr(self, "label", None)
+        if isinstance(prototypes, Prototypes):
+            scores = prototypes(F.normalize(self.get_submodule("projector")(pool(maps)).float(), dim=1))
+            return Clustered(scores.argmax(dim=1), prototypes.out_features)
+        clusters = getattr(getattr(self, "cfg", None), "clusters", None)
+        return None if label is None or clusters is None else Clustered(label[index], clusters)
 
     def warning(self, logs: dict[str, Any], progress: Progress) -> str | None:
         """What looks wrong in the logs of a step, with remedies; None if all is well."""

@@ -58,6 +58,8 @@ class Curve:
     name: str
     x: np.ndarray
     y: np.ndarray
+    dots: bool = False
+    """Few values, each of which is marked."""
 
 
 def line_chart(curves: Sequence[Curve], *, label: str, x: str, y: str, unit_range: bool = False) -> str:
@@ -65,7 +67,7 @@ def line_chart(curves: Sequence[Curve], *, label: str, x: str, y: str, unit_rang
     with _figure(HEIGHT - 40) as figure:
         axes = figure.add_subplot()
         for curve, colour in zip(curves, SERIES, strict=False):
-            axes.plot(curve.x, curve.y, color=colour, label=curve.name)
+            axes.plot(curve.x, curve.y, "o-" if curve.dots else "-", color=colour, markersize=4, label=curve.name)
         axes.set(xlabel=x, ylabel=y)
         axes.margins(x=0.01)
         axes.yaxis.set_major_formatter("{x:g}")

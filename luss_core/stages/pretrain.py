@@ -11,6 +11,7 @@ from luss_core.config import PretrainConfig
 from luss_core.data.beside import TrueMasks, folder_labels
 from luss_core.data.frame_pairs import Distance, Pairs, frame_pairs
 from luss_core.data.images import ImageList, read_images
+from luss_core.data.judged import categories_of
 from luss_core.data.loader import Images, Plane, Views
 from luss_core.data.overlap import overlapping
 from luss_core.data.sequences import NAME, Sequences, read_sequences
@@ -25,6 +26,7 @@ from luss_core.models.initial import load_initial
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.signs import NOTHING, sign_of
+from luss_core.train.diagnostics import Diagnostics
 from luss_core.train.folder import TrainingFolder, inputs
 from luss_core.train.loop import Resources, fit
 
@@ -47,25 +49,39 @@ def pretrain(
     out: Path,
     log: Path,
     resources: Resources,
+    folders: bool | None = None,
 ) -> None:
     """Learn a representation of the training images of ``images.csv`` and export the encoder.
 
     Goes on from ``state`` after an interruption; a run interrupted any number of times gives the same weights as one
     that was not.
+
+    Args:
+        folders: whether the folders of the images are categories, as evaluate.folders; None to judge. Diagnostics count
+            by them, nothing else.
     """
     settings = {"pretrain": cfg.model_dump(mode="json"), "seed": seed}
     pixels, listing = Store(store), read_images(images)
     views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed, videos_of(cfg, images))
     torch.manual_seed(derive_seed(seed, 1))
     encoder, weights = initial_encoder(cfg)
-    seen = settings | inputs(views) | ({"weights": weights["digest"]} if weights else {})
+    seen = (
+        {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": weights["digest"]} if weights else {})
+    )
     folder = TrainingFolder(state, seen, sources.of_training("pretrain", cfg.method.name))
     with folder.locked():
         method = build_method(cfg.method, encoder, len(views))
         method.lr_scale = {**method.lr_scale, **lr_scale(cfg)}
         check_overlap(cfg, views)
         logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
-        fit(method, views, cfg.train, folder, resources)
+        fit(
+            method,
+            views,
+            cfg.train,
+            folder,
+            resources,
+            diagnostics=diagnostics(cfg, views, listing, folders, resources),
+        )
         if group.rank():
             return
         about = {
@@ -77,6 +93,21 @@ def pretrain(
         folder.hand_over(log)
     if sign := sign_of(log):
         logger.warning("pretrain: %s %s", NOTHING, sign)
+
+
+def trained_by(cfg: PretrainConfig) -> dict[str, Any]:
+    """The settings that decide what is trained: not how often it is looked at."""
+    return cfg.model_dump(mode="json", exclude={"diagnose_every_epochs"})
+
+
+def diagnostics(
+    cfg: PretrainConfig, views: Views, listing: ImageList, folders: bool | None, resources: Resources
+) -> Diagnostics | None:
+    """What looks at the training, in the first process; None if it is not to be looked at."""
+    if not cfg.diagnose_every_epochs or not cfg.train.epochs or group.rank():
+        return None
+    category = categories_of(listing, views.rows, folders)
+    return Diagnostics(views, cfg.diagnose_every_epochs, resources.device, cfg.train.precision, category)
 
 
 def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None]:

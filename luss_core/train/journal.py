@@ -4,9 +4,10 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import torch
@@ -36,13 +37,18 @@ class Journal:
         warning: what looks wrong in the numbers of a step, as `Method.warning`.
         """
         self.file, self.warning, self.total, self.per_epoch = file, warning, total, per_epoch
-        self.pending: list[tuple[Progress, float, dict[str, Tensor]]] = []
+        self.pending: list[tuple[Progress, float, Mapping[str, float], dict[str, Tensor]]] = []
         self.begun = self.said = self.flushed = time.monotonic()
         self.first: int | None = None
         self.warned = False
 
-    def add(self, progress: Progress, lr: float, out: Output) -> None:
-        self.pending.append((progress, lr, {"loss": out.loss.detach(), **out.logs}))
+    def add(
+        self, progress: Progress, lr: float, out: Output, found: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
+        """Args:
+        found: numbers that are of this process alone, for the log.
+        """
+        self.pending.append((progress, lr, found, {"loss": out.loss.detach(), **out.logs}))
         if len(self.pending) >= FLUSH:
             self.flush()
 
@@ -51,13 +57,13 @@ class Journal:
             return
         now = time.monotonic()
         seconds = (now - self.flushed) / len(self.pending)
-        memory = gpu_memory(self.pending[0][2]["loss"].device)
-        for (progress, lr, values), row in zip(self.pending, self._averaged(), strict=True):
+        memory = gpu_memory(self.pending[0][-1]["loss"].device)
+        for (progress, lr, found, values), row in zip(self.pending, self._averaged(), strict=True):
             numbers = {name: round(value, 6) for name, value in zip(values, row, strict=True)}
             if not math.isfinite(numbers["loss"]):
                 raise UserError(_not_finite(numbers["loss"], progress))
             epoch = round(progress.step / self.per_epoch, 4)
-            record = {"step": progress.step, "epoch": epoch, **numbers, "lr": lr, "seconds": round(seconds, 4)}
+            record = {"step": progress.step, "epoch": epoch, **numbers, **found, "lr": lr, "seconds": round(seconds, 4)}
             self._write(record | memory)
         self.pending.clear()
         self.flushed = now
@@ -68,7 +74,7 @@ class Journal:
 
     def _averaged(self) -> list[list[float]]:
         """The numbers of each pending step, as means over the processes; what is the same everywhere stays so."""
-        device = self.pending[0][2]["loss"].device
+        device = self.pending[0][-1]["loss"].device
         flat = torch.stack([value.float().to(device) for *_, values in self.pending for value in values.values()])
         averaged = iter((group.total(flat) / group.world_size()).tolist())
         return [list(islice(averaged, len(values))) for *_, values in self.pending]

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from luss_core.train.folder import TrainingFolder
 from luss_core.train.interruption import Interruption
 from luss_core.train.journal import Journal
 from luss_core.train.optim import learning_rate, make_optimizer
+
+if TYPE_CHECKING:
+    from luss_core.train.diagnostics import Diagnostics
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +52,14 @@ def fit(
     folder: TrainingFolder,
     resources: Resources,
     stop: int | None = None,
+    diagnostics: "Diagnostics | None" = None,
 ) -> None:
     """Train for cfg.epochs, going on from the checkpoint of ``folder`` if it has one made with the same settings.
 
     Writes folder.checkpoint (whole state) and folder.log (one object a step). ``stop`` ends after so many steps, as an
     interruption would. With 0 epochs the method stays as it is. Fewer images than ``cfg.batch_size`` are one batch,
     and a line says so. Several processes (`luss_core.group`) share each batch, and their number may change from one
-    start to the next.
+    start to the next. ``diagnostics`` looks at the network between steps and changes nothing.
 
     Raises:
         UserError: a batch that the processes cannot share, another trainer in the folder, or a loss that is not finite
@@ -86,11 +91,14 @@ def fit(
             loader = make_loader(views, batch_size, first, end, resources.workers, device, order)
             for step, batch in enumerate(loader, first):
                 progress = Progress(step, total, per_epoch)
+                found = {} if diagnostics is None else diagnostics.before(method, progress)
                 torch.manual_seed(derive_seed(views.seed, step))
                 lr = set_lr(optimizer, cfg, progress)
                 out = train_step(method, optimizer, batch.to(device), cfg, progress, network)
-                journal.add(progress, lr, out)
                 done = step + 1
+                if diagnostics is not None and done == total:
+                    found = diagnostics.at_end(method)
+                journal.add(progress, lr, out, found)
                 if interruption.due(done, device) or done in (total, stop):
                     journal.flush()
                     state = {"step": done, "method": method.state_dict(), "optimizer": optimizer.state_dict()}

@@ -1,5 +1,6 @@
 """Two processes that train together: started once, they do everything that the tests of this folder compare."""
 
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from luss_core.config import METHODS, TrainConfig
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
 from luss_core.methods import Method
 from luss_core.models.batchnorm import synchronized
+from luss_core.train.diagnostics import WORDS, Diagnostics
 from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, fit
 from tests.method.test_methods import CPU, TRAIN, make, views, views_of
@@ -30,15 +32,30 @@ PARTS = (slice(0, 5), slice(5, 12))
 
 
 def train(
-    name: str, folder: Path, *, stop: int = STEPS, device: torch.device = CPU, cfg: TrainConfig = CFG, workers: int = 0
+    name: str,
+    folder: Path,
+    *,
+    stop: int = STEPS,
+    device: torch.device = CPU,
+    cfg: TrainConfig = CFG,
+    workers: int = 0,
+    diagnose: bool = False,
 ) -> Method:
-    """A method after some steps, whose queue is used from the first epoch on."""
+    """A method after some steps, whose queue is used from the first epoch on; the first process looks at it."""
     method = make(name)
     if hasattr(method.cfg, "queue_start_epoch"):
         method.cfg = method.cfg.model_copy(update={"queue_start_epoch": 0})
     resources = Resources(device, workers, checkpoint_minutes=0)
-    fit(method, views(cfg=views_of(name)), cfg, TrainingFolder(folder, {"name": name}), resources, stop)
+    seen = views(cfg=views_of(name))
+    diagnostics = Diagnostics(seen, 1, device, cfg.precision) if diagnose and group.rank() == 0 else None
+    fit(method, seen, cfg, TrainingFolder(folder, {"name": name}), resources, stop, diagnostics)
     return method
+
+
+def found_in(log: Path) -> list[list[float]]:
+    """What was found in the features, each time."""
+    lines = [json.loads(line) for line in log.open()]
+    return [[line[name] for name in WORDS if name in line] for line in lines if "deviation" in line]
 
 
 def state(method: Method) -> dict[str, torch.Tensor]:
@@ -72,11 +89,13 @@ def _work(rank: int, folder: Path, port: int, kind: str) -> None:
         found: dict[str, Any] = {"parts": _parts(rank, device), "shares": [group.own_slice(n).stop for n in (1, 5, 8)]}
         for name in NAMES:
             found[name] = state(train(name, folder / name, device=device))
+        found["looked at"] = state(train("shape", folder / "looked", device=device, diagnose=True))
         train("shape", folder / "grown", stop=STOP, device=device)
         torch.distributed.barrier()
         if rank == 0:
             shutil.copytree(folder / "grown", folder / "stopped")
             found["folder"] = str(folder / "stopped")
+            found["features"] = found_in(folder / "looked" / "log.jsonl")
         torch.distributed.barrier()
         found["grown"] = state(train("shape", folder / "grown", device=device))
         if rank == 0:

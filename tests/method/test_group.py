@@ -55,6 +55,15 @@ def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two)
     assert [key for key, value in two["shape"].items() if not torch.equal(value, two["grown"][key])] == []
 
 
+def test_the_first_process_looks_at_what_both_train(two, tmp_path):
+    assert [key for key, value in two["shape"].items() if not torch.equal(value, two["looked at"][key])] == []
+    gloo.train("shape", tmp_path, diagnose=True)
+    one = gloo.found_in(tmp_path / "log.jsonl")
+    assert [len(found) for found in one] == [3, 3]
+    assert one[0] == two["features"][0]
+    torch.testing.assert_close(torch.tensor(one[1]), torch.tensor(two["features"][1]), rtol=1e-3, atol=1e-3)
+
+
 def test_one_process_goes_on_where_two_stopped(two, tmp_path):
     shutil.copytree(two["folder"], tmp_path, dirs_exist_ok=True)
     assert TrainingFolder(tmp_path, {"name": "shape"}).load(gloo.CPU)["step"] == gloo.STOP

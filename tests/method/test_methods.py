@@ -1,6 +1,7 @@
 """What every method owes the loop; a new method is tested by being in the registry."""
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from luss_core.errors import UserError
 from luss_core.methods import Method, Progress, build_method
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
+from luss_core.train.diagnostics import WORDS, Diagnostics
 from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, fit
 from luss_core.train.optim import make_optimizer
@@ -86,10 +88,19 @@ def batch_of(size: int, name: str = "swav") -> Batch:
     return source[source.keys(0, range(size))]
 
 
-def train(name: str, folder: Path, *, stop: int | None = None, workers: int = 0, cfg: TrainConfig = TRAIN) -> Method:
-    method = make(name)
+def train(
+    name: str,
+    folder: Path,
+    *,
+    stop: int | None = None,
+    workers: int = 0,
+    cfg: TrainConfig = TRAIN,
+    diagnose: bool = False,
+) -> Method:
+    method, seen = make(name), views(cfg=views_of(name))
     training = TrainingFolder(folder, {"name": name})
-    fit(method, views(cfg=views_of(name)), cfg, training, Resources(CPU, workers, checkpoint_minutes=0), stop)
+    diagnostics = Diagnostics(seen, 1, CPU, cfg.precision, np.arange(IMAGES) % 4) if diagnose else None
+    fit(method, seen, cfg, training, Resources(CPU, workers, checkpoint_minutes=0), stop, diagnostics)
     return method
 
 
@@ -148,13 +159,16 @@ def test_loss_falls(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("stop", [4, 10])
-def test_resume_is_bit_exact_whatever_the_workers(name, stop, tmp_path):
+def test_resume_is_bit_exact_whatever_the_workers_and_whether_it_is_looked_at(name, stop, tmp_path):
     whole = train(name, tmp_path / "whole").state_dict()
-    train(name, tmp_path / "parts", stop=stop)
-    resumed = train(name, tmp_path / "parts", workers=2).state_dict()
+    train(name, tmp_path / "parts", stop=stop, diagnose=True)
+    resumed = train(name, tmp_path / "parts", workers=2, diagnose=True).state_dict()
     assert whole.keys() == resumed.keys()
     assert [n for n in whole if not torch.equal(whole[n], resumed[n])] == []
-    logs = [[line.split(', "seconds"')[0] for line in (tmp_path / d / "log.jsonl").open()] for d in ("whole", "parts")]
+    logs = [[json.loads(line) for line in (tmp_path / d / "log.jsonl").open()] for d in ("whole", "parts")]
+    learns = any(p.requires_grad for p in make(name).encoder.backbone.parameters())
+    assert [line["step"] for line in logs[1] if "deviation" in line] == ([0, 5, 10, 14] if learns else [0, 14])
+    logs = [[{k: v for k, v in line.items() if k not in ("seconds", *WORDS)} for line in lines] for lines in logs]
     assert logs[0] == logs[1]
     assert len(logs[0]) == 15
 

@@ -127,6 +127,9 @@ def _write_logs(fake: FakeRun) -> None:
         lines = [
             {"step": k, "epoch": k / 20, "loss": 4 * 0.995**k, "lr": 0.001, **logs, "seconds": 0.3} for k in range(640)
         ]
+        for k in (*range(0, 640, 160), 639) if name == "pretrain" else ():
+            lines[k] |= {"deviation": 0.1 + k / 1600, "effective_rank": 10 + k / 64, "cluster_use": 0.2 + k / 1000}
+            lines[k] |= {"knn": 0.25 + k / 1000, "knn_guess": 0.14}
         (fake.run / name / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 

@@ -1,13 +1,18 @@
 """The stage pretrain with a shape prior: what it needs, and what it refuses before it trains."""
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from luss_core.config import METHODS, PrepareConfig, PretrainConfig
+from luss_core.data.images import read_images, write_images
 from luss_core.errors import UserError
 from luss_core.models.encoder import load_encoder
 from luss_core.stages.prepare import prepare
@@ -29,13 +34,14 @@ def data(tmp_path_factory) -> Path:
     return root
 
 
-def settings(crop: dict[str, Any] | None = None, **method: Any) -> PretrainConfig:
+def settings(crop: dict[str, Any] | None = None, look: int = 8, **method: Any) -> PretrainConfig:
     crop = {"count": 2, "size": 24, "scale": [0.5, 1]} if crop is None else crop
     small = {"prototypes": 4, "hidden": 8, "dim": 8, "grid": 3} if method.get("name") != "swav" else {}
-    return PretrainConfig.model_validate({**SMALL, "views": {"crops": [crop]}, "method": small | method})
+    changed = {**SMALL, "views": {"crops": [crop]}, "method": small | method, "diagnose_every_epochs": look}
+    return PretrainConfig.model_validate(changed)
 
 
-def run(cfg: PretrainConfig, data: Path, out: Path, prior: Path | None) -> Path:
+def run(cfg: PretrainConfig, data: Path, out: Path, prior: Path | None, folders: bool | None = None) -> Path:
     pretrain(
         cfg,
         images=data / "prepare/images.csv",
@@ -46,6 +52,7 @@ def run(cfg: PretrainConfig, data: Path, out: Path, prior: Path | None) -> Path:
         out=out / "encoder.safetensors",
         log=out / "log.jsonl",
         resources=Resources(torch.device("cpu")),
+        folders=folders,
     )
     return out / "encoder.safetensors"
 
@@ -106,3 +113,37 @@ def test_the_last_line_says_that_nothing_was_learned(data, tmp_path, caplog):
         "pretrain: nothing was learned in pre-training, so categories, masks and scores say little: the"
     )
     assert "If the photographs are nearly the same, or very few, no setting helps" in last
+
+
+@pytest.fixture(scope="module")
+def in_folders(data, tmp_path_factory) -> Path:
+    """The same images in two folders."""
+    root = tmp_path_factory.mktemp("folders")
+    shutil.copytree(data / "prepare", root / "prepare")
+    listing = read_images(root / "prepare/images.csv")
+    write_images(root / "prepare/images.csv", replace(listing, folder=["ab"[k % 2] for k in range(len(listing))]))
+    return root
+
+
+SWAV = {"name": "swav", "prototypes": 4, "hidden": 8, "dim": 8}
+
+
+def test_how_often_it_is_looked_at_is_no_other_training(in_folders, tmp_path):
+    one = run(settings(look=0, **SWAV), in_folders, tmp_path / "one", None)
+    two = run(settings(look=1, **SWAV), in_folders, tmp_path / "two", None, folders=True)
+    assert load_file(one).keys() == load_file(two).keys()
+    assert all(torch.equal(value, load_file(two)[name]) for name, value in load_file(one).items())
+    logs = [(file.parent / "log.jsonl").read_text() for file in (one, two)]
+    assert "deviation" not in logs[0]
+    assert {"deviation", "effective_rank", "cluster_use", "knn", "knn_guess"} <= json.loads(
+        logs[1].splitlines()[-1]
+    ).keys()
+    run(settings(look=0, **SWAV), in_folders, tmp_path / "two", None)  # goes on from what there is
+    assert (tmp_path / "two/log.jsonl").read_text() == logs[1]
+    assert [path.name for path in (tmp_path / "two/state").glob("*.pt")] == ["last.pt"]
+
+
+@pytest.mark.parametrize("asked", [None, False])
+def test_categories_count_where_they_do_for_evaluate(in_folders, tmp_path, asked):
+    run(settings(**SWAV), in_folders, tmp_path, None, folders=asked)
+    assert ("knn" in (tmp_path / "log.jsonl").read_text()) == (asked is None)

@@ -169,3 +169,33 @@ def test_comparisons_say_which_runs(tmp_path: Path) -> None:
 )
 def test_no_minus_before_zero(value: float, text: str) -> None:
     assert f">{text}<" in number(value)
+
+
+def test_what_was_found_in_the_features_is_drawn(page: str) -> None:
+    training = text_of(page, "training")
+    assert (
+        "The nearest neighbours of an image told its category in 25 % of the images before training and in 89 % after"
+        " it (a guess: 14 %)." in training
+    )
+    charts = [values["aria-label"] for values, _ in Page(page).all("svg") if "aria-label" in values]
+    begin = charts.index("Pre-training loss, by epoch")
+    assert charts[begin + 1 : begin + 3] == [
+        "Features of training images, by epoch",
+        "Effective rank of the features, by epoch",
+    ]
+    assert "0 where all are the same, a collapse." in training
+    assert "The folders are the categories, here only counted with" in training
+
+
+def test_what_was_not_found_is_not_drawn(tmp_path: Path) -> None:
+    fake = make(tmp_path)
+    log = fake.run / "pretrain" / "log.jsonl"
+    lines = [json.loads(line) for line in log.open()]
+    without = ("knn", "knn_guess", "cluster_use")
+    log.write_text("".join(json.dumps({k: v for k, v in line.items() if k not in without}) + "\n" for line in lines))
+    training = text_of(shown(fake, tmp_path / "some.html"), "training")
+    assert "k-NN" not in training
+    assert "Use of the clusters" not in training
+    assert "Deviation: 1 where" in training
+    log.write_text("".join(json.dumps({"step": line["step"], "loss": line["loss"]}) + "\n" for line in lines))
+    assert "eviation" not in text_of(shown(fake, tmp_path / "none.html"), "training")

@@ -36,12 +36,31 @@ def write_log(path: Path, steps: int, **values: Any) -> Path:
         ({"attended": 0.0}, "(attended 0.000 of 1). Try other pretrain.method.cues"),
         ({"attended": 0.3}, None),
         ({"code_entropy": float("nan"), "chance": True}, None),
+        (
+            {"deviation": 0.04},
+            "the features of all images are nearly the same, a collapse (deviation 0.040, of at most 1).",
+        ),
+        ({"deviation": 0.0}, "If the photographs are nearly the same, or very few, no setting helps"),
+        ({"deviation": 0.35, "effective_rank": 16.7}, None),
+        ({"deviation": 0.35, "effective_rank": 1.01}, "lie on one line (effective rank 1.010, where 1 is a line)"),
+        ({"knn": 0.12, "knn_guess": 0.15}, "worse than a guess (k-NN accuracy less that of a guess: -0.030)"),
+        ({"knn": 0.16, "knn_guess": 0.15}, None),
+        ({"knn": 0.12}, None),
         ({}, None),
     ],
 )
 def test_signs(values: dict[str, Any], words: str | None) -> None:
     text = sign_in([{"loss": 1.0, **values}] * 3)
     assert (text is None) if words is None else (text is not None and words in text)
+
+
+def test_of_what_is_measured_now_and_then_the_last_counts() -> None:
+    healthy, collapsed = {"deviation": 0.4, "knn": 0.9, "knn_guess": 0.3}, {"deviation": 0.01}
+    assert sign_in([collapsed, {"loss": 1.0}, healthy, {"loss": 1.0}]) is None
+    assert "a collapse (deviation 0.010" in str(sign_in([healthy, {"loss": 1.0}, collapsed]))
+    lost = {"knn": 0.2, "knn_guess": 0.3}
+    assert "less that of a guess: -0.100" in str(sign_in([healthy, lost]))
+    assert sign_in([lost, healthy]) is None
 
 
 def test_every_sign_says_what_to_do() -> None:

@@ -88,6 +88,7 @@ def test_parts_of_extraction_and_inference_end_in_the_same_files(finished, proje
     [
         ({"report": {"panels": 3}}, REPORT),
         ({"evaluate": {"absent": "zero"}}, EVALUATE),
+        ({"evaluate": {"folders": True}}, EVALUATE),
         ({"infer": {"threshold": 0.5}}, INFER),
         ({"finetune": {"train": {"lr": 0.5}}}, FINETUNE),
         ({"cluster": {"restarts": 3}}, CLUSTER),
