@@ -30,6 +30,7 @@ include: "rules/export.smk"
 include: "rules/report.smk"
 include: "rules/compare.smk"
 include: "rules/ablation.smk"
+include: "rules/benchmark.smk"
 include: "rules/linear.smk"
 include: "rules/limited.smk"
 include: "rules/probes.smk"
@@ -40,7 +41,7 @@ take_benchmarks_off_cached_rules()
 
 
 rule all:
-    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `probes` and `cacl` set runs side by side."""
+    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes` and `cacl` set runs side by side."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
@@ -52,4 +53,5 @@ onsuccess:
 
 
 onerror:
+    show_unfinished_benchmark()
     atexit.register(FAILURES.tell)  # behind Snakemake's own last words

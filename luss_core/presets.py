@@ -10,7 +10,7 @@ from luss_core.errors import UserError
 from luss_core.explain import explain, nearest_first
 
 COMMON = "+common"
-"""Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
+"""Behind the name of a row of ablation or benchmark: its encoder in the pipeline that all rows share."""
 
 PIPELINE = ("extract", "cluster", "finetune", "infer")
 """The stages of that pipeline, which `ablation_pipeline` may change."""
@@ -34,12 +34,14 @@ def resolve(config: Config, preset: str) -> Stages:
         include={"name"}
     ) | config.pretrain.method.model_dump(exclude_unset=True)
     merged = merge(base, changes)
+    if isinstance(merged["pretrain"], Mapping) and merged["pretrain"].get("decoder") is None:
+        merged = merge(merge(base, {"pretrain": {"backbone": config.plain_backbone}}), changes)
     merged["pretrain"] = with_settings_of_method(merged["pretrain"], config.methods)
     return validated(merged, place)
 
 
 def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
-    """The sections of the stages for a row of the ablation: the same for every row but for ``pretrain``.
+    """The sections of the stages for a row of ablation or benchmark: the same for every row but for ``pretrain``.
 
     Raises:
         UserError: ablation_pipeline has an unknown section or key, a value out of range, or one that does not suit the
@@ -53,7 +55,8 @@ def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
     try:
         return validated(merge(base, config.ablation_pipeline), "ablation_pipeline")
     except UserError as error:
-        raise UserError(f"{error} (ablation: {row})") from error
+        key = "ablation" if row in config.ablation else "benchmark.methods"
+        raise UserError(f"{error} ({key}: {row})") from error
 
 
 def check_beginnings(presets: Mapping[str, Stages]) -> None:

@@ -1,4 +1,4 @@
-"""What sets the rows of an ablation and of the CACL tables apart, in words: what their pages are told. No torch."""
+"""What the pages of ablation, benchmark and CACL tables are told of their rows. Imports no torch."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from luss_core.config import (
+    BenchmarkRow,
+    BenchmarkRows,
     Config,
     PaperRowConfig,
     PaperTableConfig,
@@ -19,7 +21,7 @@ from luss_core.config import (
 from luss_core.config.cacl import BESIDE, LIMITED
 from luss_core.paper_rows import CACL
 from luss_core.presets import COMMON, PIPELINE
-from luss_core.runs import presets
+from luss_core.runs import CHAIN, makers, presets
 
 
 def rows(config: Config) -> RowsConfig:
@@ -41,6 +43,20 @@ def rows(config: Config) -> RowsConfig:
         before = pretrain
     shared = _pipeline(found[config.ablation[0] + COMMON]) if config.ablation else {}
     return RowsConfig(common=PipelineConfig.model_validate(shared), rows=tuple(told))
+
+
+def benchmark_rows(config: Config) -> BenchmarkRows:
+    """The rows of `snakemake benchmark`, the common pipeline, and the presets in whose folders their results lie."""
+    found = presets(config)
+    by_stage = {stage: makers(found, stage) for stage in CHAIN if stage not in ("finetune", "infer")}
+    told, methods = [], config.benchmark.methods
+    shared = _pipeline(found[methods[0] + COMMON])
+    for name in methods:
+        preset = name if name in config.benchmark.own_pipeline else name + COMMON
+        places = {stage: by_stage.get(stage, by_stage["evaluate"])[preset] for stage in CHAIN}
+        other = tuple(differences(shared, _pipeline(found[preset])))
+        told.append(BenchmarkRow(name=name, method=found[name].pretrain.method.name, pipeline=other, stages=places))
+    return BenchmarkRows(common=PipelineConfig.model_validate(shared), seeds=config.seeds, rows=tuple(told))
 
 
 def paper_tables(config: Config) -> PaperTablesConfig:

@@ -36,18 +36,19 @@ def load(values: Mapping[str, Any]) -> Config:
     for preset in config.presets:
         _check_name(preset)
         resolve(config, preset)
-    for key in ("run", "controls", "ablation"):
-        for preset in getattr(config, key):
+    for key, names in config.named.items():
+        kind = "method" if "." in key else "preset"
+        for preset in names:
             if preset not in config.presets:
-                raise UserError(f"{key}: unknown preset {preset!r}; {nearest_first(preset, config.presets)}")
+                raise UserError(f"{key}: unknown {kind} {preset!r}; {nearest_first(preset, config.presets)}")
     found = presets(config)
     check_beginnings(found)
-    for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation, *judged(config))):
+    for preset in dict.fromkeys((*config.asked, *judged(config))):
         _check_batches(config, preset, found[preset])
         check_pairs(preset, found[preset].pretrain, config.prepare.video)
     for preset in config.run:
         found[preset].check_classes(config.classes, preset)
-    for row in config.ablation:
+    for row in config.rows:
         _check_batches(config, row, found[row + COMMON])
     return config
 
@@ -60,7 +61,7 @@ def over_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_name(preset: str) -> None:
-    for end, what in ((COMMON, "the ablation"), (CACL, "`snakemake cacl`")):
+    for end, what in ((COMMON, "ablation and benchmark"), (CACL, "`snakemake cacl`")):
         if preset.endswith(end):
             raise UserError(f"config: presets.{preset}: names in {end} are those of {what}; rename it")
 
@@ -88,14 +89,14 @@ def _check_batches(config: Config, preset: str, stages: Stages) -> None:
 
 
 def presets(config: Config) -> dict[str, Stages]:
-    """Every preset, resolved, and behind them rows: of the ablation as <row>+common, of the CACL paper as <row>+cacl.
+    """Every preset, resolved, and behind them rows: <row>+common of ablation and benchmark, <row>+cacl of CACL.
 
     Those of config.yaml come first, in its order, whatever the order in which a user's file brings them: Snakemake puts
     that before them, and ``makers`` goes by the order.
     """
     ours = [name for name in Config.model_fields["presets"].default if name in config.presets]
     found = {name: resolve(config, name) for name in dict.fromkeys((*ours, *config.presets))}
-    common = {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.ablation}
+    common = {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.rows}
     return found | common | paper_rows(config, found)
 
 
@@ -202,12 +203,9 @@ def weight_files(config: Config) -> dict[str, Path]:
         UserError: that of a preset which is run is missing.
     """
     settings = {name: resolve(config, name).pretrain for name in config.presets}
-    files = {
-        name: Path(pretrain.weight_file).expanduser()
-        for name, pretrain in settings.items()
-        if pretrain.weight_file is not None
-    }
-    for name in dict.fromkeys((*config.run, *config.controls, *config.ablation, *judged(config))):
+    named = {name: pretrain.weight_file for name, pretrain in settings.items()}
+    files = {name: Path(file).expanduser() for name, file in named.items() if file is not None}
+    for name in dict.fromkeys((*config.asked, *judged(config))):
         if name in files and not files[name].is_file():
             raise UserError(
                 f"config: pretrain.weights of {name}: {files[name]} is not a file (seen from {Path.cwd()}); name a file"

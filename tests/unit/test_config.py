@@ -49,6 +49,14 @@ def test_config_yaml_fits_the_page():
     assert max(map(len, defaults.render().splitlines())) <= defaults.WIDTH
 
 
+def test_a_list_that_is_longer_than_a_line_is_several():
+    names = tuple(f"method{k}" for k in range(20))
+    lines = defaults._entry("methods", names, 60)
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 60
+    assert yaml.safe_load("\n".join(lines)) == {"methods": list(names)}
+
+
 def test_every_stage_has_one_section():
     assert tuple(Stages.model_fields) == STAGES
     assert set(RUN_STAGES) < set(STAGES)

@@ -48,6 +48,7 @@ LAYERS = (
         "group",
         "launch",
         "signs",
+        "unfinished",
         "parallel",
         "shortage",
     ),
@@ -100,7 +101,7 @@ def test_a_stage_has_one_name_in_five_places(stage):
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation", "probes", "cacl")
+ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -135,6 +136,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "probes": {"linear", "limited"},
         "cacl": {"linear", "limited"},
         "ablation": {"scores", "masks", "measures", "attention"},
+        "benchmark": {"scores", "complete"},
     }
     assert named - used - {"source"} == implied.get(stage, set())
 
@@ -160,6 +162,7 @@ def test_the_snakefile_needs_no_torch():
         for name in (
             *("config", "probed", "runs", "rows", "presets", "paper_rows", "sources", "defaults", "bounds", "changed"),
             "running",
+            "unfinished",
         )
     )
     later = "luss_core.data.annotated.read"  # where a data set for probes is named

@@ -27,7 +27,7 @@ def test_presets_change_only_what_they_name():
     assert (stages.pretrain.views, stages.infer) == (config.pretrain.views, config.infer)
 
 
-RUN = {"run": ["mine"], "controls": [], "ablation": []}
+RUN = {"run": ["mine"], "controls": [], "ablation": [], "benchmark": {"methods": ["mine"], "own_pipeline": []}}
 
 
 @pytest.mark.parametrize(
