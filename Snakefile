@@ -30,16 +30,18 @@ include: "rules/export.smk"
 include: "rules/report.smk"
 include: "rules/compare.smk"
 include: "rules/ablation.smk"
+include: "rules/benchmark.smk"
 include: "rules/linear.smk"
 include: "rules/limited.smk"
 include: "rules/probes.smk"
+include: "rules/cacl.smk"
 
 
 take_benchmarks_off_cached_rules()
 
 
 rule all:
-    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation` and `probes` set runs side by side."""
+    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes` and `cacl` set runs side by side."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
@@ -51,4 +53,5 @@ onsuccess:
 
 
 onerror:
+    show_unfinished_benchmark()
     atexit.register(FAILURES.tell)  # behind Snakemake's own last words

@@ -30,7 +30,7 @@ def parts(prepared: Path, cfg: PretrainConfig, device: torch.device) -> tuple[Vi
     videos = videos_of(cfg, prepared / "images.csv") if (prepared / NAME).exists() else None
     views = training_views(cfg, listing, pixels, saliency, 0, videos)
     torch.manual_seed(0)
-    method = build_method(cfg.method, Encoder(cfg.encoder), len(views))
+    method = build_method(cfg.method, Encoder(cfg.encoder), len(views), views.categories)
     if group.world_size() > 1:
         synchronized(method, device)
     return views, method.to(device).to(memory_format=torch.channels_last).train()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from luss_core.config import Config, MethodConfig, Stages
 from luss_core.errors import UserError
 from luss_core.io import read_json
+from luss_core.paper_rows import judged
 
 if TYPE_CHECKING:
     from luss_core.data.images import ListedFile
 
-IMAGES, FOLDERS, MASKS, FRAMES = "images", "folders", "masks", "frames"
+IMAGES, FOLDERS, MASKS, FRAMES, BATCH = "images", "folders", "masks", "frames", "batch"
 
 
 class Need(NamedTuple):
@@ -19,7 +20,7 @@ class Need(NamedTuple):
 
     kind: str
     """images: at least so many; folders: category folders, at least so many; masks: every image has one; frames: some
-    video has so many, at least."""
+    video has so many, at least; batch: at least so many images, to be looked at together."""
     least: int
     key: str
     """Of the setting that asks for it."""
@@ -44,12 +45,17 @@ def needs_of(config: Config, presets: Mapping[str, Stages]) -> list[Need]:
     for name in config.run:
         stages, method = presets[name], presets[name].pretrain.method
         key = f"presets.{name}.pretrain.method"
-        found += [Need(IMAGES, int(getattr(method, setting)), f"{key}.{setting}") for setting in method.below_images]
+        found += [Need(IMAGES, least, f"{key}.{setting}") for setting, least in method.images_needed.items()]
         found += [Need(IMAGES, config.classes, "classes")]
+        if config.classes < stages.pretrain.least_batch and stages.pretrain.train.epochs:  # else there are enough
+            found += [Need(BATCH, stages.pretrain.least_batch, f"{key} {method.name}")]
         found += [Need(FOLDERS, 2, f"{key} {method.name}")] if "labels" in method.needs else []
         found += [Need(MASKS, 1, f"{key} {method.name}")] if "masks" in method.needs else []
         found += _pairs(f"{key}.stride", method) if "pairs" in method.needs else []
         found += [Need(FOLDERS, config.classes, "classes")] if stages.cluster.assign == "folders" else []
+    for name in judged(config):
+        method = presets[name].pretrain.method
+        found += _pairs(f"the stride of {name}", method) if "pairs" in method.needs else []
     return [need for need in dict.fromkeys(found) if (need.kind, need.least) != (IMAGES, 1)]
 
 
@@ -121,10 +127,15 @@ def _lacking(need: Need, there: Counts) -> str:
     if need.kind == FOLDERS and there.folders is not None and there.folders < need.least:
         return (
             f"{need.key} needs the images of each category in a folder of its own, at least {need.least} folders, and"
-            f" there are {there.folders}"
+            f" there are {there.folders}; sort the images into folders, or change this setting"
         )
     if need.kind == MASKS and there.masks is not None and there.masks < there.images:
         return f"{need.key} needs a mask for each of the {there.images} training images, and {there.masks} have one"
+    if need.kind == BATCH and there.images < need.least:
+        return (
+            f"{need.key} needs batches of at least {need.least} images, and there is {there.images} training image; add"
+            " images"
+        )
     if need.kind == FRAMES and there.frames is not None and there.frames < need.least:
         return (
             f"{need.key} needs videos of at least {need.least} frames, and the longest has {there.frames}; lower it, or"

@@ -76,6 +76,8 @@ def _entry(key: str, value: Any, width: int) -> list[str]:
         inside = [f"- {_flow(item.model_dump())}" for item in value]
     elif isinstance(value, dict) and len(f"{key}: {_flow(value)}") > width:
         inside = [line for name, item in value.items() for line in _entry(name, item, inner)]
+    elif isinstance(value, tuple) and len(f"{key}: {_flow(value)}") > width:
+        inside = textwrap.wrap(_flow(value), inner)
     else:
         return [f"{key}: {_flow(value)}"]
     return [f"{key}:", *(f"  {line}".rstrip() for line in inside)] if inside else [f"{key}: {{}}"]

@@ -1,6 +1,7 @@
 """What is wrong with settings, in words: where, what was found, what is allowed. Imports no torch."""
 
 import difflib
+from collections.abc import Collection
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -21,13 +22,14 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
     """
     lines = [f"{origin}: {error.error_count()} setting(s) cannot be used"]
     for item in error.errors():
-        keys = [part for part in item["loc"] if part not in KINDS]  # pydantic names the kind too
+        loc = item["loc"]  # pydantic names the kind too, behind its key
+        keys = [part for before, part in zip((None, *loc), loc, strict=False) if not _is_kind(before, part)]
         place = ".".join(map(str, [prefix, *keys] if prefix else keys))
         if item["type"] == "extra_forbidden":
             hint = _hint(item["loc"], kind)
         elif item["type"] == "union_tag_invalid":
             what, known = ("family", FAMILIES) if item["loc"][-1] == "backbone" else ("method", METHODS)
-            hint = f"unknown {what} {item['ctx']['tag']!r}; known: {', '.join(known)}"
+            hint = f"unknown {what} {item['ctx']['tag']!r}; {nearest_first(item['ctx']['tag'], known)}"
         elif item["type"] == "string_pattern_mismatch":  # that of names
             hint = f"a name has letters, digits and _ . + - only, a letter or digit first; found {item['input']!r}"
         elif item["type"] == "value_error":  # our own validators name what they found
@@ -36,6 +38,19 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
             hint = f"{item['msg']}, found {item['input']!r}"
         lines.append(f"  {place}: {hint}" if place else f"  {hint}")
     return "\n".join(lines)
+
+
+def _is_kind(before: int | str | None, part: int | str) -> bool:
+    """Whether a part of a place names a method or a family; sections may have the same names."""
+    return before in ("method", "backbone") and part in KINDS
+
+
+def nearest_first(found: str, allowed: Collection[str]) -> str:
+    """The names that there are, those like the one that was found first, whatever the case of its letters."""
+    names = {name.lower(): name for name in allowed}
+    near = [names[name] for name in difflib.get_close_matches(found.lower(), names)]
+    known = [*near, *(name for name in allowed if name not in near)]
+    return (f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(known)}"
 
 
 def _hint(place: tuple[int | str, ...], section: type[Section]) -> str:

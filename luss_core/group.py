@@ -91,6 +91,16 @@ def mean(rows: Tensor) -> Tensor:
     return rows.sum() * (world_size() / count.clamp(min=1))
 
 
+def weighted_mean(rows: Tensor, weights: Tensor) -> Tensor:
+    """Mean of values of all processes, in the sense of `mean`; 0 where no weight is positive.
+
+    Args:
+        weights: as many, not negative, without gradient.
+    """
+    least = torch.finfo(weights.dtype).tiny
+    return (rows * weights).sum() * (world_size() / total(weights.sum()).clamp(min=least))
+
+
 @torch.no_grad()
 def log_softmax_over_rows(x: Tensor) -> Tensor:
     """(n, K) -> (n, K): log-softmax of each column over the rows of all processes."""

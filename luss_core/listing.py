@@ -7,6 +7,7 @@ import sys
 from luss_core.config import METHODS, MethodConfig
 from luss_core.defaults import method_settings
 from luss_core.errors import UserError
+from luss_core.explain import nearest_first
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -15,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("name", nargs="?", help="the method whose settings are printed, as YAML to begin from")
     name = parser.parse_args(argv).name
     if name is not None and name not in METHODS:
-        raise UserError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
+        raise UserError(f"unknown method {name!r}; {nearest_first(name, METHODS)}")
     lines = overview() if name is None else [f"name: {name}", *method_settings(name)]
     sys.stdout.write("\n".join(lines) + "\n")
 

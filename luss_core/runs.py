@@ -1,6 +1,5 @@
 """Which runs a configuration asks for, and the settings of each: what the Snakefile knows. Imports no torch."""
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -9,28 +8,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from luss_core.config import (
-    METHODS,
-    RUN_STAGES,
-    STAGES,
-    Config,
-    PretrainConfig,
-    Section,
-    Stages,
-    with_settings_of_method,
-)
+from luss_core.config import METHODS, Config, Section, Stages
 from luss_core.config.sequences import check_pairs
 from luss_core.digests import content
 from luss_core.errors import UserError
-from luss_core.explain import explain
+from luss_core.explain import explain, nearest_first
 from luss_core.io import provenance, read_json
 from luss_core.names import read_names
-
-COMMON = "+common"
-"""Behind the name of a row of the ablation: its encoder in the pipeline that all rows share."""
-
-PIPELINE = ("extract", "cluster", "finetune", "infer")
-"""The stages of that pipeline, which `ablation_pipeline` may change."""
+from luss_core.paper_rows import CACL, judged, paper_rows
+from luss_core.presets import COMMON, PIPELINE, check_beginnings, in_common, merge, resolve
 
 CHAIN = ("pretrain", *PIPELINE, "evaluate")
 """Each works on what the one before it made."""
@@ -48,20 +34,21 @@ def load(values: Mapping[str, Any]) -> Config:
         raise UserError(explain(error, "config", Config)) from error
     _check_methods(config)
     for preset in config.presets:
-        if preset.endswith(COMMON):
-            raise UserError(f"config: presets.{preset}: names in {COMMON} are those of the ablation; rename it")
+        _check_name(preset)
         resolve(config, preset)
-    for key in ("run", "controls", "ablation"):
-        for preset in getattr(config, key):
+    for key, names in config.named.items():
+        kind = "method" if "." in key else "preset"
+        for preset in names:
             if preset not in config.presets:
-                raise UserError(f"{key}: unknown preset {preset!r}; {_known(preset, list(config.presets))}")
+                raise UserError(f"{key}: unknown {kind} {preset!r}; {nearest_first(preset, config.presets)}")
     found = presets(config)
-    for preset in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
+    check_beginnings(found)
+    for preset in dict.fromkeys((*config.asked, *judged(config))):
         _check_batches(config, preset, found[preset])
         check_pairs(preset, found[preset].pretrain, config.prepare.video)
     for preset in config.run:
         found[preset].check_classes(config.classes, preset)
-    for row in config.ablation:
+    for row in config.rows:
         _check_batches(config, row, found[row + COMMON])
     return config
 
@@ -73,10 +60,16 @@ def over_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     return merge(defaults, values)
 
 
+def _check_name(preset: str) -> None:
+    for end, what in ((COMMON, "ablation and benchmark"), (CACL, "`snakemake cacl`")):
+        if preset.endswith(end):
+            raise UserError(f"config: presets.{preset}: names in {end} are those of {what}; rename it")
+
+
 def _check_methods(config: Config) -> None:
     for name, settings in config.methods.items():
         if name not in METHODS:
-            raise UserError(f"config: methods.{name}: unknown method; {_known(name, list(METHODS))}")
+            raise UserError(f"config: methods.{name}: unknown method; {nearest_first(name, METHODS)}")
         try:
             METHODS[name].config.model_validate(settings)
         except ValidationError as error:
@@ -96,61 +89,15 @@ def _check_batches(config: Config, preset: str, stages: Stages) -> None:
 
 
 def presets(config: Config) -> dict[str, Stages]:
-    """Every preset, resolved, and behind them the rows of the ablation as <row>+common.
+    """Every preset, resolved, and behind them rows: <row>+common of ablation and benchmark, <row>+cacl of CACL.
 
     Those of config.yaml come first, in its order, whatever the order in which a user's file brings them: Snakemake puts
     that before them, and ``makers`` goes by the order.
     """
     ours = [name for name in Config.model_fields["presets"].default if name in config.presets]
     found = {name: resolve(config, name) for name in dict.fromkeys((*ours, *config.presets))}
-    return found | {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.ablation}
-
-
-def resolve(config: Config, preset: str) -> Stages:
-    """The sections of the stages as one of the presets changes them.
-
-    Raises:
-        UserError: unknown section or key, value out of range; named as presets.<preset>.<section>.<key>.
-    """
-    changes, place = config.presets[preset], f"presets.{preset}"
-    for section in changes:
-        if section not in RUN_STAGES:
-            known = _known(section, RUN_STAGES)
-            reason = "belongs to the data set, not to a preset" if section in STAGES else "unknown section"
-            raise UserError(f"config: {place}.{section}: {reason}; {known}")
-    base = config.model_dump(include=set(STAGES))
-    # Of the method only what was said: another one has other defaults.
-    base["pretrain"]["method"] = config.pretrain.method.model_dump(
-        include={"name"}
-    ) | config.pretrain.method.model_dump(exclude_unset=True)
-    merged = merge(base, changes)
-    merged["pretrain"] = with_settings_of_method(merged["pretrain"], config.methods)
-    return _validated(merged, place)
-
-
-def in_common(config: Config, row: str, encoder: PretrainConfig) -> Stages:
-    """The sections of the stages for a row of the ablation: the same for every row but for ``pretrain``.
-
-    Raises:
-        UserError: ablation_pipeline has an unknown section or key, a value out of range, or one that does not suit the
-            row's encoder.
-    """
-    for section in config.ablation_pipeline:
-        if section not in PIPELINE:
-            reason = "rows have it from their presets" if section == "pretrain" else "no part of the pipeline"
-            raise UserError(f"config: ablation_pipeline.{section}: {reason}; {_known(section, PIPELINE)}")
-    base = config.model_dump(include=set(STAGES)) | {"pretrain": encoder}
-    try:
-        return _validated(merge(base, config.ablation_pipeline), "ablation_pipeline")
-    except UserError as error:
-        raise UserError(f"{error} (ablation: {row})") from error
-
-
-def _validated(values: Mapping[str, Any], place: str) -> Stages:
-    try:
-        return Stages.model_validate(values)
-    except ValidationError as error:
-        raise UserError(explain(error, "config", Stages, place)) from error
+    common = {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.rows}
+    return found | common | paper_rows(config, found)
 
 
 def makers(presets: Mapping[str, Stages], stage: str) -> dict[str, str]:
@@ -166,21 +113,6 @@ def makers(presets: Mapping[str, Stages], stage: str) -> dict[str, str]:
         name: first.setdefault("".join(settings(getattr(stages, section)) for section in sections), name)
         for name, stages in presets.items()
     }
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes`` laid over it, mapping by mapping.
-
-    Where the `name` in a mapping changes it is another thing, as another method is, and nothing of the old one stays;
-    so where the `family` does. Within a family a name is a setting like others.
-    """
-    tag = next((key for key in ("family", "name") if key in base), None)
-    renamed = tag is not None and changes.get(tag, base[tag]) != base[tag]
-    merged = {} if renamed else dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
-        merged[key] = merge(merged.get(key, {}), value) if both else value
-    return merged
 
 
 def settings(section: Section) -> str:
@@ -271,12 +203,9 @@ def weight_files(config: Config) -> dict[str, Path]:
         UserError: that of a preset which is run is missing.
     """
     settings = {name: resolve(config, name).pretrain for name in config.presets}
-    files = {
-        name: Path(pretrain.weight_file).expanduser()
-        for name, pretrain in settings.items()
-        if pretrain.weight_file is not None
-    }
-    for name in dict.fromkeys((*config.run, *config.controls, *config.ablation)):
+    named = {name: pretrain.weight_file for name, pretrain in settings.items()}
+    files = {name: Path(file).expanduser() for name, file in named.items() if file is not None}
+    for name in dict.fromkeys((*config.asked, *judged(config))):
         if name in files and not files[name].is_file():
             raise UserError(
                 f"config: pretrain.weights of {name}: {files[name]} is not a file (seen from {Path.cwd()}); name a file"
@@ -292,8 +221,3 @@ def _folder(key: str, path: str, advice: str) -> Path:
     if not any(folder.iterdir()):
         raise UserError(f"config: {key}: {folder} is empty; {advice}")
     return folder
-
-
-def _known(found: str, allowed: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(found, allowed, n=1)
-    return (f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(allowed)}"

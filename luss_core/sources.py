@@ -37,6 +37,8 @@ UNTRACKED = {
     "luss_core.explain": "says what is wrong with settings",
     "luss_core.io": "writes files whole or not at all; what is in them, its callers decide",
     "luss_core.methods": "names the methods; the module of the chosen one counts",
+    "luss_core.paper_rows": "names the rows of tables, whose settings are parameters of their rules",
+    "luss_core.presets": "says what presets set, which are parameters of their rules",
     "luss_core.running": "keeps runs apart",
     "luss_core.settings_file": "says what is wrong with files of settings, and reads them as YAML",
     "luss_core.shortage": "says what is lacking",

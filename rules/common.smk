@@ -4,6 +4,7 @@ import atexit
 import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from luss_core import (
     settings_file,
     signs,
     sources,
+    unfinished,
 )
 from luss_core.as_typed import as_typed
 from luss_core.config import METHODS, PROBES, RUN_STAGES, STAGES
@@ -69,6 +71,7 @@ MAKERS = {
 ROWS = {row: row for row in CONFIG.ablation}
 COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
+BENCHMARK = rows.benchmark_rows(CONFIG)
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 MAPS = or_stop(runs.saliency_maps, CONFIG)
 ANNOTATED = or_stop(probed.annotated, CONFIG)
@@ -80,6 +83,13 @@ CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
 # Of each preset the one that trains its encoder, which is what a probe judges.
 ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
+# The tables of the CACL paper, and of each of their rows the preset that trains its encoder.
+TABLES = or_stop(rows.paper_tables, CONFIG)
+PAPER_ROWS = {
+    row.preset: MAKERS["pretrain"][row.preset]
+    for table in TABLES.tables
+    for row in table.rows
+}
 PERCENTS = [f"{percent:g}" for percent in CONFIG.probes.limited.percents]
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
@@ -94,7 +104,7 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-ACROSS = ("compare", "ablation", "probes", "join")
+ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "join")
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
@@ -197,9 +207,23 @@ def prior_of(presets):
 
 
 def weights_of_preset(wildcards):
-    """The file of weights that the preset of a run begins from, which its settings name; a row has its preset's."""
-    preset = wildcards.preset.removesuffix(runs.COMMON)
-    return str(WEIGHTS[preset]) if preset in WEIGHTS else []
+    """The file of weights that the preset of a run begins from, which its settings name."""
+    file = PRESETS[wildcards.preset].pretrain.weight_file
+    return [] if file is None else str(Path(file).expanduser())
+
+
+def encoder_begun_from(wildcards):
+    """The encoder of another preset, where the preset of a run begins from that."""
+    first = PRESETS[wildcards.preset].pretrain.weights_of
+    if first is None:
+        return []
+    encoder = rules.pretrain.output.encoder
+    return expand(encoder, preset=MAKERS["pretrain"][first], seed=wildcards.seed)[0]
+
+
+def begin_argument(wildcards, input):
+    """--begin, where a run begins from the encoder of another."""
+    return f"--begin {input.begin}" if input.begin else ""
 
 
 def prior_argument(wildcards, input):
@@ -363,6 +387,18 @@ def paired(presets):
     return [name for name in presets if "pairs" in PRESETS[name].pretrain.method.needs]
 
 
+def judged_by(probe):
+    """The presets that train the encoders of those tables of the CACL paper that are of a probe."""
+    tables = [
+        table
+        for table in TABLES.tables
+        if (table.probes == ("linear",)) == (probe == "linear")
+    ]
+    return list(
+        dict.fromkeys(PAPER_ROWS[row.preset] for table in tables for row in table.rows)
+    )
+
+
 def run_arguments(presets, option="--run"):
     """OPTION NAME:SEED:FOLDER for every run of the presets, each called as the mapping has it."""
     return " ".join(
@@ -372,6 +408,33 @@ def run_arguments(presets, option="--run"):
     )
 
 
+def show_unfinished_benchmark():
+    """Make the page of what is there, where jobs failed: Snakemake makes nothing of which an input is missing."""
+    left = list(workflow.dag.needrun_jobs())
+    waiting = {str(Path(file).parent) for job in left for file in job.output}
+    wanted = f"{DATA}/benchmark" in waiting and f"{DATA}/prepare" not in waiting
+    if not FAILURES.jobs or not wanted:
+        return
+    made = rules.benchmark.output
+    Path(made.complete).unlink(missing_ok=True)
+    failed = [log for _, logs, _ in FAILURES.jobs.values() for log in logs]
+    missing = unfinished.missing_runs(BENCHMARK, Path(DATA), failed, waiting)
+    if not missing.runs:  # it is the page that failed
+        return
+    found = unfinished.scored_runs(BENCHMARK, Path(DATA), missing)
+    told = [runs.settings(section) for section in (BENCHMARK, missing, CONFIG.report)]
+    images, log = rules.prepare.output.images, f"{DATA}/logs/benchmark.log"
+    try:
+        shell(
+            "python -m workflow_scripts.benchmark {found} --rows {told[0]:q} --missing {told[1]:q} --images {images}"
+            " --out {made.page} --table {made.table} --summary {made.summary} --figure {made.figure}"
+            " --settings {told[2]:q} 2>&1 | tee -i {log}"
+        )
+        print(f"\nThe benchmark with what is there: {made.page}")
+    except subprocess.CalledProcessError:
+        print(f"\nThe page of what is there could not be made; its log is {log}")
+
+
 def pages_message():
     """Where the pages are that exist, for the end of a run."""
     pages = [
@@ -379,7 +442,9 @@ def pages_message():
         rules.compare.output.page,
         rules.controls.output.page,
         rules.ablation.output.page,
+        rules.benchmark.output.page,
         rules.probes.output.page,
+        rules.cacl.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 

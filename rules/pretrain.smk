@@ -5,6 +5,7 @@ rule pretrain:
         store=rules.prepare.output.store,
         prior=prior_of_preset,
         weights=weights_of_preset,
+        begin=encoder_begun_from,
         source=source_of_method,
     output:
         encoder="<run>/pretrain/encoder.safetensors",
@@ -28,10 +29,11 @@ rule pretrain:
     params:
         settings=settings("pretrain"),
         prior=prior_argument,
+        begin=begin_argument,
         seed="{seed}",
         contents=contents,
     shell:
-        "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} --seed {params.seed}"
+        "python -m workflow_scripts.pretrain --images {input.images} --store {input.store} {params.prior} {params.begin} --seed {params.seed}"
         f" --state {STATE}/pretrain"
         " --out {output.encoder} --log {output.steps}"
         " --folders {resources.folders}"

@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_inputs(parser, "images", "store")
     cli.add_training(parser)
     parser.add_argument("--prior", type=Path, help="prior.h5 of prior, where the method is taught by saliency maps")
+    parser.add_argument("--begin", type=Path, help="encoder.safetensors of the preset that weights_of names")
     parser.add_argument(
         "--folders",
         choices=ASKED,
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         state=args.state,
         out=args.out,
         log=args.log,
+        begin=args.begin,
         folders=ASKED[args.folders],
     )
     cli.in_processes(args, "pretrain", argv, lambda resources: work(resources=resources))

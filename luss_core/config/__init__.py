@@ -5,10 +5,12 @@ Nothing here imports torch, because the Snakefile validates config.yaml with it 
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
+from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
+from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
     ClusterConfig,
@@ -37,24 +39,27 @@ from luss_core.config.network import (
     EncoderConfig,
     TimmConfig,
 )
+from luss_core.config.presets import PRESETS, WHOLE
 from luss_core.config.probes import AnnotatedConfig, LimitedConfig, LinearConfig, ProbesConfig
 from luss_core.config.training import (
-    ColourConfig,
-    CropConfig,
     FinetuneConfig,
     FinetuneTrainConfig,
     FinetuneViewsConfig,
     PretrainConfig,
     SegmenterConfig,
     TrainConfig,
-    ViewsConfig,
 )
+from luss_core.config.views import ColourConfig, CropConfig, ViewsConfig
 from luss_core.errors import UserError
 
 __all__ = [
     "AnnotatedConfig",
     "AnyBackbone",
     "BackboneConfig",
+    "BenchmarkConfig",
+    "BenchmarkRow",
+    "BenchmarkRows",
+    "CACLTablesConfig",
     "ClusterConfig",
     "ColourConfig",
     "Config",
@@ -76,9 +81,14 @@ __all__ = [
     "LinearConfig",
     "METHODS",
     "MethodConfig",
+    "MissingRun",
+    "MissingRuns",
     "Name",
     "Need",
     "PROBES",
+    "PaperRowConfig",
+    "PaperTableConfig",
+    "PaperTablesConfig",
     "PipelineConfig",
     "Positive",
     "PrepareConfig",
@@ -156,25 +166,6 @@ class Stages(Section):
         return self
 
 
-WHOLE = {"attend": False, "encoder": "trained", "head_lr": 1.0}
-"""The whole network is fine-tuned and the maximum of the activation map decides what is foreground, as in the paper."""
-FROM_STAGE4 = {"features": "stage4", **WHOLE}
-"""The same, segmented from stage 4 of the backbone: without a loss on pixels, those of the decoder's output are not
-told apart (embedded set, mIoU of the row attention: 35 to 39 from stage 4, 18 to 22 from the output)."""
-TAUGHT = {**FROM_STAGE4, "attend": True}
-"""The same where a prior teaches the attention, which decides what is foreground."""
-PLAIN = {"decoder": None, "attention": False, "method": {"name": "swav"}}
-UNTRAINED = {**PLAIN, "weights": None, "frozen_stages": 0, "train": {"epochs": 0}}
-
-
-def _preset(method: str) -> dict[str, Any]:
-    """A method of the registry as it stands there, and fine-tuning that suits what it trains."""
-    pretrain = {**METHODS[method].pretrain, "method": {"name": method}}
-    if METHODS[method].whole:
-        return {"pretrain": pretrain}
-    return {"pretrain": {"decoder": None, "attention": False, **pretrain}, "finetune": {"segmenter": WHOLE}}
-
-
 class Config(Stages):
     """config.yaml."""
 
@@ -201,6 +192,7 @@ class Config(Stages):
     it does not say, here from the last. The results of row R lie in R+common."""
     controls: tuple[Name, ...] = ("random", "colour", "single")
     """Which of `presets` `snakemake controls` runs as well, and sets beside `run` on one page."""
+    benchmark: BenchmarkConfig = BenchmarkConfig()
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     """One run of each preset for every seed."""
     track_code: bool = True
@@ -221,31 +213,24 @@ class Config(Stages):
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
     probes: ProbesConfig = ProbesConfig()
+    cacl: CACLTablesConfig = CACLTablesConfig()
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
-    presets: dict[Name, dict[str, Any]] = {
-        **{name: _preset(name) for name in METHODS},
-        "deeplab": {
-            "pretrain": {"attention": False, "method": {"name": "swav"}},
-            "finetune": {"segmenter": FROM_STAGE4},
-        },
-        "attention": {"pretrain": {"method": {"name": "swav"}}, "finetune": {"segmenter": FROM_STAGE4}},
-        "shape-prior": {
-            "pretrain": {"method": {"name": "shape", "i2p_weight": 0.0, "p2p_weight": 0.0}},
-            "finetune": {"segmenter": TAUGHT},
-        },
-        "i2p": {"pretrain": {"method": {"name": "shape", "p2p_weight": 0.0}}},
-        "random": {"pretrain": UNTRAINED, "finetune": {"segmenter": WHOLE}},
-        "colour": {
-            "pretrain": UNTRAINED,
-            "extract": {"features": "colour_histogram"},
-            "finetune": {"segmenter": WHOLE},
-        },
-        "single": {"pretrain": UNTRAINED, "cluster": {"assign": "single"}, "finetune": {"segmenter": WHOLE}},
-    }
+    plain_backbone: dict[str, Any] = {}
+    """Settings of pretrain.backbone in presets without a decoder, below what they say themselves: strides that suit the
+    decoder need not suit a network without one. With {} all have one backbone."""
+    presets: dict[Name, dict[str, Any]] = PRESETS
     """Named settings: what each changes in the sections of this file. Presets with equal settings of pretrain share the
     encoder of the first of them, and so on stage by stage up to the clusters; add yours behind these, so that no
     encoder becomes another's."""
+
+    @field_validator("plain_backbone")
+    @classmethod
+    def _of_the_family(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        known = type(info.data["pretrain"].backbone).model_fields if "pretrain" in info.data else value
+        if unknown := set(value) - set(known):
+            raise ValueError(f"unknown key {min(unknown)!r}; allowed: {', '.join(known)}")
+        return value
 
     @field_validator("classes")
     @classmethod
@@ -256,12 +241,24 @@ class Config(Stages):
 
     @model_validator(mode="after")
     def _each_run_once(self) -> Self:
-        for key, values in (
-            ("run", self.run),
-            ("controls", self.controls),
-            ("ablation", self.ablation),
-            ("seeds", self.seeds),
-        ):
+        for key, values in {**self.named, "seeds": self.seeds}.items():
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} {list(values)} names something twice")
         return self
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """Presets, by the key that names them."""
+        keys = {"run": self.run, "controls": self.controls, "ablation": self.ablation}
+        benchmark = self.benchmark
+        return {**keys, "benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Presets that some command runs, each once."""
+        return tuple(dict.fromkeys(name for names in self.named.values() for name in names))
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Presets whose encoders some command puts into the common pipeline, each once."""
+        return tuple(dict.fromkeys((*self.ablation, *self.benchmark.methods)))

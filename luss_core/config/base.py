@@ -16,4 +16,4 @@ class Section(BaseModel):
     Defaults are validated too: 2 becomes 2.0 whether it was written or left out, so settings compare as text.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, validate_default=True)

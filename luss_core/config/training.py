@@ -1,80 +1,13 @@
-"""Views, the training loop, and the stages that train."""
+"""The training loop, and the stages that train."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from luss_core.config.base import Fraction, Positive, Section
+from luss_core.config.base import Fraction, Name, Positive, Section
 from luss_core.config.methods import AnyMethod, ShapeConfig
 from luss_core.config.network import SMALL_DECODER, BackboneConfig, DecoderConfig, EncoderConfig, check_views
-
-
-class CropConfig(Section):
-    """One kind of view."""
-
-    count: Positive
-    size: int = Field(ge=8)
-    """Side of the square view in pixels."""
-    scale: tuple[Fraction, Fraction]
-    """Range of the area of the crop as a fraction of the image."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale {list(self.scale)} must be two rising fractions above 0")
-        return self
-
-
-class ColourConfig(Section):
-    """What happens to the colours of a view. Defaults: Sec. 5.1 of arXiv:2006.09882."""
-
-    jitter: Fraction = 0.8
-    """Probability of the colour jitter."""
-    brightness: float = Field(0.8, ge=0)
-    contrast: float = Field(0.8, ge=0)
-    saturation: float = Field(0.8, ge=0)
-    hue: float = Field(0.2, ge=0, le=0.5)
-    gray: Fraction = 0.2
-    blur: Fraction = 0.5
-    """Probability of the Gaussian blur."""
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
-    """Range of its standard deviation in pixels; see blur_scaled."""
-    solarise: Fraction = 0
-    """Probability that light pixels are inverted; 0.2 in the second view of BYOL, arXiv:2006.07733."""
-
-
-class ViewsConfig(ColourConfig):
-    """Random views of an image."""
-
-    crops: Annotated[tuple[CropConfig, ...], Field(min_length=1)] = (CropConfig(count=2, size=48, scale=(0.3, 1)),)
-    """Large crops first. Small crops are a second entry, in the papers {count: 6, size: 96, scale: [0.05, 0.14]} beside
-    224 pixels; methods that do not use them leave them out."""
-    flip: Fraction = 0.5
-    blur_scaled: bool = True
-    """blur_sigma is for views of 224 pixels and shrinks in proportion to smaller ones. false: pixels of every view, as
-    in the official SwAV, which blurs its crops of 96 pixels like those of 224."""
-    kinds: tuple[dict[str, Any], ...] = ()
-    """Where views differ in colour: what is other in the first view, the second, and so on, in turn. BYOL has
-    [{blur: 1.0}, {blur: 0.1, solarise: 0.2}]."""
-
-    @model_validator(mode="after")
-    def _kinds_of_colour(self) -> Self:
-        for kind in self.kinds:
-            unknown = set(kind) - set(ColourConfig.model_fields)
-            if unknown:
-                known = ", ".join(ColourConfig.model_fields)
-                raise ValueError(f"kinds: unknown key {min(unknown)!r}; allowed: {known}")
-            ColourConfig.model_validate(kind)
-        return self
-
-    def colour(self, view: int) -> ColourConfig:
-        """That of one view, from 0."""
-        own = self.kinds[view % len(self.kinds)] if self.kinds else {}
-        return ColourConfig.model_validate({**self.model_dump(include=set(ColourConfig.model_fields)), **own})
-
-    def first(self, views: int) -> Self:
-        """The same, cut to so many views of the first size."""
-        return self.model_copy(update={"crops": (self.crops[0].model_copy(update={"count": views}),)})
+from luss_core.config.views import CropConfig, ViewsConfig
 
 
 class TrainConfig(Section):
@@ -129,6 +62,9 @@ class PretrainConfig(EncoderConfig):
     """What training begins from; train.epochs: 0 keeps it. null: random weights. timm: what timm publishes for
     backbone.name, and torchvision: what torchvision publishes for backbone.arch; either is downloaded. Anything else is
     a file."""
+    weights_of: Name | None = None
+    """Preset whose encoder, of the same seed, training begins from, in place of `weights`: it is trained first. It
+    learned from the same images, so that nothing of others comes in. Its backbone must have the same weights."""
     backbone_lr: float = Field(0.1, gt=0)
     """Learning rate of a backbone that begins with weights, in multiples of train.lr; random ones have 1."""
     frozen_stages: int = Field(0, ge=0, le=4)
@@ -153,8 +89,19 @@ class PretrainConfig(EncoderConfig):
                 f"views.crops must begin with an entry of count >= {wanted}, found {large}: {self.method.name} looks at"
                 f" {wanted} large views of an image"
             )
+        if self.train.epochs and self.train.batch_size < self.least_batch:
+            who = f"method {self.method.name}" if self.method.least_batch > 1 else "the decoder"
+            raise ValueError(
+                f"train.batch_size {self.train.batch_size}: {who} needs several images in a batch, to compare or to"
+                f" normalise them; set it to {self.least_batch} or more"
+            )
         self.method.check(self)
         return self
+
+    @property
+    def least_batch(self) -> int:
+        """Images that a batch must have; ASPP of the decoder pools each to one position, and normalises over them."""
+        return max(self.method.least_batch, 1 if self.decoder is None else 2)
 
     @property
     def seen_views(self) -> ViewsConfig:
@@ -176,10 +123,20 @@ class PretrainConfig(EncoderConfig):
         """The file that training begins from, if it is one."""
         return None if self.weights in PUBLISHERS else self.weights
 
+    @property
+    def begun(self) -> bool:
+        """Whether training begins from weights that are not random."""
+        return self.weights is not None or self.weights_of is not None
+
     @model_validator(mode="after")
     def _weights_suit(self) -> Self:
         backbone = self.backbone
-        if self.frozen_stages and self.weights is None:
+        if self.weights is not None and self.weights_of is not None:
+            raise ValueError(
+                f"weights {self.weights} and weights_of {self.weights_of}: training begins from one of them; set the"
+                " other to null"
+            )
+        if self.frozen_stages and not self.begun:
             raise ValueError(
                 f"frozen_stages {self.frozen_stages} without weights would keep random ones; set frozen_stages: 0, or"
                 " weights"

@@ -38,6 +38,8 @@ class Pairs(NamedTuple):
     """(n,) int64 rows of images.csv, rising."""
     second: np.ndarray
     """(n,) int64 row of the partner of each."""
+    video: np.ndarray | None = None
+    """(n,) int64 number of the video of each."""
 
 
 def videos_of(cfg: PretrainConfig, images: Path) -> Sequences | None:
@@ -79,7 +81,7 @@ def frame_pairs(videos: Sequences, rows: np.ndarray, distance: Distance) -> Pair
     _say(videos, frames, rows, first, distance, int(length.max(initial=0)))
     found, partner = frames.row[first], frames.row[second]
     order = np.argsort(found)
-    return Pairs(found[order], partner[order])
+    return Pairs(found[order], partner[order], frames.video[first][order])
 
 
 class _Frames(NamedTuple):

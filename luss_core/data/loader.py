@@ -132,6 +132,11 @@ class Views(Dataset[Batch]):
                 drawn[v] = replace(drawn[v], box=drawn[v - 1].box, flip=drawn[v - 1].flip)
         return images, drawn
 
+    @property
+    def categories(self) -> int:
+        """How many labels there are; 0 without."""
+        return 0 if self.labels is None else int(self.labels.max()) + 1
+
     def keys(self, epoch: int, positions: Iterable[int]) -> Keys:
         """Those of images that an epoch shows once."""
         return [(position, Key(epoch, int(self.rows[position]))) for position in positions]

@@ -46,6 +46,22 @@ def _in_view(place: Tensor, view: ViewParameters) -> Tensor:
     return torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=3)
 
 
+def cells(view: ViewParameters, height: int, width: int) -> Tensor:
+    """(B, height width, 2) y and x, as fractions of the image, of the middles of the cells of a view, row by row."""
+    top, left, h, w = view.box.unbind(dim=1)
+    down, across = (
+        (torch.arange(n, device=top.device, dtype=top.dtype).expand(len(top), n) + 0.5) / n for n in (height, width)
+    )
+    across = torch.where(view.flip[:, None], 1 - across, across)
+    y, x = top[:, None] + down * h[:, None], left[:, None] + across * w[:, None]
+    return torch.stack([y[:, :, None].expand(-1, -1, width), x[:, None, :].expand(-1, height, -1)], dim=3).flatten(1, 2)
+
+
+def cell_diagonal(view: ViewParameters, height: int, width: int) -> Tensor:
+    """(B,) length of the diagonal of such a cell."""
+    return torch.hypot(view.box[:, 2] / height, view.box[:, 3] / width)
+
+
 def sample(maps: Tensor, grid: Tensor) -> Tensor:
     """(B, C, h, w) maps at (B, n, m, 2) places -> (B, n m, C), bilinear.
 

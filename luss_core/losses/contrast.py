@@ -1,27 +1,80 @@
-"""Contrast with a queue: InfoNCE over vectors of images or of positions, in bounded memory."""
+"""Contrast with a queue or within a batch: over vectors of images or of positions, in bounded memory."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from luss_core import group
 
 SCORES = 1 << 24
 """Similarities that are held at once, 64 MB of float32; more are computed part by part, and again going backward."""
 
 
+FAR = -1e4
+"""In place of a similarity that is not to count: nothing is left of it beside any other, and its gradient is zero."""
+
+
+class Sources(NamedTuple):
+    """Which video, say, everything is from, so that what is from the same one is no negative."""
+
+    own: Int[Tensor, " N"]
+    negatives: Int[Tensor, " K"]
+
+
 def info_nce(
-    z: Float[Tensor, "N D"], positive: Float[Tensor, "N D"], negatives: Float[Tensor, "K D"], temperature: float
+    z: Float[Tensor, "N D"],
+    positive: Float[Tensor, "N D"],
+    negatives: Float[Tensor, "K D"],
+    temperature: float,
+    sources: Sources | None = None,
 ) -> Float[Tensor, " N"]:
     """-log of the share of the positive among itself and the negatives, exp(cos / t): Eq. 1 of CACL, MoCo's loss.
 
     Args:
-        z, positive, negatives: unit vectors; all of z have the same negatives.
+        z, positive, negatives: unit vectors; all of z have the same negatives but for those of their own source.
     """
-    return in_parts(
-        lambda a, b: _info_nce(a, b, negatives, temperature), (z, positive), SCORES // max(1, len(negatives))
-    )
+    own = () if sources is None else (sources.own,)
+
+    def rows(a: Tensor, b: Tensor, *source: Tensor) -> Tensor:
+        apart = [Sources(s, sources.negatives) for s in source] if sources else [None]
+        return _info_nce(a, b, negatives, temperature, apart[0])
+
+    return in_parts(rows, (z, positive, *own), SCORES // max(1, len(negatives)))
+
+
+def similarities(
+    z: Float[Tensor, "N D"], negatives: Float[Tensor, "K D"], temperature: float, sources: Sources | None = None
+) -> Float[Tensor, "N K"]:
+    """cos / t, and FAR where both are from the same source."""
+    found = z @ negatives.t() / temperature
+    return found if sources is None else found.masked_fill(sources.own[:, None] == sources.negatives, FAR)
+
+
+def nt_xent(one: Float[Tensor, "B D"], two: Float[Tensor, "B D"], temperature: float) -> Float[Tensor, " N"]:
+    """Eq. 1 of SimCLR for either view of each image: -log of the share of the other view among all views but itself.
+
+    The views of all processes are compared with, in gradients too: the mean over the processes of the mean of what each
+    finds, and so what averaging leaves of the gradients, is that of the joint batch. Float32, in parts where they are
+    many.
+
+    Args:
+        one, two: unit vectors of the two views of each of B images.
+
+    Returns:
+        (2B,): both views of the first image, of the second, and so on.
+    """
+    with torch.autocast(one.device.type, enabled=False):
+        z = torch.stack([one, two], dim=1).flatten(0, 1)
+        everyone = group.gather(z)
+        own = torch.arange(len(z), device=z.device) + group.rank() * len(z)
+        rows = partial(_nt_xent, everyone, temperature=temperature)
+        return in_parts(rows, (z, own), SCORES // len(everyone))
 
 
 def matched(u: Float[Tensor, "B P D"], later: Float[Tensor, "B Q D"]) -> Int[Tensor, "B P"]:
@@ -40,9 +93,17 @@ def in_parts(rows: Callable[..., Tensor], inputs: tuple[Tensor, ...], size: int)
     return torch.cat([checkpoint(rows, *part, use_reentrant=False, preserve_rng_state=False) for part in parts])
 
 
-def _info_nce(z: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+def _nt_xent(everyone: Tensor, z: Tensor, own: Tensor, temperature: float) -> Tensor:
+    """Args:
+    own: the row of each z in ``everyone``, whose neighbour (even and odd) is its other view.
+    """
+    scores = (z @ everyone.t() / temperature).scatter(1, own[:, None], -torch.inf)
+    return F.cross_entropy(scores, own ^ 1, reduction="none")
+
+
+def _info_nce(z: Tensor, positive: Tensor, negatives: Tensor, temperature: float, sources: Sources | None) -> Tensor:
     own = (z * positive).sum(dim=1) / temperature
     if not len(negatives):
         return torch.zeros_like(own) * own
-    others = (z @ negatives.t() / temperature).logsumexp(dim=1)
+    others = similarities(z, negatives, temperature, sources).logsumexp(dim=1)
     return torch.logaddexp(own, others) - own

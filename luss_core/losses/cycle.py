@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from luss_core.losses.contrast import SCORES, in_parts
+from luss_core.losses.contrast import SCORES, Sources, in_parts, similarities
 
 TINY = 1e-20
 """Below every probability that matters, under the logarithm."""
@@ -33,6 +33,7 @@ def cycle_loss(
     negatives: Float[Tensor, "N D"],
     temperature: float,
     target: tuple[Tensor, Tensor] | None = None,
+    sources: Sources | None = None,
 ) -> Float[Tensor, "B P"]:
     """How far the two jumps from each position are from ending where they should.
 
@@ -44,8 +45,9 @@ def cycle_loss(
         later, negatives: unit vectors of the momentum network; without gradient, as in MoCo.
         target: None for the cross-entropy with the identity, Eq. 6. Otherwise ("soft cycle") unit vectors u, v (B, P,
             D) of the global head: KL(softmax(<u, v> / t) || M), with nothing on the negatives.
+        sources: of the B frames and of the negatives: those of the own source do not count.
     """
-    away = _away(later, negatives, temperature)
+    away = _away(later, negatives, temperature, sources)
     size = SCORES // (c.shape[1] * later.shape[1])
     if target is None:
         return in_parts(partial(_home, temperature=temperature), (c, later, away), size)
@@ -63,14 +65,25 @@ def peak_bytes(images: int, positions: int, negatives: int) -> int:
     return 4 * max(14 * part * positions**2, 2 * rows * negatives)
 
 
-def _away(later: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+def _away(later: Tensor, negatives: Tensor, temperature: float, sources: Sources | None) -> Tensor:
     """(B, Q) log of what the negatives weigh in the second jump; -inf without any."""
     with torch.no_grad():
         if not len(negatives):
             return later.new_full(later.shape[:2], -torch.inf)
-        rows = later.flatten(0, 1).split(max(1, SCORES // len(negatives)))
-        found = [(part @ negatives.t() / temperature).logsumexp(dim=1) for part in rows]
+        size = max(1, SCORES // len(negatives))
+        rows = later.flatten(0, 1).split(size)
+        found = [
+            similarities(part, negatives, temperature, own).logsumexp(dim=1)
+            for part, own in zip(rows, _split(sources, later.shape[1], size, len(rows)), strict=True)
+        ]
         return torch.cat(found).view(later.shape[:2])
+
+
+def _split(sources: Sources | None, positions: int, size: int, parts: int) -> list[Sources | None]:
+    """Those of rows, ``positions`` a frame, in parts."""
+    if sources is None:
+        return [None] * parts
+    return [Sources(own, sources.negatives) for own in sources.own.repeat_interleave(positions).split(size)]
 
 
 def _jumps(c: Tensor, later: Tensor, away: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from luss_core import group
+
 
 def cosine_distance(predicted: Float[Tensor, "B D"], target: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
     """|p/|p| - t/|t||^2 = 2 - 2 cos(p, t), mean over the batch; 0..4, Eq. 2 of arXiv:2006.07733."""
@@ -33,3 +35,15 @@ def instance_cross_entropy(
     """
     alike = torch.cat([(z * positive).sum(dim=1, keepdim=True), torch.einsum("bd,bkd->bk", z, negatives)], dim=1)
     return -(alike / temperature).log_softmax(dim=1)[:, 0].mean()
+
+
+def spread(z: Float[Tensor, "B D"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """v(Z) = mean_d max(0, 1 - sqrt(var z_d + 1e-4)) and c(Z), the squared covariances of two dimensions over D: Eq. 1,
+    2 and 4 of arXiv:2105.04906, over the batches of all processes."""
+    with torch.autocast(z.device.type, enabled=False):
+        everything = group.gather(z if z.dtype == torch.float64 else z.float())
+        centred = everything - everything.mean(dim=0)
+        covariance = centred.t() @ centred / (len(everything) - 1)
+        variance = covariance.diagonal()
+        missing = F.relu(1 - (variance + 1e-4).sqrt()).mean()
+        return missing, (covariance.square().sum() - variance.square().sum()) / z.shape[1]

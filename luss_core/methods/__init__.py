@@ -12,12 +12,14 @@ from luss_core.models.encoder import Encoder
 __all__ = ["Method", "Output", "Progress", "build_method"]
 
 
-def build_method(cfg: MethodConfig, encoder: Encoder, images: int) -> Method:
+def build_method(cfg: MethodConfig, encoder: Encoder, images: int, categories: int = 0) -> Method:
     """The method that settings belong to, with random weights.
 
     Args:
         images: how many are trained on: `Batch.index` is below.
+        categories: of these images, for methods that need labels: `Batch.label` is below.
     """
     module, _, name = METHODS[cfg.name].implementation.partition(":")
-    method: Method = getattr(import_module(module), name)(cfg, encoder, images)
+    labels = {"categories": categories} if "labels" in cfg.needs else {}
+    method: Method = getattr(import_module(module), name)(cfg, encoder, images, **labels)
     return method

@@ -46,7 +46,8 @@ class Clustered(NamedTuple):
 
 
 class Method(nn.Module):
-    """Encoder plus heads, made of (its settings, the encoder, the number of training images).
+    """Encoder plus heads, made of (its settings, the encoder, the number of training images), and of the number of
+    ``categories`` if it needs labels.
 
     All state that must survive a restart is a parameter or buffer.
     """

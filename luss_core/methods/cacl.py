@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from luss_core import group
 from luss_core.config.methods import CACLConfig
 from luss_core.data.batch import Batch
-from luss_core.losses.contrast import info_nce, matched
+from luss_core.losses.contrast import Sources, info_nce, matched
 from luss_core.losses.cycle import cycle_loss
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.batchnorm import Apart
@@ -22,6 +22,8 @@ from luss_core.models.queue import new_queue, push
 from luss_core.models.shuffle import draw_rolls, roll
 
 FRAMES = 2
+NONE = -1
+"""The video of what a queue begins with."""
 SPAN = 8
 """Steps that a queue of positions spans at the least, where nothing else is said."""
 
@@ -69,11 +71,12 @@ class CACL(Method):
         self.target = Apart(without_statistics(frozen_copy(Heads(self.encoder, self.heads))))
         for name in cfg.heads:
             self.register_buffer(f"{name}_queue", new_queue(cfg.queue, cfg.dim))
+            self.register_buffer(f"{name}_videos", torch.full((cfg.queue,), NONE))
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        seen = self.embed(views)
-        terms = {name: getattr(self, f"{name}_loss")(seen) for name in self.cfg.heads}
-        self.remember(seen)
+        seen, video = self.embed(views), batch.index if batch.label is None else batch.label
+        terms = {name: getattr(self, f"{name}_loss")(seen, video) for name in self.cfg.heads}
+        self.remember(seen, video)
         logs = {f"{name}_loss": term.detach() for name, term in terms.items()}
         logs["chance"] = logs[f"{self.cfg.heads[0]}_loss"] / math.log(1 + self.cfg.queue)
         return Output(torch.stack(list(terms.values())).sum(), logs)
@@ -89,35 +92,40 @@ class CACL(Method):
             for name, now, later in zip(self.cfg.heads, *self._maps(views), strict=True)
         }
 
-    def global_loss(self, seen: dict[str, Seen]) -> Tensor:
+    def global_loss(self, seen: dict[str, Seen], video: Tensor) -> Tensor:
         """Eq. 3."""
-        u = seen["global"]
-        return info_nce(u.mean, u.later_mean, self._queue("global"), self.cfg.temperature).mean()
+        u, (queue, videos) = seen["global"], self._queue("global")
+        return info_nce(u.mean, u.later_mean, queue, self.cfg.temperature, self._sources(video, videos)).mean()
 
-    def pixel_loss(self, seen: dict[str, Seen]) -> Tensor:
+    def pixel_loss(self, seen: dict[str, Seen], video: Tensor) -> Tensor:
         """Eq. 4."""
         now, later = seen["pixel"].now, seen["pixel"].later
         if self.cfg.positives == "matched":
             partner = matched(seen["global"].now, seen["global"].later)
             later = later.gather(1, partner[..., None].expand(-1, -1, later.shape[2]))
         rows = now.flatten(0, 1), later.flatten(0, 1)
-        return info_nce(*rows, self._queue("pixel"), self.cfg.temperature).mean()
+        queue, videos = self._queue("pixel")
+        sources = self._sources(video.repeat_interleave(now.shape[1]), videos)
+        return info_nce(*rows, queue, self.cfg.temperature, sources).mean()
 
-    def cycle_loss(self, seen: dict[str, Seen]) -> Tensor:
+    def cycle_loss(self, seen: dict[str, Seen], video: Tensor) -> Tensor:
         """Eq. 5 and 6, and the soft cycle."""
         c, target = seen["cycle"], None
         if self.cfg.soft_cycle:
             u = seen["global"]
             target = u.now.detach(), u.now.detach() if self.cfg.soft_target == "frame" else u.later
-        negatives = self._queue("cycle") if self.cfg.cycle_negatives else c.later.new_zeros(0, self.cfg.dim)
-        return cycle_loss(c.now, c.later, negatives, self.cfg.temperature, target).mean()
+        queue, videos = self._queue("cycle")
+        if not self.cfg.cycle_negatives:
+            queue, videos = queue[:0], videos[:0]
+        return cycle_loss(c.now, c.later, queue, self.cfg.temperature, target, self._sources(video, videos)).mean()
 
     @torch.no_grad()
-    def remember(self, seen: dict[str, Seen]) -> None:
+    def remember(self, seen: dict[str, Seen], video: Tensor) -> None:
         """After the losses, so that no frame is its own negative: whole frames, and positions drawn at random."""
         for name, head in seen.items():
             vectors = head.later_mean if name == "global" else self._sample(head.later)
             push(getattr(self, f"{name}_queue"), vectors)
+            push(getattr(self, f"{name}_videos"), video.repeat_interleave(len(vectors) // len(video)))
 
     def after_step(self, progress: Progress) -> None:
         follow(self.target, nn.ModuleList([self.encoder, self.heads]), self.cfg.momentum)
@@ -151,10 +159,13 @@ class CACL(Method):
         chosen = to_device(drawn, vectors.device)[..., None].expand(-1, -1, dim)
         return vectors.gather(1, chosen).flatten(0, 1)
 
-    def _queue(self, name: str) -> Tensor:
-        """A copy: what the gradient needs of it must not change when new vectors come."""
-        queue: Tensor = getattr(self, f"{name}_queue")
-        return queue.clone()
+    def _sources(self, video: Tensor, videos: Tensor) -> Sources | None:
+        return Sources(video, videos) if self.cfg.other_videos else None
+
+    def _queue(self, name: str) -> tuple[Tensor, Tensor]:
+        """Copies of the vectors and of their videos: what the gradient needs must not change when new ones come."""
+        queue, videos = getattr(self, f"{name}_queue"), getattr(self, f"{name}_videos")
+        return queue.clone(), videos.clone()
 
 
 def _positions(maps: Tensor) -> Tensor:

@@ -44,11 +44,19 @@ class MoCo(Method):
         self.register_buffer("queue", new_queue(cfg.queue, cfg.dim))
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        query = F.normalize(self.projector(pool(self.encoder(views[0]))), dim=1)
+        loss = self.contrast(self.query(views), views)
+        return Output(loss, {"chance": loss.detach() / math.log(1 + self.cfg.queue)})
+
+    def query(self, views: list[Tensor]) -> Tensor:
+        """(B, D) unit vectors of the first view."""
+        return F.normalize(self.projector(pool(self.encoder(views[0]))), dim=1)
+
+    def contrast(self, query: Tensor, views: list[Tensor]) -> Tensor:
+        """The loss of queries with what the copy makes of the second view, which then comes into the queue."""
         key = in_shuffled_parts(self.target, views[1], self.cfg.batchnorm_images)
         loss = info_nce(query, key, self.queue.clone(), self.cfg.temperature).mean()
         push(self.queue, key)
-        return Output(loss, {"chance": loss.detach() / math.log(1 + self.cfg.queue)})
+        return loss
 
     def after_step(self, progress: Progress) -> None:
         follow(self.target, nn.ModuleList([self.encoder, self.projector]), self.cfg.momentum)

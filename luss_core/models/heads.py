@@ -27,6 +27,19 @@ def projection_head(inputs: int, hidden: int, outputs: int, final_batchnorm: boo
     return Float32(*layers)
 
 
+def contrast_head(inputs: int, outputs: int, layers: int) -> Float32:
+    """(B, inputs) -> (B, outputs): linear and BatchNorm, with ReLU between the layers; the last BatchNorm only scales.
+
+    Head of SimCLR, as in its code; the layers before the last keep the width.
+    """
+    found: list[nn.Module] = []
+    for _ in range(layers - 1):
+        found += [nn.Linear(inputs, inputs, bias=False), nn.BatchNorm1d(inputs), nn.ReLU(inplace=True)]
+    last = nn.BatchNorm1d(outputs)
+    last.bias.requires_grad_(False)
+    return Float32(*found, nn.Linear(inputs, outputs, bias=False), last)
+
+
 class Prototypes(nn.Linear):
     """K unit vectors; (B, D) unit vectors -> (B, K) cosines."""
 
@@ -48,6 +61,12 @@ class Prototypes(nn.Linear):
 def global_average(stage_map: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C), in float32."""
     return stage_map.float().mean(dim=(2, 3))
+
+
+def pixel_head(inputs: int, hidden: int, outputs: int) -> Float32:
+    """1x1 convolution, BatchNorm, ReLU, 1x1 convolution: (B, inputs, h, w) -> (B, outputs, h, w); head of PixPro."""
+    first = [nn.Conv2d(inputs, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True)]
+    return Float32(*first, nn.Conv2d(hidden, outputs, 1))
 
 
 def position_head(inputs: int, outputs: int) -> Float32:

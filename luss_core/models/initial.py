@@ -18,12 +18,22 @@ REASON = 200
 TORCHVISION_LICENCE = "torchvision: weights may have terms that follow from the data that they learned from"
 
 
-def load_initial(encoder: Encoder, cfg: PretrainConfig) -> dict[str, Any] | None:
+def load_initial(encoder: Encoder, cfg: PretrainConfig, begin: Path | None = None) -> dict[str, Any] | None:
     """Fill an encoder with the weights that ``cfg.weights`` names; what they are, see ``foreign``. None: random ones.
 
+    Args:
+        begin: the encoder that ``cfg.weights_of`` names.
+
     Raises:
-        UserError: they cannot be downloaded, or do not fit.
+        UserError: they cannot be downloaded, or do not fit, or ``begin`` is there without that setting, or not with it.
     """
+    if (begin is None) != (cfg.weights_of is None):
+        raise UserError(
+            f"pretrain.weights_of is {cfg.weights_of}, and --begin {begin}: give encoder.safetensors of that preset as"
+            " --begin, or neither"
+        )
+    if begin is not None:
+        return asdict(load_file(encoder, begin))
     if cfg.weights is None:
         return None
     if cfg.weight_file is not None:

@@ -182,6 +182,65 @@ def steps_chart(rows: Sequence[str], measures: Sequence[Steps], *, label: str) -
         return _svg(figure, label)
 
 
+@dataclass(frozen=True)
+class Point:
+    """One row of a benchmark."""
+
+    name: str
+    x: float
+    y: float
+    spread: tuple[float, float]
+    """Deviations of x and y; 0 where there is none."""
+
+
+def scatter_chart(points: Sequence[Point], *, label: str, x: str, y: str) -> str:
+    """Dots with deviations and names; x by its logarithm where the largest is more than ten times the smallest."""
+    with _figure(HEIGHT + 60) as figure:
+        axes = figure.add_subplot()
+        for point in points:
+            axes.errorbar(
+                point.x, point.y, point.spread[1], point.spread[0], "o", color=AUTOMATIC, capsize=3, elinewidth=1
+            )
+        axes.set(xlabel=x, ylabel=y)
+        values = [point.x for point in points]
+        if values and max(values) > 10 * min(values) > 0:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+        else:
+            axes.set_xlim(0, 1.3 * max(values, default=1))
+        axes.set_ylim(0, 1.12 * max((point.y + point.spread[1] for point in points), default=1) or 1)
+        figure.draw_without_rendering()
+        _names(axes, points)
+        return _svg(figure, label)
+
+
+def _names(axes: Axes, points: Sequence[Point]) -> None:
+    """The name of each point beside it, where it covers no other name and no dot as far as there is such a place."""
+    scale = 72 / axes.figure.dpi
+    dots: Any = axes.transData.transform([(point.x, point.y) for point in points]) * scale
+    ends: Any = axes.transData.transform([(point.x + point.spread[0], point.y) for point in points]) * scale
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
+    for point, (x, y), end in zip(points, dots, ends, strict=True):
+        width, height, gap = 6.6 * len(point.name), 13, 8 + end[0] - x
+        places = [(dx, dy) for dy in (0, 12, -12, 24, -24, 36, -36) for dx in (gap, -gap - width)]
+        boxes = [(x + dx, y + dy - height / 2, x + dx + width, y + dy + height / 2) for dx, dy in places]
+        place = min(range(len(boxes)), key=lambda k: (sum(_overlap(boxes[k], other) for other in taken), k))
+        taken.append(boxes[place])
+        axes.annotate(
+            point.name,
+            (point.x, point.y),
+            places[place],
+            textcoords="offset points",
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Area that two boxes (left, bottom, right, top) share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
 def standalone(chart: str, variables: Mapping[str, str]) -> str:
     """A chart of a page as a file of its own, with the values of the variables of the page in it."""
     for name, value in variables.items():

@@ -56,7 +56,7 @@ class Rejected:
 
 def made_with(paths: list[Path | None]) -> Made:
     """What each file, of those that there are, was made with, where it says so."""
-    found = [(path, about) for path in paths if path and (about := _provenance(path))]
+    found = [(path, about) for path in paths if path and (about := provenance_of(path))]
     files = [
         File(
             f"{path.parent.name}/{path.name}",
@@ -79,14 +79,19 @@ def rejected(images: Path) -> Rejected:
     return Rejected(summary["rejected"], summary["noted"], reasons.most_common(REASONS), left_out, look)
 
 
-def _provenance(path: Path) -> dict[str, Any] | None:
+def provenance_of(path: Path, checked: bool = True) -> dict[str, Any] | None:
+    """What a file of a run says that it was made with; None where it says nothing, or is not there.
+
+    Args:
+        checked: compare the content of HDF5 files with their checksums, for which all of it is read.
+    """
     if not path.is_file():
         return None
     if path.suffix == ".json":
         return read_json(path).get("provenance")
     if path.suffix == ".safetensors":
         return _of_weights(path)
-    with open_hdf5(path, STAGES.get(path.name, path.parent.name)) as file:
+    with open_hdf5(path, STAGES.get(path.name, path.parent.name), checked=checked) as file:
         return json.loads(file.attrs["provenance"]) if "provenance" in file.attrs else None
 
 

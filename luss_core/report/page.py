@@ -1,5 +1,7 @@
 """Templates to HTML: escaping, number formats, and the style in the page itself."""
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ MISSING = "–"
 
 
 def render(template: str, **context: Any) -> str:
-    """A whole page of one file: no script, no address, style inside."""
+    """A whole page of one file: no address, style inside, no script but what the template asks of ``script``."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -21,10 +23,18 @@ def render(template: str, **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "share": share, "count": count, "images": images, "duration": duration}
+    environment.globals["script"] = script
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
     page = environment.get_template(template).render(style=Markup(style), **context)
     # Names of files that are no UTF-8 hold lone surrogates, which no page can.
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def script(name: str) -> dict[str, Markup]:
+    """A script of this folder, to be put into a page, and the digest by which the page allows it and no other."""
+    text = f"\n{(FOLDER / name).read_text(encoding='utf-8')}"
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "digest": Markup(f"sha256-{digest}")}
 
 
 def variables() -> dict[str, str]:

@@ -24,6 +24,7 @@ from luss_core.methods.kept_heads import save_heads
 from luss_core.models.encoder import Encoder
 from luss_core.models.frozen import freeze
 from luss_core.models.initial import load_initial
+from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
 from luss_core.signs import NOTHING, sign_of
@@ -50,6 +51,7 @@ def pretrain(
     out: Path,
     log: Path,
     resources: Resources,
+    begin: Path | None = None,
     folders: bool | None = None,
 ) -> None:
     """Learn a representation of the training images of ``images.csv`` and export the encoder.
@@ -58,6 +60,7 @@ def pretrain(
     that was not.
 
     Args:
+        begin: encoder.safetensors of the preset that ``cfg.weights_of`` names.
         folders: whether the folders of the images are categories, as evaluate.folders; None to judge. Diagnostics count
             by them, nothing else.
     """
@@ -65,16 +68,18 @@ def pretrain(
     pixels, listing = Store(store), read_images(images)
     views = training_views(cfg, listing, pixels, _saliency(cfg, prior, pixels), seed, videos_of(cfg, images))
     torch.manual_seed(derive_seed(seed, 1))
-    encoder, weights = initial_encoder(cfg)
-    seen = (
-        {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": weights["digest"]} if weights else {})
-    )
+    encoder, weights = initial_encoder(cfg, begin)
+    first = weights["digest"] if weights else None
+    if begin is not None:  # of its own weights, those of others that they began from are told
+        weights, settings = foreign(read_about(begin, "pretrain")), settings | {"begin": first}
+    seen = {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": first} if first else {})
     folder = TrainingFolder(state, seen, sources.of_training("pretrain", cfg.method.name))
     with folder.locked():
-        method = build_method(cfg.method, encoder, len(views))
+        method = build_method(cfg.method, encoder, len(views), views.categories)
         method.lr_scale = {**method.lr_scale, **lr_scale(cfg)}
         check_overlap(cfg, views)
-        logger.info("pretrain: %s on %d images, %s", cfg.method.name, len(views), group.described(resources.device))
+        shown = f"{len(views)} images" + (f" in {views.categories} category folders" if views.categories else "")
+        logger.info("pretrain: %s on %s, %s", cfg.method.name, shown, group.described(resources.device))
         fit(
             method,
             views,
@@ -112,8 +117,11 @@ def diagnostics(
     return Diagnostics(views, cfg.diagnose_every_epochs, resources.device, cfg.train.precision, category)
 
 
-def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None]:
+def initial_encoder(cfg: PretrainConfig, begin: Path | None = None) -> tuple[Encoder, dict[str, Any] | None]:
     """The encoder as training begins with it, and what its weights are, see ``foreign``; None where they are random.
+
+    Args:
+        begin: as ``pretrain``.
 
     Raises:
         UserError: weights that cannot be had or do not fit, or a network that does not suit the views.
@@ -126,7 +134,7 @@ def initial_encoder(cfg: PretrainConfig) -> tuple[Encoder, dict[str, Any] | None
     except ValueError as error:
         raise UserError(f"pretrain: {error}") from error
     _note_resizing(cfg, encoder.backbone.multiple)
-    weights = load_initial(encoder, cfg)
+    weights = load_initial(encoder, cfg, begin)
     if weights:
         logger.info("pretrain: begins with %s, %s (%s)", weights["source"], weights["layout"], weights["digest"][:8])
     freeze(encoder.backbone, cfg.frozen_stages)
@@ -146,7 +154,7 @@ def _note_resizing(cfg: PretrainConfig, multiple: int) -> None:
 
 def lr_scale(cfg: PretrainConfig) -> dict[str, float]:
     """Learning rates in multiples of that of the run: a backbone that begins with weights is to keep what they know."""
-    return {} if cfg.weights is None else {"encoder.backbone.": cfg.backbone_lr}
+    return {"encoder.backbone.": cfg.backbone_lr} if cfg.begun else {}
 
 
 def training_views(
@@ -176,7 +184,7 @@ def training_views(
         rows,
         cfg.seen_views,
         seed,
-        labels=folder_labels(listing, rows) if "labels" in needs else None,
+        labels=folder_labels(listing, rows) if "labels" in needs else pairs.video,
         planes=planes,
         partners=pairs.second if "pairs" in needs else None,
     )
@@ -195,8 +203,8 @@ def check_overlap(cfg: PretrainConfig, views: Views) -> None:
     if share < OVERLAPPING:
         raise UserError(
             f"pretrain.views.crops: only {100 * share:.0f} % of the pairs of large views overlap, so that pixels cannot"
-            f" be aligned; raise the scale {list(cfg.views.crops[0].scale)} of the first entry, or switch alignment"
-            f" off: {cfg.method.aligned_by} 0"
+            f" be aligned; raise the scale {list(cfg.views.crops[0].scale)} of the first entry, or"
+            f" {cfg.method.aligned_by}"
         )
 
 

@@ -57,13 +57,14 @@ class Journal:
             return
         now = time.monotonic()
         seconds = (now - self.flushed) / len(self.pending)
+        memory = gpu_memory(self.pending[0][-1]["loss"].device)
         for (progress, lr, found, values), row in zip(self.pending, self._averaged(), strict=True):
             numbers = {name: round(value, 6) for name, value in zip(values, row, strict=True)}
             if not math.isfinite(numbers["loss"]):
                 raise UserError(_not_finite(numbers["loss"], progress))
             epoch = round(progress.step / self.per_epoch, 4)
             record = {"step": progress.step, "epoch": epoch, **numbers, **found, "lr": lr, "seconds": round(seconds, 4)}
-            self._write(record)
+            self._write(record | memory)
         self.pending.clear()
         self.flushed = now
         if self.file is not None:
@@ -98,6 +99,11 @@ class Journal:
         if warning:
             self.warned = True
             log.warning("step %d: %s", done, warning)
+
+
+def gpu_memory(device: torch.device) -> dict[str, float]:
+    """The most that this process has held of a GPU, in MB; nothing of a processor, whose jobs Snakemake measures."""
+    return {"gpu_mb": round(torch.cuda.max_memory_allocated(device) / 1e6)} if device.type == "cuda" else {}
 
 
 def _not_finite(loss: float, progress: Progress) -> str:

@@ -14,10 +14,12 @@ from tests.method.gloo import CFG
 from tests.method.test_methods import NAMES, train
 
 STORED = Path(__file__).with_name("losses.json")
-LOSSES = 5
+LOSSES, FIRST = 10, 5
 ROUNDING = 2e-5
-"""Relative. Small steps of SGD amplify little: processors differ by 7e-6 at most (AVX2, SSE4; torch 2.6 too), while a
-deviation of .228 instead of .229 in the colours makes 8e-5 or more."""
+"""Relative, of the first. Small steps of SGD amplify little: processors differ by 7e-6 at most (AVX2, SSE4; torch 2.6
+too), while a deviation of .228 instead of .229 in the colours makes 8e-5 or more."""
+LATER = 2e-3
+"""Of those that follow, where rounding has grown: AVX2 and AVX-512 differ by 2e-6, SSE4 by 4e-4 in simclr and shape."""
 
 
 def losses(name: str, folder: Path) -> list[float]:
@@ -28,7 +30,10 @@ def losses(name: str, folder: Path) -> list[float]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_first_losses(name, tmp_path):
-    assert losses(name, tmp_path) == pytest.approx(json.loads(STORED.read_text(encoding="utf-8"))[name], rel=ROUNDING)
+    found, stored = losses(name, tmp_path), json.loads(STORED.read_text(encoding="utf-8"))[name]
+    assert len(found) == len(stored) == LOSSES
+    assert found[:FIRST] == pytest.approx(stored[:FIRST], rel=ROUNDING)
+    assert found[FIRST:] == pytest.approx(stored[FIRST:], rel=LATER)
 
 
 if __name__ == "__main__":

@@ -78,3 +78,10 @@ def test_the_host_never_waits_within_a_step(name, device):
     finally:
         if device == "cuda":
             torch.cuda.set_sync_debug_mode("default")
+
+
+@devices
+def test_the_log_says_how_much_of_a_gpu_was_held(device, tmp_path):
+    trained("swav", tmp_path, device)
+    record = json.loads((tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert ("gpu_mb" in record) == (device == "cuda")

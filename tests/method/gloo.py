@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from lightly.loss import NTXentLoss
 from torch import multiprocessing
 
 from luss_core import group
 from luss_core.config import METHODS, TrainConfig
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
+from luss_core.losses.contrast import nt_xent
 from luss_core.methods import Method
 from luss_core.models.batchnorm import synchronized
 from luss_core.train.diagnostics import WORDS, Diagnostics
@@ -116,6 +119,7 @@ def _parts(rank: int, device: torch.device) -> dict[str, torch.Tensor]:
     row = torch.full((1, 2), float(rank + 1), device=device, requires_grad=True)
     (group.gather(row) * torch.tensor([[1.0], [10.0]], device=device)).sum().backward()
     empty = soft_cross_entropy(logits[:0] if rank else logits, codes[:0] if rank else codes)
+    contrast = {name: _contrast(rank, device, name) for name in ("ours", "theirs")}
     assert x.grad is not None
     assert row.grad is not None
     assert norm.weight.grad is not None
@@ -128,7 +132,26 @@ def _parts(rank: int, device: torch.device) -> dict[str, torch.Tensor]:
         "row": row.grad,
         "empty": group.total(empty.detach()) / 2,
     }
+    found |= {f"contrast_{name}": value for name, value in contrast.items()}
     return {name: value.cpu() for name, value in found.items()}
+
+
+def pairs() -> torch.Tensor:
+    """(2, 6, 5): two views of six images."""
+    return torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(4))
+
+
+def _contrast(rank: int, device: torch.device, whose: str) -> torch.Tensor:
+    """(2, 6, 5 + 1): gradients of the loss of SimCLR into the pairs of both processes, and the loss."""
+    own = pairs()[:, 3 * rank : 3 * rank + 3].to(device).requires_grad_()
+    if whose == "ours":
+        loss = nt_xent(*F.normalize(own, dim=2), 0.2).mean()
+    else:
+        loss = NTXentLoss(temperature=0.2, gather_distributed=True)(own[0], own[1])
+    loss.backward()
+    assert own.grad is not None
+    found = torch.cat([own.grad, loss.detach().expand(2, 3, 1)], dim=2)
+    return group.gather(found.transpose(0, 1).contiguous()).transpose(0, 1)
 
 
 def _together(rows: torch.Tensor, width: int) -> torch.Tensor:

@@ -4,13 +4,15 @@ import shutil
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from luss_core import group
 from luss_core.errors import UserError
 from luss_core.losses.clustering import sinkhorn, soft_cross_entropy
+from luss_core.losses.contrast import nt_xent
 from luss_core.train.folder import TrainingFolder
 from tests.method import gloo
-from tests.method.test_methods import TRAIN, make
+from tests.method.test_methods import TINY, TRAIN, make
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +28,16 @@ def parts(two):
 def differing(
     one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], name: str, part: float = 0.02, most: float = 1e-4
 ) -> dict[str, float]:
-    """What differs by more than ``most``, or for weights by more than ``part`` of the way that they went."""
+    """What differs by more than ``most``, or for weights by more than ``part`` of the way that they went.
+
+    But a weight of 1 has no place finer than 1.2e-7.
+    """
     assert one.keys() == two.keys()
     weights, found = dict(make(name).named_parameters()), {}
     for key in filter(lambda key: one[key].numel(), one):
         distance = float((one[key].double() - two[key].double()).abs().max())
         moved = float((one[key] - weights[key].detach()).abs().max()) if key in weights else 1.0
-        if distance > min(most, part * moved + 1e-7):
+        if distance > min(most, part * moved + 1.2e-7):
             found[key] = distance
     return found
 
@@ -45,10 +50,19 @@ def test_two_processes_equal_one(name, two, tmp_path):
 
 def test_queues_took_part(two):
     with_queue = {name for name in gloo.NAMES if "queue" in two[name]}
-    assert with_queue >= {"swav", "shape"}
+    assert with_queue >= {"swav", "shape", "moco", "pcl", "maskcontrast"}
     for queue in (two[name]["queue"] for name in with_queue):  # full before the last steps, of rows of unit length
         assert 0 < queue.shape[-2] <= gloo.STOP * TRAIN.batch_size
         torch.testing.assert_close(queue.norm(dim=-1), torch.ones(queue.shape[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "idle"), [("odc", {"smallest": 1}), ("odc", {"refresh_steps": 99}), ("pcl", {"warmup_epochs": 9})]
+)
+def test_memories_took_part(two, name, idle, monkeypatch, tmp_path):
+    """Clusters were given up, centroids calculated and prototypes used: without these, another end is reached."""
+    monkeypatch.setitem(TINY, name, TINY[name].model_copy(update=idle))
+    assert differing(gloo.state(gloo.train(name, tmp_path)), two[name], name)
 
 
 def test_a_run_of_two_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(two):
@@ -80,6 +94,17 @@ def test_gradients_are_those_of_the_mean_over_all_samples(parts):
     logits = samples["logits"].requires_grad_()
     soft_cross_entropy(logits, sinkhorn(samples["scores"], 0.05, 3)).backward()
     torch.testing.assert_close(parts["gradient"] / 2, logits.grad)  # what averaging over two processes leaves
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_contrast_is_with_all_processes_in_gradients_too(parts, whose):
+    """That of lightly as well, which gathers by itself."""
+    views = gloo.pairs().requires_grad_()
+    loss = nt_xent(*F.normalize(views, dim=2), 0.2).mean()
+    loss.backward()
+    found = parts[f"contrast_{whose}"]
+    torch.testing.assert_close(found[..., :5] / 2, views.grad)
+    torch.testing.assert_close(found[0, ::3, 5].mean(), loss)  # each process has the mean over its own images
 
 
 def test_a_process_without_samples_adds_nothing(parts):

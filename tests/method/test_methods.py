@@ -66,7 +66,7 @@ def make(name: str) -> Method:
     torch.manual_seed(0)
     if name in ("segmenter", "attended"):
         return Segmenter(SegmenterConfig(encoder="trained", attend=name == "attended"), Encoder(ENCODERS[name]), 4)
-    return build_method(TINY[name], Encoder(ENCODERS[name]), IMAGES)
+    return build_method(TINY[name], Encoder(ENCODERS[name]), IMAGES, categories=4)
 
 
 def views(seed: int = 0, cfg: ViewsConfig = VIEWS) -> Views:
@@ -143,7 +143,7 @@ def test_loss_falls(name):
     method = make(name).train()
     optimizer = make_optimizer(method, TRAIN.model_copy(update={"lr": 3e-3}))
     batch = batch_of(16, name)
-    queues = {n: b.clone() for n, b in method.named_buffers() if name in ("moco", "cacl") and n.endswith("queue")}
+    queues = {n: b.clone() for n, b in method.named_buffers() if name not in ("swav", "shape") and n.endswith("queue")}
     losses = []
     for step in range(20):
         for queue, others in queues.items():  # else the images of the batch would be their own negatives

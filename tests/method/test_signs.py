@@ -35,7 +35,7 @@ def test_every_method_logs_a_sign(name):
     assert np.isfinite(found).all()
 
 
-@pytest.mark.parametrize("name", ["swav", "byol", "npid", "deepcluster"])
+@pytest.mark.parametrize("name", ["swav", "byol", "npid", "deepcluster", "odc", "pcl", "vicreg", "maskcontrast"])
 def test_nearly_the_same_photographs_show(name, tmp_path):
     training = TrainingFolder(tmp_path, {"name": name})
     views = Views(Alike(), np.arange(IMAGES), views_of(name), 0, np.arange(IMAGES) % 4, {"saliency": Plane(Maps())})

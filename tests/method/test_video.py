@@ -13,7 +13,7 @@ from luss_core.config.methods import CACLConfig
 from luss_core.data.loader import Views
 from luss_core.losses.cycle import cycle_matrix
 from luss_core.methods import Progress, build_method
-from luss_core.methods.cacl import CACL
+from luss_core.methods.cacl import CACL, Seen
 from luss_core.models.encoder import Encoder, pool
 from luss_core.models.momentum import in_shuffled_parts
 from luss_core.train.loop import train_step
@@ -89,7 +89,7 @@ def test_cacl_adds_up_what_equations_3_to_6_say(settings):
                 target = (u.now[b, i] @ others.t() / t).double().softmax(0)
             expected["cycle"].append(F.kl_div(m[i, :9].log(), target, reduction="sum"))
     for name, rows in expected.items():
-        found = getattr(method, f"{name}_loss")(seen).double()
+        found = getattr(method, f"{name}_loss")(seen, batch.index).double()
         torch.testing.assert_close(found, torch.stack(rows).mean(), rtol=1e-4, atol=1e-5)
 
 
@@ -108,7 +108,7 @@ def test_positions_of_the_same_place_instead_of_matched_ones():
     p = method.embed(batch.views())["pixel"]
     scores = torch.cat([(p.now * p.later).sum(dim=2)[..., None], p.now @ method.pixel_queue.t()], dim=2) / 0.2
     expected = -scores.log_softmax(dim=2)[..., 0].mean()
-    torch.testing.assert_close(method.pixel_loss({"pixel": p}), expected)
+    torch.testing.assert_close(method.pixel_loss({"pixel": p}, batch.index), expected)
 
 
 def test_the_queues_hold_what_the_copy_saw_last():
@@ -116,12 +116,47 @@ def test_the_queues_hold_what_the_copy_saw_last():
     batch = source[source.keys(0, range(8))]
     seen = method.embed(batch.views())
     before = method.cycle_queue.clone()
-    method.remember(seen)
+    method.remember(seen, batch.index + 5)
     torch.testing.assert_close(method.global_queue[:8], seen["global"].later_mean)
     for name, queue in (("pixel", method.pixel_queue), ("cycle", method.cycle_queue)):
         for k, vector in enumerate(queue[:16]):  # two positions of each of eight frames, in the order of the batch
             assert (seen[name].later[k // 2] - vector).abs().sum(dim=1).min() < 1e-6
     assert torch.equal(method.cycle_queue[16:], before[:4])
+    assert method.global_videos[:8].tolist() == list(range(5, 13))
+    assert method.cycle_videos.tolist() == [5 + k // 2 for k in range(16)] + [-1] * 4
+
+
+@pytest.mark.parametrize("other_videos", [True, False])
+def test_negatives_are_of_other_videos(other_videos):
+    """Losses are those of a queue that lacks what the own video left there."""
+    method, source = cacl(pixel_shuffle=False, other_videos=other_videos), pairs()
+    batch, video = source[source.keys(0, range(8))], torch.arange(8) // 4
+    seen = method.embed(batch.views())
+    whole = {name: getattr(method, f"{name}_queue").clone() for name in seen}
+    for name in seen:
+        getattr(method, f"{name}_videos").copy_(torch.arange(20) % 3)
+    found = {name: getattr(method, f"{name}_loss")(seen, video) for name in seen}
+    halves = []
+    for half, own in ((slice(4), 0), (slice(4, 8), 1)):
+        part = {name: Seen(*(x[half] for x in head)) for name, head in seen.items()}
+        for name in seen:
+            kept = torch.arange(20) % 3 != own if other_videos else torch.full((20,), True)
+            setattr(method, f"{name}_queue", whole[name][kept])
+            setattr(method, f"{name}_videos", torch.full((int(kept.sum()),), -1))
+        halves.append({name: getattr(method, f"{name}_loss")(part, video[half]) for name in seen})
+    for name, loss in found.items():
+        torch.testing.assert_close(loss, (halves[0][name] + halves[1][name]) / 2)
+
+
+def test_a_queue_of_the_own_video_alone_teaches_nothing_and_breaks_nothing():
+    method, source = cacl(pixel_shuffle=False), pairs()
+    batch, video = source[source.keys(0, range(8))], torch.zeros(8, dtype=torch.long)
+    seen = method.embed(batch.views())
+    for name in seen:
+        getattr(method, f"{name}_videos").zero_()
+    assert method.global_loss(seen, video).item() == 0
+    sum(getattr(method, f"{name}_loss")(seen, video) for name in seen).backward()
+    assert all(p.grad.isfinite().all() for p in method.encoder.backbone.parameters())
 
 
 def test_no_gradient_flows_through_the_copy_the_matching_or_the_target():
@@ -129,13 +164,13 @@ def test_no_gradient_flows_through_the_copy_the_matching_or_the_target():
     batch = source[source.keys(0, range(8))]
     seen = method.embed(batch.views())
     assert not any(head.later.requires_grad or head.later_mean.requires_grad for head in seen.values())
-    method.cycle_loss(seen).backward(retain_graph=True)
+    method.cycle_loss(seen, batch.index).backward(retain_graph=True)
     assert learning(method) == {"cycle"}
     method.zero_grad()
-    method.pixel_loss(seen).backward(retain_graph=True)
+    method.pixel_loss(seen, batch.index).backward(retain_graph=True)
     assert learning(method) == {"pixel"}
     method.zero_grad()
-    method.global_loss(seen).backward()
+    method.global_loss(seen, batch.index).backward()
     assert learning(method) == {"global"}
     assert all(p.grad.abs().max() > 0 for p in method.encoder.backbone.parameters())
 

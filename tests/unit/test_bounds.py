@@ -40,6 +40,19 @@ def test_every_bound_is_named_by_its_key():
     assert from_text("") == []
 
 
+def test_one_image_is_no_batch():
+    one = {"classes": 1, "finetune": {"segmenter": {"attend": True}}}
+    found = needs(**one)  # the decoder of shape normalises over a batch
+    assert found == [Need("batch", 2, "presets.shape.pretrain.method shape")]
+    stop_if_not_enough(found, Counts(2))
+    with pytest.raises(UserError, match=r"method shape needs batches of at least 2 images, and there is 1 training im"):
+        stop_if_not_enough(found, Counts(1))
+
+
+def test_the_supervised_bound_asks_for_folders():
+    assert Need("folders", 2, "presets.supervised.pretrain.method supervised") in needs(run=["supervised"])
+
+
 def test_all_that_lacks_is_in_one_message():
     asked = [Need("images", 8, "classes"), Need("images", 64, "presets.mine.pretrain.method.clusters")]
     stop_if_not_enough(asked, Counts(64))
@@ -58,7 +71,7 @@ def test_all_that_lacks_is_in_one_message():
         (
             "folders",
             3,
-            "m needs the images of each category in a folder of its own, at least 3 folders, and there are 2",
+            "m needs the images of each category in a folder of its own, at least 3 folders, and there are 2; sort the",
         ),
         ("masks", 1, "m needs a mask for each of the 5 training images, and 1 have one"),
         ("frames", 3, "m needs videos of at least 3 frames, and the longest has 2; lower it, or give longer ones"),
@@ -72,6 +85,23 @@ def test_what_methods_read_beside_the_images(kind, least, message):
     stop_if_not_enough([Need(kind, 2, "m")] if kind != "masks" else [], there)
     with pytest.raises(UserError, match=message):
         stop_if_not_enough([Need(kind, least, "m")], there)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("odc", {"clusters x smallest": 160}),
+        ("moco", {"queue": 512}),
+        ("pcl", {"queue": 512, "clusters": 128}),
+        ("maskcontrast", {"queue": 256}),
+    ],
+)
+def test_images_that_methods_need(name, expected):
+    key = f"presets.{name}.pretrain.method"
+    found = [need for need in needs(run=[name]) if need.key != "classes"]
+    assert found == [Need("images", least, f"{key}.{setting}") for setting, least in expected.items()]
+    with pytest.raises(UserError, match=rf"50 training images, but {key}\..* as many; add images, or lower (it|them)"):
+        stop_if_not_enough(found, Counts(50))
 
 
 def test_prepare_stops_before_it_decodes_anything(tmp_path, monkeypatch):

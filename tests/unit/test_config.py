@@ -29,7 +29,7 @@ def test_config_yaml_reads_as_the_defaults():
 @pytest.mark.parametrize("name", METHODS)
 def test_the_comments_on_a_method_are_its_defaults(name):
     lines = defaults.method_settings(name)
-    values = {"name": name, **yaml.safe_load("\n".join(lines))}
+    values = {"name": name, **(yaml.safe_load("\n".join(lines)) or {})}
     assert values == METHODS[name].config.model_validate({"name": name}).model_dump(mode="json")
     keys = [f"    # {line}" for line in lines if not line.startswith("#")]
     assert set(keys) <= set(defaults.render().splitlines())
@@ -47,6 +47,14 @@ def test_the_comments_on_a_family_are_its_defaults(family):
 
 def test_config_yaml_fits_the_page():
     assert max(map(len, defaults.render().splitlines())) <= defaults.WIDTH
+
+
+def test_a_list_that_is_longer_than_a_line_is_several():
+    names = tuple(f"method{k}" for k in range(20))
+    lines = defaults._entry("methods", names, 60)
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 60
+    assert yaml.safe_load("\n".join(lines)) == {"methods": list(names)}
 
 
 def test_every_stage_has_one_section():

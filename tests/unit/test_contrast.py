@@ -9,7 +9,7 @@ from lightly.loss import NTXentLoss
 from torch import nn
 
 from luss_core.losses import contrast, cycle
-from luss_core.losses.contrast import in_parts, info_nce, matched
+from luss_core.losses.contrast import in_parts, info_nce, matched, nt_xent
 from luss_core.losses.cycle import cycle_loss, cycle_matrix, peak_bytes
 from luss_core.models.queue import new_queue, push
 from luss_core.models.shuffle import draw_rolls, roll
@@ -38,6 +38,40 @@ def test_info_nce_equals_the_loss_of_another_library():
     expected = other(z, positive.requires_grad_(False))
     found = info_nce(z, positive, units(7, 4, seed=2).float(), 0.2).mean()
     torch.testing.assert_close(found, expected)
+
+
+def test_nt_xent_is_what_equation_1_of_simclr_says():
+    one, two, t = units(5, 4), units(5, 4, seed=1), 0.1
+    views = [view for pair in zip(one, two, strict=True) for view in pair]
+    for i, found in enumerate(nt_xent(one, two, t)):
+        alike = {k: math.exp(float(views[i] @ views[k]) / t) for k in range(10) if k != i}
+        partner = i + 1 if i % 2 == 0 else i - 1
+        assert found.item() == pytest.approx(-math.log(alike[partner] / sum(alike.values())), rel=1e-10)
+
+
+def test_nt_xent_equals_the_loss_of_another_library():
+    pairs = [(units(6, 4, grad=True), units(6, 4, seed=1, grad=True)) for _ in range(2)]
+    ours = nt_xent(*(F.normalize(view, dim=1) for view in pairs[0]), 0.2).mean()  # the other does so by itself
+    losses = ours, NTXentLoss(temperature=0.2)(*pairs[1])
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, pair) for loss, pair in zip(losses, pairs, strict=True)))
+
+
+def test_nt_xent_in_parts(monkeypatch):
+    found = []
+    for scores in (1 << 24, 30):  # three of ten rows at a time
+        monkeypatch.setattr(contrast, "SCORES", scores)
+        one, two = units(5, 4, grad=True), units(5, 4, seed=1, grad=True)
+        loss = nt_xent(one, two, 0.1)
+        found.append((loss, *torch.autograd.grad(loss.sum(), (one, two))))
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_nt_xent_is_exact_where_a_network_computes_in_bfloat16():
+    one, two = units(5, 4).float(), units(5, 4, seed=1).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = nt_xent(one, two, 0.05)
+    assert torch.equal(found, nt_xent(one, two, 0.05))
 
 
 def test_info_nce_of_vectors_that_are_all_alike_is_the_logarithm_of_their_number():

@@ -38,6 +38,8 @@ LAYERS = (
         "listing",
         "runs",
         "rows",
+        "presets",
+        "paper_rows",
         "names",
         "running",
         "probed",
@@ -46,6 +48,7 @@ LAYERS = (
         "group",
         "launch",
         "signs",
+        "unfinished",
         "parallel",
         "shortage",
     ),
@@ -98,7 +101,7 @@ def test_a_stage_has_one_name_in_five_places(stage):
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation", "probes")
+ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -132,7 +135,9 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "examine": {"heads"},
         "compare": {"scores", "masks", "similarity"},
         "probes": {"linear", "limited", "masks", "similarity"},
+        "cacl": {"linear", "limited"},
         "ablation": {"scores", "masks", "measures", "attention"},
+        "benchmark": {"scores", "complete"},
     }
     assert named - used - {"source"} == implied.get(stage, set())
 
@@ -155,7 +160,11 @@ def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
 def test_the_snakefile_needs_no_torch():
     modules = ", ".join(
         f"luss_core.{name}"
-        for name in ("config", "probed", "runs", "rows", "sources", "defaults", "bounds", "changed", "running")
+        for name in (
+            *("config", "probed", "runs", "rows", "presets", "paper_rows", "sources", "defaults", "bounds", "changed"),
+            "running",
+            "unfinished",
+        )
     )
     later = "luss_core.data.annotated.read"  # where a data set for probes is named
     program = f"import sys, {modules}, {later}; print('torch' in sys.modules)"

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -109,7 +110,8 @@ def test_no_epochs_keep_the_weights_of_the_file(network, file, data, tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_goes_on_from_weights(method, network, file, data, tmp_path):
+def test_every_method_goes_on_from_weights(method, network, file, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("luss_core.stages.pretrain.folder_labels", lambda _, rows: np.arange(len(rows)) % 2)
     cfg = settings(network, method, weights=str(file), frozen_stages=2)
     cfg = cfg.model_copy(update={"train": cfg.train.model_copy(update={"epochs": 1})})
     begun, _ = initial_encoder(cfg)

@@ -4,11 +4,14 @@ import math
 
 import pytest
 import torch
-from lightly.loss import NegativeCosineSimilarity
+from lightly.loss import NegativeCosineSimilarity, VICRegLoss
 from torch import nn
 
-from luss_core.losses.instance import cosine_distance, instance_cross_entropy
+from luss_core.losses.instance import cosine_distance, instance_cross_entropy, spread
+from luss_core.methods import Progress
+from luss_core.models.encoder import pool
 from luss_core.models.momentum import follow, frozen_copy, in_shuffled_parts, rising_momentum
+from tests.method.test_methods import batch_of, make
 
 
 def unit(*shape: int) -> torch.Tensor:
@@ -59,3 +62,23 @@ def test_shuffled_parts_are_normalised_apart_and_put_back():
     for part in (order[:4], order[4:]):
         torch.testing.assert_close(found[part].mean(dim=0), network.bias.detach(), atol=1e-6, rtol=0)
         torch.testing.assert_close(found[part], nn.BatchNorm1d(3).train()(x[part]).detach())
+
+
+@pytest.mark.parametrize("scale", [0.3, 2.0])
+def test_spread_is_what_equations_1_2_and_4_say(scale):
+    z = scale * torch.randn(6, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows, mean = z.tolist(), z.mean(dim=0).tolist()
+    missing = unlike = 0.0
+    for a in range(4):
+        for b in range(4):
+            covariance = sum((row[a] - mean[a]) * (row[b] - mean[b]) for row in rows) / 5
+            missing += max(0.0, 1 - math.sqrt(covariance + 1e-4)) / 4 if a == b else 0
+            unlike += covariance**2 / 4 if a != b else 0
+    assert [x.item() for x in spread(z)] == pytest.approx([missing, unlike], rel=1e-10)
+
+
+def test_vicreg_equals_the_loss_of_another_library():
+    method = make("vicreg").train()
+    batch = batch_of(8, "vicreg")
+    one, two = (method.expander(pool(method.encoder(view))) for view in batch.views())
+    torch.testing.assert_close(method(batch.views(), batch, Progress(5, 15, 5)).loss, VICRegLoss()(one, two))

@@ -27,7 +27,7 @@ def test_presets_change_only_what_they_name():
     assert (stages.pretrain.views, stages.infer) == (config.pretrain.views, config.infer)
 
 
-RUN = {"run": ["mine"], "controls": [], "ablation": []}
+RUN = {"run": ["mine"], "controls": [], "ablation": [], "benchmark": {"methods": ["mine"], "own_pipeline": []}}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ RUN = {"run": ["mine"], "controls": [], "ablation": []}
         ({"pretrain": {"method": {"queue": 100}}}, ["method.queue 100", "train.batch_size 64"]),
         ({"presets": {"a": {"pretrain": {"method": {"queue": 100}}}}}, ["presets.a.pretrain", "method.queue 100"]),
         ({"pretrain": {"method": {"name": "swov"}}}, ["pretrain.method", "unknown method 'swov'", "shape"]),
-        ({"pretrain": {"backbone": {"family": "tim"}}}, ["pretrain.backbone: unknown family 'tim'", "resnet, timm"]),
+        ({"pretrain": {"method": {"name": "MoCoV2"}}}, ["unknown method 'MoCoV2'; did you mean moco? known: moco, "]),
+        ({"pretrain": {"backbone": {"family": "tim"}}}, ["pretrain.backbone: unknown family 'tim'", "timm, resnet"]),
         (
             {"pretrain": {"backbone": {"family": "timm", "nme": "x"}}},
             ["pretrain.backbone.nme", "did you mean name?", "output_stride"],

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -122,12 +123,20 @@ def test_the_file_of_weights_is_an_input(fresh, tmp_path):
     assert given == {"mine": True, "shape": False, "random": False}
 
 
+def folders_of(settings: dict, photographs: Path) -> list[str]:
+    """Arguments for the folders that a recipe names: two images, and a few annotated ones."""
+    found = [f"data_root={photographs}"] if "data_root" in settings else []
+    if "probes" in settings:
+        root = annotated.camvid(photographs.parent / "CamVid")
+        found += [f'probes={{"data": {{"root": "{root}"}}, "limited": {{"percents": [100]}}}}']
+    return ["--config", *found] if found else []
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_recipes_can_be_run(fresh, photographs, recipe):
     settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     generated = "data_root" not in settings
-    arguments = ["--configfile", recipe, *([] if generated else ["--config", f"data_root={photographs}"])]
-    jobs = fresh.jobs(*arguments)
+    jobs = fresh.jobs("--configfile", recipe, *folders_of(settings, photographs))
     untold = {"prior"} if recipe.stem == "cacl" else set()  # no saliency teaches its methods
     assert jobs.keys() == {*STAGES, "all"} - untold - (set() if generated else {"synthesize"})
     assert jobs["pretrain"] == len(settings.get("seeds", [0])) * len(settings.get("run", ["shape"]))
@@ -136,8 +145,7 @@ def test_recipes_can_be_run(fresh, photographs, recipe):
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_recipes_have_an_ablation(fresh, photographs, recipe):
     settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    arguments = [] if "data_root" not in settings else ["--config", f"data_root={photographs}"]
-    jobs = fresh.jobs("ablation", "--configfile", recipe, *arguments)
+    jobs = fresh.jobs("ablation", "--configfile", recipe, *folders_of(settings, photographs))
     seeds = len(settings.get("seeds", [0]))
     assert {jobs[stage] for stage in ROWS} == {6 * seeds}
     # the ImageNet recipes fine-tune as the paper does, so that half of the rows have the common pipeline themselves

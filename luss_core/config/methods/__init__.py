@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 
-from luss_core.config.methods import clusters, foreground, instance, swav, video
+from luss_core.config.methods import clusters, foreground, instance, known, objects, swav, video
 from luss_core.config.methods.base import MethodConfig, Need, Registered
-from luss_core.config.methods.clusters import DeepClusterConfig
+from luss_core.config.methods.clusters import DeepClusterConfig, ODCConfig, PCLConfig
 from luss_core.config.methods.foreground import ForegroundConfig
-from luss_core.config.methods.instance import BYOLConfig, MoCoConfig, NPIDConfig
+from luss_core.config.methods.instance import BYOLConfig, MoCoConfig, NPIDConfig, PixProConfig, SimCLRConfig
+from luss_core.config.methods.known import RotationConfig, SupervisedConfig
+from luss_core.config.methods.objects import MaskContrastConfig
 from luss_core.config.methods.swav import ShapeConfig, SwAVConfig
 from luss_core.config.methods.video import CACLConfig
 
@@ -23,12 +25,19 @@ __all__ = [
     "CACLConfig",
     "DeepClusterConfig",
     "ForegroundConfig",
+    "MaskContrastConfig",
     "MethodConfig",
     "MoCoConfig",
     "NPIDConfig",
     "Need",
+    "ODCConfig",
+    "PCLConfig",
+    "PixProConfig",
     "Registered",
+    "RotationConfig",
     "ShapeConfig",
+    "SimCLRConfig",
+    "SupervisedConfig",
     "SwAVConfig",
     "with_settings_of_method",
 ]
@@ -37,8 +46,10 @@ METHODS: dict[str, Registered] = {
     **swav.METHODS,
     **instance.METHODS,
     **clusters.METHODS,
+    **objects.METHODS,
     **foreground.METHODS,
     **video.METHODS,
+    **known.METHODS,
 }
 """By name. Tests, stored losses, presets, config.yaml and `model-info` follow from it."""
 

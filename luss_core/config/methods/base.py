@@ -24,6 +24,8 @@ class MethodConfig(Section):
     """Whether it looks at all views, those of other sizes too."""
     below_images: ClassVar[tuple[str, ...]] = ()
     """Its settings that may not be more than the training images."""
+    least_batch: ClassVar[int] = 1
+    """Images that a batch must have: 2 where they are compared, or a head normalises over them."""
 
     name: str
 
@@ -33,8 +35,13 @@ class MethodConfig(Section):
         return frozenset()
 
     @property
+    def images_needed(self) -> dict[str, int]:
+        """By the setting that asks for them, how many training images there must be at the least."""
+        return {setting: int(getattr(self, setting)) for setting in self.below_images}
+
+    @property
     def aligned_by(self) -> str:
-        """The keys for which it compares places that the large views share; empty where it does not."""
+        """What else to do where the large views share too little; empty if it compares no places that they share."""
         return ""
 
     @property
@@ -73,5 +80,7 @@ class Registered:
     """Settings small enough to try it on forty images of 24 pixels, as the tests do."""
     pretrain: Mapping[str, Any] = field(default_factory=dict)
     """What its preset changes in the section pretrain, beside the name of the method."""
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What its preset changes in the stages behind, by section."""
     whole: bool = False
     """It trains decoder and attention; the presets of others have the plain backbone."""

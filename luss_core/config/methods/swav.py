@@ -15,6 +15,7 @@ class SwAVConfig(MethodConfig):
     """SwAV, arXiv:2006.09882. The defaults suit a thousand images; the recipes for ImageNet-S have the paper's."""
 
     small_views: ClassVar[bool] = True
+    least_batch: ClassVar[int] = 2
 
     name: Literal["swav"] = "swav"
     prototypes: int = Field(24, gt=1)
@@ -76,7 +77,8 @@ class ShapeConfig(SwAVConfig):
 
     @property
     def aligned_by(self) -> str:
-        return "method.i2p_weight and method.p2p_weight" if self.i2p_weight or self.p2p_weight else ""
+        off = "switch alignment off: method.i2p_weight and method.p2p_weight 0"
+        return off if self.i2p_weight or self.p2p_weight else ""
 
     def check(self, pretrain: "PretrainConfig") -> None:
         super().check(pretrain)

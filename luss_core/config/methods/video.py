@@ -46,6 +46,9 @@ class CACLConfig(MethodConfig):
     """Width of the three embeddings; 128 in the paper."""
     queue: Positive = 1024
     """Negatives of each head; 16384 in the paper."""
+    other_videos: bool = True
+    """Negatives are of other videos alone, as in the paper, where each of its 240,000 videos gives one pair an epoch.
+    false: all that is in the queues, also what the own video left there some steps ago."""
     positions: int = Field(0, ge=0)
     """Of each frame that come into the queues of pixel and cycle head, drawn at random; the paper does not say. 0: as
     many as let the queue span eight steps."""
