@@ -8,6 +8,7 @@ from torch import nn
 
 from luss_core.config import PretrainConfig
 from luss_core.methods import build_method
+from luss_core.methods.base import Method
 from luss_core.models.encoder import Encoder
 from luss_core.models.tensor_file import read_about
 from luss_core.models.weights import load_network, save_weights
@@ -33,4 +34,9 @@ def load_heads(encoder: Path, cfg: PretrainConfig, network: Encoder) -> nn.Modul
     path = encoder.with_name(NAME)
     if not path.exists() or not read_about(path, "pretrain").get("heads"):
         return nn.ModuleDict()
-    return load_network(path, "head", "pretrain", lambda _: build_method(cfg.method, network, 1).position_heads)
+
+    def heads(_: Mapping[str, Any]) -> nn.ModuleDict:
+        method: Method = build_method(cfg.method, network, 1)
+        return method.position_heads
+
+    return load_network(path, "head", "pretrain", heads)

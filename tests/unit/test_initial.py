@@ -24,7 +24,7 @@ from luss_core.stages.pretrain import initial_encoder, lr_scale, pretrain
 from luss_core.train.loop import Resources
 from luss_core.train.optim import make_optimizer
 from tests.method.test_methods import TINY
-from tests.unit.prior_data import prepared
+from tests.unit.prior_data import make, prepared
 
 PUBLISHED = {"arch": "resnet18", "width": 64, "stem": "imagenet", "strides": [1, 2, 2, 1], "dilations": [1, 1, 1, 2]}
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ def settings(network: str, method: str = "swav", **changes: Any) -> PretrainConf
     values = {
         "backbone": NETWORKS[network],
         "decoder": None,
-        "attention": method == "foreground",
+        "attention": method in ("foreground", "maskcontrast"),
         "method": TINY[method].model_dump() | ({"attention_target": "none"} if method == "shape" else {}),
         "views": {"crops": [{"count": METHODS[method].config.views, "size": size, "scale": [0.5, 1]}]},
         "train": {"epochs": 0, "batch_size": 2, "warmup_epochs": 0, "precision": "float32"},
@@ -50,6 +50,10 @@ def settings(network: str, method: str = "swav", **changes: Any) -> PretrainConf
         values["method"]["stride"] = 0
     if method == "deepcluster":
         values["method"] = {"name": method, "clusters": 2, "components": 2, "every_epochs": 1}
+    if method == "odc":
+        values["method"] |= {"clusters": 2, "smallest": 1}
+    if method == "pcl":
+        values["method"] |= {"clusters": [2]}
     return PretrainConfig.model_validate(values | changes)
 
 
@@ -66,7 +70,9 @@ def published(network: str, seed: int = 5) -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    return prepared(tmp_path_factory.mktemp("data"))
+    root = prepared(tmp_path_factory.mktemp("data"))
+    make(root, root / "prior")
+    return root
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -82,7 +88,8 @@ def file(network, tmp_path_factory) -> Path:
 
 
 def run(cfg: PretrainConfig, data: Path, out: Path) -> Path:
-    files = {"images": data / "prepare/images.csv", "store": data / "prepare/images.h5", "prior": None}
+    files = {"images": data / "prepare/images.csv", "store": data / "prepare/images.h5"}
+    files["prior"] = data / "prior/saliency.h5" if "saliency" in cfg.method.needs else None
     made = {"state": out / "state", "out": out / "encoder.safetensors", "log": out / "log.jsonl"}
     pretrain(cfg, **files, **made, seed=0, resources=Resources(torch.device("cpu")))
     return made["out"]
