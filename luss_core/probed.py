@@ -1,10 +1,19 @@
 """What the Snakefile knows of probes: where the annotated images lie, what rules depend on. Imports no torch."""
 
 import json
+import os
+import sys
+import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from luss_core.config import Config
+from luss_core.config import AnnotatedConfig, Config
 from luss_core.errors import UserError
+
+if TYPE_CHECKING:
+    from luss_core import changed
 
 
 def annotated(config: Config) -> Path | None:
@@ -49,3 +58,45 @@ def settings(config: Config, stage: str) -> str:
     parts = config.probes.model_dump(mode="json", include={"data", stage})
     parts[stage].pop("percents", None)
     return json.dumps(parts, sort_keys=True)
+
+
+@cache
+def noticed(cfg: AnnotatedConfig, root: Path, made: Path, writes: bool) -> str:
+    """What the images and labels of an annotated data set go by, as long as they hold what they held before.
+
+    The text is a parameter of linear and limited, which run again when it changes; that is said in one line. Files that
+    were copied or touched are the same if their contents are.
+
+    Args:
+        root: the user's folder.
+        made: the folder of the page, where a record of the files is kept.
+        writes: whether the record may be written.
+
+    Raises:
+        UserError: as ``check``, or the record is not whole.
+    """
+    from luss_core import changed
+
+    seen, record = _files(cfg, root), made / changed.NAME
+    text, change = changed.mark(record, root, seen)
+    if change:
+        sys.stderr.write(
+            f"probes.data.root {root} has changed since probes learned from it: {changed.described(change, 'file')}."
+            " The stages linear and limited run again, for every encoder\n"
+        )
+    if writes and (change or not record.exists()):
+        with suppress(UserError):  # a folder that cannot be written: all are compared again
+            changed.write(record, seen, dict(zip(seen, changed.contents(root, seen), strict=True)), text)
+    elif writes and change.touched:
+        changed.refresh(record, seen)
+    return text
+
+
+def _files(cfg: AnnotatedConfig, root: Path) -> "changed.Seen":
+    """Images and labels of both splits by their paths from ``root``, with size and time; no others that lie there."""
+    from luss_core import changed
+    from luss_core.data.annotated import read_annotated
+
+    paths = {path for images in read_annotated(cfg, root) for pair in images.pairs for path in pair}
+    names = sorted(Path(os.path.relpath(path, root)).as_posix() for path in paths)
+    return changed.stamps(root, names, time.monotonic() + changed.PATIENCE)

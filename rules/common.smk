@@ -231,6 +231,11 @@ def prior_argument(wildcards, input):
     return f"--prior {input.prior}" if input.prior else ""
 
 
+def videos_argument(wildcards, input):
+    """--videos, where images are frames."""
+    return f"--videos {input.videos}" if input.videos else ""
+
+
 def photographs_of(wildcards, input):
     """The folder of images; a function, so that braces in its path are no wildcards."""
     return str(input.root if PHOTOGRAPHS is None else PHOTOGRAPHS)
@@ -244,6 +249,14 @@ def names_argument(wildcards, input):
 def annotated_input(wildcards):
     """The generated data set, where the probes are of that; a folder of the user's is no input, see prepare."""
     return rules.synthesize.output.root if ANNOTATED is None else []
+
+
+def mark_of_annotated(wildcards):
+    """What a data set for probes that the user names goes by; a change of it is said once."""
+    data = CONFIG.probes.data
+    if data.root is None:
+        return ""
+    return or_stop(probed.noticed, data, ANNOTATED, Path(DATA, "probes"), WORKS)
 
 
 def annotated_root(wildcards, input):
@@ -263,6 +276,10 @@ def made_for(wildcards, stage, output):
 
 def encoder_of(wildcards):
     return made_for(wildcards, "pretrain", rules.pretrain.output.encoder)
+
+
+def heads_of(wildcards):
+    return made_for(wildcards, "pretrain", rules.pretrain.output.heads)
 
 
 def pretrain_log_of(wildcards):
@@ -363,6 +380,11 @@ def record_source():
 def of_runs(pattern, presets):
     """A file of every run of the presets."""
     return expand(pattern, preset=presets, seed=CONFIG.seeds)
+
+
+def paired(presets):
+    """The presets that learn from pairs of frames, of which pages show where they find the like of a point."""
+    return [name for name in presets if "pairs" in PRESETS[name].pretrain.method.needs]
 
 
 def judged_by(probe):

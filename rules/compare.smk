@@ -5,6 +5,7 @@ rule compare:
         store=rules.prepare.output.store,
         scores=of_runs(rules.evaluate.output.scores, CONFIG.run),
         masks=of_runs(MASKS, CONFIG.run),
+        similarity=of_runs(rules.examine.output.similarity, paired(CONFIG.run)),
         source=source("compare"),
     output:
         page=report(
@@ -42,6 +43,7 @@ use rule compare as controls with:
         store=rules.prepare.output.store,
         scores=of_runs(rules.evaluate.output.scores, WITH_CONTROLS),
         masks=of_runs(MASKS, WITH_CONTROLS),
+        similarity=of_runs(rules.examine.output.similarity, paired(WITH_CONTROLS)),
         source=source("compare"),
     output:
         page=report(

@@ -4,11 +4,13 @@ rule examine:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
         encoder=encoder_of,
+        heads=heads_of,
         prior=prior_of_preset,
         source=source("examine"),
     output:
         measures="<run>/examine/examine.json",
         attention=directory("<run>/examine/attention"),
+        similarity=directory("<run>/examine/similarity"),
     log:
         "<run>/logs/examine.log",
     benchmark:
@@ -30,5 +32,6 @@ rule examine:
         "python -m workflow_scripts.examine --images {input.images} --store {input.store}"
         " --encoder {input.encoder} {params.prior} --classes {params.classes}"
         " --out {output.measures} --attention {output.attention}"
+        " --similarity {output.similarity}"
         " --device {resources.device}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -25,6 +25,7 @@ rule limited:
     params:
         settings=probed.settings(CONFIG, "limited"),
         root=annotated_root,
+        mark=mark_of_annotated,
         state=f"{RUN}/state/probes/limited/{{percent}}",
     shell:
         "python -m workflow_scripts.limited --root {params.root:q} --encoder {input.encoder}"

@@ -1,7 +1,7 @@
 rule linear:
     """Linear probe: a 1x1 convolution on the frozen encoder, taught by the labels of an annotated data set.
 
-    That data set is not looked at each time: after changing it, run `snakemake probes --forcerun linear limited`.
+    Images and labels of it that were added, removed or replaced since then are noticed, see luss_core/probed.py.
     """
     input:
         root=annotated_input,
@@ -11,6 +11,7 @@ rule linear:
         scores="<run>/probes/linear/scores.json",
         table="<run>/probes/linear/per_class.csv",
         probe="<run>/probes/linear/probe.safetensors",
+        masks=directory("<run>/probes/linear/masks"),
         steps="<run>/probes/linear/log.jsonl",
     log:
         "<run>/logs/linear.log",
@@ -29,10 +30,11 @@ rule linear:
     params:
         settings=probed.settings(CONFIG, "linear"),
         root=annotated_root,
+        mark=mark_of_annotated,
         state=f"{RUN}/state/probes/linear",
     shell:
         "python -m workflow_scripts.linear --root {params.root:q} --encoder {input.encoder} --seed {wildcards.seed}"
-        " --state {params.state} --out {output.scores} --table {output.table} --probe {output.probe}"
+        " --state {params.state} --out {output.scores} --table {output.table} --probe {output.probe} --masks {output.masks}"
         " --log {output.steps} --device {resources.device}"
         " --checkpoint-minutes {resources.checkpoint_minutes}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

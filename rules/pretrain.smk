@@ -9,6 +9,7 @@ rule pretrain:
         source=source_of_method,
     output:
         encoder="<run>/pretrain/encoder.safetensors",
+        heads="<run>/pretrain/heads.safetensors",
         steps="<run>/pretrain/log.jsonl",
     log:
         "<run>/logs/pretrain.log",

@@ -7,6 +7,8 @@ rule report:
         pretrain=pretrain_log_of,
         examine=rules.examine.output.measures,
         attention=rules.examine.output.attention,
+        similarity=rules.examine.output.similarity,
+        videos=rules.prepare.output.videos,
         finetune=rules.finetune.output.steps,
         clusters=labels_of,
         balance=balance_of,
@@ -35,10 +37,12 @@ rule report:
     params:
         settings=settings("report"),
         prior=prior_argument,
+        videos=videos_argument,
         title=f"{CONFIG.dataset} · {{preset}} · seed {{seed}}",
     shell:
         "python -m workflow_scripts.report --images {input.images} --store {input.store}"
         " {params.prior} --examine {input.examine} --attention {input.attention}"
+        " --similarity {input.similarity} {params.videos}"
         " --pretrain-log {input.pretrain} --finetune-log {input.finetune} --clusters {input.clusters}"
         " --balance {input.balance} --threshold {input.threshold} --masks {input.masks} --scores {input.scores}"
         " --table {input.table} --title {params.title:q} --out {output.page}"

@@ -14,6 +14,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--prior", type=Path, help="prior.h5, to set its F beside that of the attention")
     parser.add_argument("--out", type=Path, required=True, help="examine.json, to be written")
     parser.add_argument("--attention", type=Path, required=True, help="folder of attention maps, to be written")
+    parser.add_argument(
+        "--similarity",
+        type=Path,
+        required=True,
+        help="folder of what heads beside the encoder find alike, to be written",
+    )
     args = parser.parse_args(argv)
     examine(
         cli.section(ExamineConfig, "examine", args.settings),
@@ -24,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         classes=args.classes,
         out=args.out,
         attention=args.attention,
+        similarity=args.similarity,
         device=cli.device(args),
     )
 

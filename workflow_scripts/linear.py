@@ -17,6 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_device(parser)
     cli.add_checkpoints(parser)
     cli.add_probe_outputs(parser)
+    parser.add_argument("--masks", type=Path, required=True, help="folder of the classes of some images, to be written")
     parser.add_argument("--log", type=Path, required=True, help="log.jsonl, to be written: one JSON object a step")
     args = parser.parse_args(argv)
     linear(
@@ -25,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         encoder=args.encoder,
         seed=args.seed,
         state=args.state,
-        outputs=Outputs(args.out, args.table, args.probe, args.log),
+        outputs=Outputs(args.out, args.table, args.probe, args.log, args.masks),
         resources=Resources(cli.device(args), 0, args.threads, args.checkpoint_minutes),
     )
 

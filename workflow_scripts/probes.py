@@ -17,12 +17,17 @@ def main(argv: list[str] | None = None) -> None:
         metavar="PRESET:SEED:DIR",
         help="one run and its folder, which holds probes/linear and probes/limited; give it once a run",
     )
+    parser.add_argument("--root", type=Path, required=True, help="folder of the annotated data set")
+    cli.add_inputs(parser, "images", "store")
     parser.add_argument("--out", type=Path, required=True, help="index.html, to be written")
     parser.add_argument("--table", type=Path, required=True, help="scores.csv, to be written: a row a run and probe")
     args = parser.parse_args(argv)
     probes(
         cli.section(ProbesConfig, "probes", args.settings),
         runs=[parse_run(text) for text in args.run],
+        root=args.root,
+        images=args.images,
+        store=args.store,
         out=args.out,
         table=args.table,
     )

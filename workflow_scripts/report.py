@@ -18,6 +18,8 @@ OPTIONAL = {
     "finetune-log": "log.jsonl of finetune",
     "examine": "examine.json of examine",
     "attention": "folder of attention maps of examine: <split>/<id>.png",
+    "similarity": "folder of examine: what heads find alike in two frames",
+    "videos": "videos.csv of prepare, where images are frames",
     "clusters": "clusters.h5 of cluster",
     "balance": "balance.json of cluster",
     "threshold": "threshold.json of infer",

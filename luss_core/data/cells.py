@@ -64,8 +64,10 @@ class StoredCells:
         self.shapes = [Shape(*shape) for shape in about["shapes"]]
         table = np.array(about["shapes"], np.int64)
         self.starts = [np.concatenate([[0], np.cumsum(table[:, k] * table[:, k + 1])]).tolist() for k in (0, 2)]
-        self.cells = np.memmap(folder / "cells.f16", np.float16, "r").reshape(-1, about["width"])
-        self.pixels = np.memmap(folder / "labels.i16", np.int16, "r")
+        maps, labels = (
+            np.memmap(folder / name, kind, "r") for name, kind in (("cells.f16", "f2"), ("labels.i16", "i2"))
+        )
+        self.cells, self.pixels = np.asarray(maps).reshape(-1, about["width"]), np.asarray(labels)
 
     def __len__(self) -> int:
         return len(self.shapes)

@@ -1,11 +1,13 @@
 """Pairs of frames of one video, a given distance apart."""
 
 import logging
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from luss_core.data.sequences import Sequences
+from luss_core.config import PretrainConfig
+from luss_core.data.sequences import NAME, Sequences, read_sequences
 from luss_core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,23 @@ class Pairs(NamedTuple):
     """(n,) int64 row of the partner of each."""
     video: np.ndarray | None = None
     """(n,) int64 number of the video of each."""
+
+
+def videos_of(cfg: PretrainConfig, images: Path) -> Sequences | None:
+    """The frames of the data set, where the method pairs them; None also where it pairs each image with itself."""
+    apart = cfg.method.frame_stride or cfg.method.frame_stride_ms
+    return read_sequences(images.with_name(NAME)) if "pairs" in cfg.method.needs and apart else None
+
+
+def pairs_of(cfg: PretrainConfig, videos: Sequences | None, rows: np.ndarray) -> Pairs:
+    """The pairs that a run learns from.
+
+    Args:
+        videos: None where each image is paired with itself.
+    """
+    if videos is None:
+        return Pairs(rows, rows)
+    return frame_pairs(videos, rows, Distance(cfg.method.frame_stride, cfg.method.frame_stride_ms))
 
 
 def frame_pairs(videos: Sequences, rows: np.ndarray, distance: Distance) -> Pairs:

@@ -12,6 +12,9 @@ PANELS = 12
 ATTENDED = 8
 """Images of a page whose attention is shown, at the most."""
 
+PROBED = 6
+"""Annotated images that the page of the probes shows."""
+
 
 def panel_rows(images: ImageList, split: str, truth: bool, count: int) -> list[int]:
     """Rows of the image list to show: spread evenly over the folders of one split, only images with truth if asked."""
@@ -49,6 +52,11 @@ def spread(groups: Sequence[str], count: int) -> list[int]:
             quota[group] += 1
     taken = [evenly(members[group], quota[group]) for group in quota]
     return [items[k] for k in range(max(quota.values(), default=0)) for items in taken if k < len(items)]
+
+
+def shown_positions(count: int) -> list[int]:
+    """Of ``count`` annotated images those that the page of the probes shows."""
+    return evenly(range(count), PROBED)
 
 
 def evenly(items: Sequence[T], count: int) -> list[T]:

@@ -84,6 +84,14 @@ class Method(nn.Module):
         """Whether it overrides `before_epoch`: then no batch is prepared before the epoch begins."""
         return type(self).before_epoch is not Method.before_epoch
 
+    @property
+    def position_heads(self) -> nn.ModuleDict:
+        """Heads on the last map whose vectors are compared position by position, (B, C, h, w) -> (B, D, h, w) each.
+
+        They are kept beside the encoder, and pages show what they find alike.
+        """
+        return nn.ModuleDict()
+
     def before_step(self, progress: Progress) -> None:
         """Runs between backward and the optimiser step."""
 

@@ -81,6 +81,10 @@ class CACL(Method):
         logs["chance"] = logs[f"{self.cfg.heads[0]}_loss"] / math.log(1 + self.cfg.queue)
         return Output(torch.stack(list(terms.values())).sum(), logs)
 
+    @property
+    def position_heads(self) -> nn.ModuleDict:
+        return self.heads
+
     def embed(self, views: list[Tensor]) -> dict[str, Seen]:
         """What each head makes of the two frames of all pairs."""
         return {

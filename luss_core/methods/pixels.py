@@ -14,7 +14,7 @@ from luss_core.data.annotated import AnnotatedImages
 from luss_core.data.batch import Batch
 from luss_core.data.masks import IGNORE
 from luss_core.data.whole import resize_short, to_network
-from luss_core.losses.pixels import labelled_cross_entropy
+from luss_core.losses.pixels import labelled_cross_entropy, per_pixel
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder
 from luss_core.models.weights import load_network
@@ -46,7 +46,7 @@ class PixelClassifier(Method):
             logits = F.interpolate(self.logits(view), view.shape[-2:], mode="bilinear")
             labels = plane[:, 0].long()
             losses.append(labelled_cross_entropy(logits.movedim(1, -1).flatten(0, 2), labels.flatten(), IGNORE))
-            hits.append((logits.argmax(dim=1) == labels).sum() / (labels != IGNORE).sum().clamp(min=1))
+            hits.append(per_pixel((logits.argmax(dim=1) == labels).sum(), (labels != IGNORE).sum()))
         return Output(torch.stack(losses).mean(), {"accuracy": torch.stack(hits).mean()})
 
     def logits(self, images: Tensor) -> Tensor:

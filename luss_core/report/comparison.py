@@ -44,6 +44,10 @@ class ScoredRun:
     def attention(self) -> Path:
         return self.folder / "examine" / "attention"
 
+    @property
+    def similarity(self) -> Path:
+        return self.folder / "examine" / "similarity"
+
 
 def parse_run(text: str) -> ScoredRun:
     """PRESET:SEED:DIR, where DIR is the folder of a run or its scores.json.

@@ -36,7 +36,7 @@ def attention_maps(title: str, folder: Path, images: ImageList, rows: Iterable[i
     paths = {row: folder / images.split[row] / f"{images.id[row]}.png" for row in rows}
     if not all(path.is_file() for path in paths.values()):
         return []
-    return [Intensity(title, lambda row: _read(paths[row]))]
+    return [Intensity(title, lambda row: read_intensity(paths[row]))]
 
 
 def with_intensities(panels: Sequence[Panel], rows: Sequence[int], intensities: Sequence[Intensity]) -> list[Panel]:
@@ -53,7 +53,12 @@ def _layer(intensity: Intensity, name: str, row: int) -> Layer:
     return Layer(intensity.title, intensity_uri(values, longest=LONGEST), None, alt)
 
 
-def _read(path: Path) -> np.ndarray:
+def read_intensity(path: Path) -> np.ndarray:
+    """(h, w) uint8 of a map that ``examine`` wrote.
+
+    Raises:
+        UserError: missing or damaged.
+    """
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("L"))

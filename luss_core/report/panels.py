@@ -80,10 +80,10 @@ def make_panels(
         layers = []
         mask = images.truth(row) if truth else None
         if mask:
-            layers.append(_layer("truth", name, mask.read(), palette))
+            layers.append(mask_layer("truth", name, mask.read(), palette))
         for prediction in predictions:
             clusters = read_mask(prediction.masks / split / f"{name}.png")
-            layers.append(_layer(prediction.title, name, _rename(clusters, prediction.classes), palette))
+            layers.append(mask_layer(prediction.title, name, _rename(clusters, prediction.classes), palette))
         photo = photo_uri(store.read(row), longest=LONGEST)
         panels.append(Panel(f"photo-{row}", name, int(images.height[row]), int(images.width[row]), photo, layers))
     return panels
@@ -94,7 +94,13 @@ def _rename(clusters: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.where(known, classes[np.where(known, clusters, 0)], IGNORE)
 
 
-def _layer(title: str, name: str, mask: np.ndarray, palette: Palette) -> Layer:
+def mask_layer(title: str, name: str, mask: np.ndarray, palette: Palette) -> Layer:
+    """A label map over an image, and the classes that take most of it.
+
+    Args:
+        name: of the image.
+        mask: (H, W) places in the palette, 0 for what is dimmed.
+    """
     ids, pixels = np.unique(mask[(mask > 0) & (mask < len(palette.names))], return_counts=True)
     order = np.argsort(-pixels, kind="stable")[:NAMED]
     chips = [palette.chip(int(ids[k])) for k in order]

@@ -54,13 +54,13 @@ def overlay_uri(mask: np.ndarray, colours: np.ndarray, *, longest: int) -> str:
     return _uri(picture, "PNG", transparency=opacity.tobytes(), optimize=True)
 
 
-def intensity_uri(values: np.ndarray, *, longest: int) -> str:
+def intensity_uri(values: np.ndarray, *, longest: int, opacity: int = GLAZE) -> str:
     """A PNG of an (h, w) uint8 map to lay over the photograph: dark is 0, bright yellow 255."""
     picture = Image.fromarray(np.ascontiguousarray(values))
     picture.thumbnail((longest, longest), Image.Resampling.BILINEAR)
     ramp = np.rint(255 * colormaps["inferno"](np.arange(256))[:, :3]).astype(np.uint8)
     picture.putpalette(ramp.tobytes(), "RGB")
-    return _uri(picture, "PNG", transparency=bytes([GLAZE]) * 256, optimize=True)
+    return _uri(picture, "PNG", transparency=bytes([opacity]) * 256, optimize=True)
 
 
 def heat_uri(share: np.ndarray) -> str:

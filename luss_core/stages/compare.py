@@ -28,6 +28,7 @@ from luss_core.report.comparison import (
 )
 from luss_core.report.page import render
 from luss_core.report.panels import Prediction, cluster_classes, make_panels
+from luss_core.report.similar import similar_frames
 from luss_core.report.tables import RULES, incomplete, main_split
 
 logger = logging.getLogger(__name__)
@@ -67,14 +68,15 @@ def compare(cfg: ReportConfig, *, runs: Sequence[ScoredRun], images: Path, store
         Prediction(runs[k].preset, runs[k].masks, cluster_classes(scores[k]["match"], scores[k]["classes"]))
         for k in first
     ]
-    rows = panel_rows(listing, split, truth=True, count=cfg.panels)
+    rows, pixels = panel_rows(listing, split, truth=True, count=cfg.panels), Store(store)
     page = render(
         "compare.html",
         title=f"{len(first)} presets on {images.absolute().parent.parent.name}",
         palette=palette,
         titles=["image", "truth", *(prediction.title for prediction in predictions)],
-        panels=make_panels(listing, Store(store), rows, predictions, palette, truth=True),
+        panels=make_panels(listing, pixels, rows, predictions, palette, truth=True),
         first=min(FIRST, len(rows)),
+        similar=similar_frames([(runs[k].preset, runs[k].similarity) for k in first], listing, pixels),
         split=split,
         columns=shown_columns(frame),
         warned=warned(runs, scores),

@@ -19,11 +19,13 @@ from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
 from luss_core.io import atomic_folder, provenance, write_json
+from luss_core.methods.kept_heads import load_heads
 from luss_core.metrics.consistency import CategorySums, view_cosines
 from luss_core.metrics.saliency import RULE, foreground_f, salient
 from luss_core.models.encoder import Encoder, load_encoder, split
 from luss_core.models.tensor_file import read_about
 from luss_core.runtime import autocast
+from luss_core.stages.similar import write_similarity
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ def examine(
     classes: int,
     out: Path,
     attention: Path,
+    similarity: Path,
     device: torch.device,
 ) -> None:
     """Measure the output map of the encoder, and write its attention to the images that the pages show it of.
@@ -66,16 +69,21 @@ def examine(
     ``out`` holds view_cos and cat_cos (-1..1; Table 5 of the LUSS paper) and the F of attention and prior in percent,
     null where there is no truth or no attention. ``attention`` holds <split>/<id>.png at the resolution of the map,
     each stretched from its least (0) to its greatest weight (255); it is empty where there is no attention.
+    ``similarity`` holds what `write_similarity` makes of heads beside the encoder; it is empty where there are none.
     """
     listing, pixels, network = read_images(images), Store(store), load_encoder(encoder).to(device)
     part = "validation" if "validation" in listing.splits else "train"
     rows = even_sample(listing.rows(part), cfg.images)
     with torch.inference_mode(), autocast("auto", device):
-        view_cos, pairs = view_cosine(cfg, network, Views(pixels, rows, trained_views(encoder), SEED), device)
+        trained = trained_with(encoder)
+        view_cos, pairs = view_cosine(cfg, network, Views(pixels, rows, large_views(trained), SEED), device)
         with atomic_folder(attention) as folder:
             saliency = None if prior is None else Store(prior, "prior")
             sums = ExamineSums(CategorySums(classes, network.width))
             examine_images(cfg, network, listing, pixels, saliency, rows, folder, sums)
+        with atomic_folder(similarity) as folder:
+            heads = load_heads(encoder, trained, network).to(device)
+            write_similarity(cfg, trained, network, heads, images=images, listing=listing, pixels=pixels, folder=folder)
     found = {
         "view_cos": view_cos,
         "cat_cos": sums.categories.cosine(),
@@ -95,17 +103,22 @@ def even_sample(rows: np.ndarray, most: int) -> np.ndarray:
     return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]
 
 
-def trained_views(encoder: Path) -> ViewsConfig:
-    """Two large views as the encoder was trained with, which its file says.
+def trained_with(encoder: Path) -> PretrainConfig:
+    """What the encoder was trained with, which its file says.
 
     Raises:
         UserError: it does not, or in words of another version.
     """
     about = read_about(encoder, "pretrain")
     try:
-        views = PretrainConfig.model_validate(about["provenance"]["settings"]["pretrain"]).views
+        return PretrainConfig.model_validate(about["provenance"]["settings"]["pretrain"])
     except (KeyError, ValueError) as error:
         raise UserError(f"{encoder} does not say with which views it was trained; run pretrain again") from error
+
+
+def large_views(trained: PretrainConfig) -> ViewsConfig:
+    """Two large views as an encoder was trained with."""
+    views = trained.views
     return views.model_copy(update={"crops": (views.crops[0].model_copy(update={"count": PAIR}),)})
 
 

@@ -1,4 +1,4 @@
-"""Step 1: images -> encoder.safetensors and log.jsonl."""
+"""Step 1: images -> encoder.safetensors, heads.safetensors and log.jsonl."""
 
 import logging
 from pathlib import Path
@@ -9,17 +9,18 @@ import torch
 from luss_core import group, sources
 from luss_core.config import PretrainConfig
 from luss_core.data.beside import TrueMasks, folder_labels
-from luss_core.data.frame_pairs import Distance, Pairs, frame_pairs
+from luss_core.data.frame_pairs import pairs_of, videos_of
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.judged import categories_of
 from luss_core.data.loader import Images, Plane, Views
 from luss_core.data.overlap import overlapping
-from luss_core.data.sequences import NAME, Sequences, read_sequences
+from luss_core.data.sequences import Sequences
 from luss_core.data.store import Store
 from luss_core.data.whole import nearest_multiple
 from luss_core.errors import UserError
 from luss_core.io import provenance
 from luss_core.methods import build_method
+from luss_core.methods.kept_heads import save_heads
 from luss_core.models.encoder import Encoder
 from luss_core.models.frozen import freeze
 from luss_core.models.initial import load_initial
@@ -95,6 +96,7 @@ def pretrain(
             "provenance": provenance(settings | ({"weights": weights} if weights else {})),
         }
         save_weights(out, method.encoder, about)
+        save_heads(out, method.position_heads, about)
         folder.hand_over(log)
     if sign := sign_of(log):
         logger.warning("pretrain: %s %s", NOTHING, sign)
@@ -172,7 +174,7 @@ def training_views(
         UserError: it is not there.
     """
     rows, needs = listing.rows("train"), cfg.method.needs
-    pairs = Pairs(rows, rows) if videos is None else frame_pairs(videos, rows, _distance(cfg))
+    pairs = pairs_of(cfg, videos, rows)
     rows = pairs.first
     planes = {} if saliency is None else {"saliency": Plane(saliency)}
     if "masks" in needs:
@@ -186,16 +188,6 @@ def training_views(
         planes=planes,
         partners=pairs.second if "pairs" in needs else None,
     )
-
-
-def _distance(cfg: PretrainConfig) -> Distance:
-    return Distance(cfg.method.frame_stride, cfg.method.frame_stride_ms)
-
-
-def videos_of(cfg: PretrainConfig, images: Path) -> Sequences | None:
-    """The frames of the data set, where the method pairs them; None also where it pairs each image with itself."""
-    apart = cfg.method.frame_stride or cfg.method.frame_stride_ms
-    return read_sequences(images.with_name(NAME)) if "pairs" in cfg.method.needs and apart else None
 
 
 def check_overlap(cfg: PretrainConfig, views: Views) -> None:

@@ -8,13 +8,18 @@ from typing import Any
 import pandas as pd
 
 from luss_core.config import ProbesConfig
+from luss_core.data.annotated import read_annotated
+from luss_core.data.images import read_images
+from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import atomic, write_text
 from luss_core.metrics.probe import probe_scores
 from luss_core.report.beyond import by_preset, groups, kind, weights_of
 from luss_core.report.charts import dot_chart
-from luss_core.report.comparison import ScoredRun, cells
+from luss_core.report.comparison import ScoredRun, cells, first_runs
 from luss_core.report.page import render
+from luss_core.report.probed import probe_palette, probe_panels
+from luss_core.report.similar import similar_frames
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +29,24 @@ Found = dict[str, list[dict[str, Any]]]
 """For each probe (linear, 1 %, ...) the scores of every run."""
 
 
-def probes(cfg: ProbesConfig, *, runs: Sequence[ScoredRun], out: Path, table: Path) -> None:
+def probes(
+    cfg: ProbesConfig,
+    *,
+    runs: Sequence[ScoredRun],
+    root: Path,
+    images: Path,
+    store: Path,
+    out: Path,
+    table: Path,
+) -> None:
     """Write scores.csv (a row for each run and probe) and a page that sets the presets side by side.
 
+    Args:
+        root: folder of the annotated data set, some images of which the page shows.
+        images, store: what the encoders learned from.
+
     Raises:
-        UserError: scores are missing, or of other images, classes or settings than those of the first run.
+        UserError: scores or images are missing, or of other images, classes or settings than those of the first run.
     """
     found: Found = {"linear": [probe_scores(run.folder / "probes" / "linear" / "scores.json") for run in runs]}
     for percent in cfg.limited.percents:
@@ -38,6 +56,9 @@ def probes(cfg: ProbesConfig, *, runs: Sequence[ScoredRun], out: Path, table: Pa
         check_alike(name, runs, scores)
     linear = found["linear"]
     data = Path(linear[0]["data"]["root"]).name
+    first = [runs[k] for k in first_runs(runs)]
+    _, test = read_annotated(cfg.data, root)
+    palette = probe_palette(test)
     kinds, weights = (by_preset(runs, linear, what) for what in (kind, weights_of))
     frame = probe_table(runs, found).assign(
         beyond=lambda rows: rows["preset"].map(kinds), weights=lambda rows: rows["preset"].map(weights)
@@ -55,6 +76,10 @@ def probes(cfg: ProbesConfig, *, runs: Sequence[ScoredRun], out: Path, table: Pa
         untrained=untrained(found),
         classes=class_table(runs, linear),
         charts=charts(frame, kinds),
+        palette=palette,
+        presets=[run.preset for run in first],
+        panels=probe_panels(test, palette, [(run.preset, run.folder / "probes" / "linear" / "masks") for run in first]),
+        similar=similar_frames([(run.preset, run.similarity) for run in first], read_images(images), Store(store)),
         runs=[(run, values["provenance"]) for run, values in zip(runs, linear, strict=True)],
     )
     with atomic(table) as partial:

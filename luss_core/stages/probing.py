@@ -11,7 +11,9 @@ from luss_core.config import AnnotatedConfig
 from luss_core.data.annotated import AnnotatedImages, read_annotated
 from luss_core.data.annotated.check import pixels_of_classes, without_sample
 from luss_core.data.images import write_csv
-from luss_core.io import provenance, write_json
+from luss_core.data.masks import write_mask
+from luss_core.data.spread import shown_positions
+from luss_core.io import atomic_folder, provenance, write_json
 from luss_core.methods.pixels import PixelClassifier, confusion
 from luss_core.metrics.probe import COLUMNS, class_rows, scores_of_confusion
 from luss_core.models.tensor_file import foreign, read_about
@@ -31,7 +33,7 @@ class Annotated(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Of what is learned from: files by name and size, and what their labels hold."""
+        """Of what is learned from: names and contents of the files, and what their labels mean."""
         return hashlib.sha256(self.train.fingerprint.encode() + self.learned.tobytes()).hexdigest()
 
 
@@ -42,6 +44,8 @@ class Outputs(NamedTuple):
     table: Path
     probe: Path
     log: Path
+    masks: Path | None = None
+    """Folder of what is found in the images that pages show."""
 
 
 class Probed(NamedTuple):
@@ -84,6 +88,8 @@ def write_results(
     over = progress(range(len(test)), len(test), "images scored")
     counts = confusion(classifier, test, probed.size, over)
     scores = scores_of_confusion(counts, test.classes)
+    if outputs.masks is not None:
+        write_shown(outputs.masks, classifier, test, probed.size)
     about = read_about(encoder, "pretrain")
     content = {
         "protocol": probed.protocol,
@@ -107,3 +113,11 @@ def write_results(
         *(probed.protocol, test.split, len(test), scores["mIoU"], scores["mAcc"], scores["accuracy"]),
         *(len(test.classes) - len(scores["absent"]), len(test.classes)),
     )
+
+
+def write_shown(masks: Path, classifier: PixelClassifier, images: AnnotatedImages, size: int | None) -> None:
+    """<position>.png of each image that pages show: its classes at the size of its label."""
+    with atomic_folder(masks) as folder:
+        for i in shown_positions(len(images)):
+            height, width = images.mask(i).shape
+            write_mask(folder / f"{i}.png", classifier.segment(images.image(i, size), size, (height, width)))

@@ -29,7 +29,9 @@ from luss_core.report.made import made_with, rejected
 from luss_core.report.page import render
 from luss_core.report.panels import Panel, Prediction, cluster_classes, make_panels
 from luss_core.report.pictures import heat_uri
+from luss_core.report.similar import similar_frames
 from luss_core.report.training import FINETUNING, PRETRAINING, Training, describe
+from luss_core.report.videos import video_sheet
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ def report(
     prior: Path | None,
     examine: Path | None,
     attention: Path | None,
+    similarity: Path | None,
+    videos: Path | None,
     pretrain_log: Path | None,
     finetune_log: Path | None,
     clusters: Path | None,
@@ -92,24 +96,40 @@ def report(
         truth=truth,
         **beyond_context(result) | {"warnings": result.get("warnings", ())},
         palette=palette,
-        total_images=len(listing),
-        first=min(TOP_PANELS, len(rows)),
-        grouped=len({listing.folder[row] for row in rows}) > 1,
+        **images_context(images, listing, rows),
         panels=panels,
         panel_split=shown,
         encoder=read_json(examine) if examine else None,
         attended=_attended(listing, shown, panels, show, prior, attention, cfg.panels),
+        **frames_context(similarity, videos, listing, pixels),
         training=_training(pretrain_log, finetune_log),
         **clusters_context(found),
         clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,
         **balance_context(balance, result),
-        rejected=rejected(images),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
         **threshold_context(result, threshold),
         **(scored_context(result, split, table, palette) if split else {}),
     )
     write_text(out, page)
     logger.info("report: %s (%.1f MB)", out, len(page) / 1e6)
+
+
+def images_context(images: Path, listing: ImageList, rows: Sequence[int]) -> dict[str, Any]:
+    """How many images there are, what was set aside, and which of those that are shown stand at the top."""
+    return {
+        "total_images": len(listing),
+        "rejected": rejected(images),
+        "first": min(TOP_PANELS, len(rows)),
+        "grouped": len({listing.folder[row] for row in rows}) > 1,
+    }
+
+
+def frames_context(similarity: Path | None, videos: Path | None, listing: ImageList, pixels: Store) -> dict[str, Any]:
+    """What is alike in two frames, and the videos; nothing of photographs."""
+    return {
+        "similar": similar_frames([("", similarity)] if similarity else [], listing, pixels),
+        "videos": video_sheet(videos, listing, pixels),
+    }
 
 
 def _classes(result: dict[str, Any]) -> tuple[bool, Palette, np.ndarray]:

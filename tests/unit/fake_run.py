@@ -45,13 +45,19 @@ class FakeRun:
     def prior(self) -> Path:
         return self.data / "prior" / "prior.h5"
 
-    def arguments(self) -> dict[str, Path]:
+    @property
+    def videos(self) -> Path:
+        return self.images.with_name("videos.csv")
+
+    def arguments(self) -> dict[str, Path | None]:
         """Inputs of report(), but for the prior."""
         return {
             "images": self.images,
             "store": self.store,
             "examine": self.run / "examine" / "examine.json",
             "attention": self.run / "examine" / "attention",
+            "similarity": self.run / "examine" / "similarity",
+            "videos": self.videos if self.videos.exists() else None,
             "pretrain_log": self.run / "pretrain" / "log.jsonl",
             "finetune_log": self.run / "finetune" / "log.jsonl",
             "clusters": self.run / "cluster" / "clusters.h5",
@@ -120,6 +126,34 @@ def write_run(fake: FakeRun) -> dict[str, Any]:
     if fake.truth:
         _write_table(fake, scores)
     return scores
+
+
+def write_videos(fake: FakeRun, rate: float = 10) -> None:
+    """prepare/videos.csv: the training images of a folder are frames of one video."""
+    images = read_images(fake.images)
+    rows = images.rows("train").tolist()
+    write_csv(
+        fake.videos,
+        ("row", "video", "frame", "ms"),
+        ((row, images.folder[row], row % fake.per_class, 1000 / rate * (row % fake.per_class)) for row in rows),
+    )
+
+
+def write_similarity(fake: FakeRun, heads: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> None:
+    """examine/similarity: most alike, in every map, is the second place of the third row."""
+    folder = fake.run / "examine" / "similarity"
+    values = np.zeros((4, 5), np.uint8)
+    values[2, 1] = 255
+    for number in range(len(pairs)):
+        (folder / str(number)).mkdir(parents=True, exist_ok=True)
+        for head in heads:
+            Image.fromarray(values).save(folder / str(number) / f"{head}.png")
+    about = [
+        {"video": "v", "first": a, "second": b, "frames": b - a, "y": 0.25, "x": 0.5}
+        | {"cosines": dict.fromkeys(heads, [-0.1, 0.9])}
+        for a, b in pairs
+    ]
+    (folder / "similarity.json").write_text(json.dumps({"heads": heads, "pairs": about}))
 
 
 def _write_logs(fake: FakeRun) -> None:

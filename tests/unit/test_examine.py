@@ -71,7 +71,7 @@ def write_prior(fake: FakeRun, path: Path) -> Path:
 
 def run(fake: FakeRun, out: Path, cfg: ExamineConfig = CFG, encoder: str = "attention", **more: Any) -> dict[str, Any]:
     files = {"images": fake.images, "store": fake.store, "encoder": fake.data / f"{encoder}.safetensors", "prior": None}
-    outputs = {"out": out / "examine.json", "attention": out / "attention"}
+    outputs = {"out": out / "examine.json", "attention": out / "attention", "similarity": out / "similarity"}
     examine(cfg, **(files | more), **outputs, classes=CLASSES, device=CPU)
     found: dict[str, Any] = json.loads(outputs["out"].read_text())
     return found
@@ -190,7 +190,8 @@ def test_stretched() -> None:
 
 def test_script(data: FakeRun, tmp_path: Path) -> None:
     files = {"images": data.images, "store": data.store, "encoder": data.data / "attention.safetensors"}
-    files |= {"out": tmp_path / "examine.json", "attention": tmp_path / "attention"}
+    outputs = {"out": "examine.json", "attention": "attention", "similarity": "similarity"}
+    files |= {name: tmp_path / file for name, file in outputs.items()}
     arguments = [f"--{name}={path}" for name, path in files.items()]
     settings = json.dumps(CFG.model_dump())
     runpy.run_path(str(SCRIPT))["main"](

@@ -131,9 +131,10 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     implied = {
         "prepare": {"images", "store", "rejected", "summary", "files", "videos"},
         "prior": {"maps", "summary", "files"},
-        "pretrain": {"weights"},
-        "compare": {"scores", "masks"},
-        "probes": {"linear", "limited"},
+        "pretrain": {"weights", "heads"},
+        "examine": {"heads"},
+        "compare": {"scores", "masks", "similarity"},
+        "probes": {"linear", "limited", "masks", "similarity"},
         "cacl": {"linear", "limited"},
         "ablation": {"scores", "masks", "measures", "attention"},
         "benchmark": {"scores", "complete"},

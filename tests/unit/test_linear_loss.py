@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from luss_core.data.masks import IGNORE
-from luss_core.losses.pixels import labelled_cross_entropy, resized_at
+from luss_core.losses.pixels import CrossEntropySum, labelled_cross_entropy, resized_at
 from luss_core.train.linear import LinearHead, loss_of, make_cells, standardize
 
 SHAPES = (((3, 4), (12, 17)), ((4, 3), (16, 11)), ((1, 2), (5, 9)))
@@ -72,7 +72,7 @@ def test_every_pixel_gives_the_loss_and_the_gradient_of_the_protocol(head):
     standardize(head, cells)
     total, count = written_out(head, cells, chosen)
     wanted = torch.autograd.grad(total / count, [head.weight, head.bias])
-    loss = loss_of(head, make_cells(cells, chosen, 1, np.random.default_rng(0), torch.device("cpu"))).loss
+    loss = loss_of(head, make_cells(cells, chosen, 1, np.random.default_rng(0), torch.device("cpu")))
     found = torch.autograd.grad(loss, [head.weight, head.bias])
     torch.testing.assert_close(loss, total / count, rtol=1e-5, atol=1e-5)
     for a, b in zip(found, wanted, strict=True):
@@ -86,8 +86,8 @@ def test_one_pixel_in_sixteen_gives_it_on_average(head):
     for top in range(4):
         for left in range(4):
             batch = make_cells(cells, chosen, 4, First(top, left), torch.device("cpu"))
-            counts.append(int((batch.labels != IGNORE).sum()))
-            parts.append(loss_of(head, batch).loss * counts[-1])
+            counts.append(sum(int((part.labels != IGNORE).sum()) for part in batch.parts))
+            parts.append(loss_of(head, batch) * counts[-1])
     assert sum(counts) == count
     torch.testing.assert_close(torch.stack(parts).sum(), total, rtol=1e-5, atol=1e-5)
 
@@ -95,19 +95,31 @@ def test_one_pixel_in_sixteen_gives_it_on_average(head):
 def test_maps_of_one_size_need_no_padding(head):
     cells = Given((SHAPES[0], SHAPES[0]))
     total, count = written_out(head, cells, [1, 0])
-    loss = loss_of(head, make_cells(cells, [1, 0], 1, np.random.default_rng(0), torch.device("cpu"))).loss
+    loss = loss_of(head, make_cells(cells, [1, 0], 1, np.random.default_rng(0), torch.device("cpu")))
     torch.testing.assert_close(loss, total / count, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("sizes", [(12, 17), (3, 4), (2, 3), (50, 1)])
 def test_resizing_some_pixels_is_that_of_torch(sizes):
     torch.manual_seed(1)
-    maps = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    maps = torch.randn(2, 5, 3, 4, dtype=torch.float64)
     rows, columns = torch.arange(1, sizes[0]), torch.arange(0, sizes[1], 2)
-    wanted = F.interpolate(maps.movedim(-1, 1), sizes, mode="bilinear")[..., rows, :][..., columns]
+    wanted = F.interpolate(maps, sizes, mode="bilinear")[..., rows, :][..., columns]
     shapes, pixels = torch.tensor([[3, 4]] * 2).double(), torch.tensor([sizes] * 2).double()
     found = resized_at(maps, shapes, pixels, rows, columns)
-    torch.testing.assert_close(found, wanted.permute(0, 3, 2, 1), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_the_sum_of_the_cross_entropy_and_its_gradient_are_those_of_torch(scale):
+    torch.manual_seed(2)
+    logits = (scale * torch.randn(2, 4, 7, dtype=torch.float64)).requires_grad_()
+    labels = torch.tensor([[0, 1, 2, 3, IGNORE, 0, 1], [IGNORE] * 6 + [3]])
+    wanted = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
+    found = CrossEntropySum.apply(logits, labels, IGNORE)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+    grads = [torch.autograd.grad(3 * value, logits)[0] for value in (found, wanted)]
+    torch.testing.assert_close(*grads, rtol=1e-12, atol=1e-12)
 
 
 def test_pixels_without_a_label_do_not_count():
@@ -132,5 +144,5 @@ def test_channels_are_standardised_and_one_that_never_varies_is_left_out():
     assert head.scale[2] == 0
     weight, bias = head.folded()
     x = torch.from_numpy(every).half()
-    torch.testing.assert_close(head(x), standard @ head.weight.t() + head.bias, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(x.float() @ weight.t() + bias, head(x), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(head(x).t(), standard @ head.weight.t() + head.bias, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(x.float() @ weight.t() + bias, head(x).t(), rtol=1e-4, atol=1e-4)

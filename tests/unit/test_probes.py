@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from fake_run import FakeRun, write_data
+from page_reader import Page
 
-from luss_core.config import EncoderConfig, ProbesConfig
+from luss_core.config import AnnotatedConfig, EncoderConfig, ProbesConfig
 from luss_core.data.annotated import read_annotated
 from luss_core.data.batch import Batch
-from luss_core.data.masks import IGNORE
+from luss_core.data.masks import IGNORE, read_mask, write_mask
 from luss_core.digests import content
 from luss_core.errors import Interrupted, UserError
 from luss_core.methods.base import Progress
@@ -23,6 +26,7 @@ from luss_core.metrics.probe import probe_scores, scores_of_confusion
 from luss_core.models.encoder import Encoder, load_encoder
 from luss_core.models.weights import save_weights
 from luss_core.report.comparison import ScoredRun
+from luss_core.report.probed import probe_palette, probe_panels
 from luss_core.stages.limited import limited
 from luss_core.stages.linear import linear
 from luss_core.stages.probes import probes
@@ -57,7 +61,8 @@ def settings(data: Path, **changes) -> ProbesConfig:
 
 
 def outputs(folder: Path) -> Outputs:
-    return Outputs(*(folder / name for name in ("scores.json", "per_class.csv", "probe.safetensors", "log.jsonl")))
+    names = ("scores.json", "per_class.csv", "probe.safetensors", "log.jsonl", "masks")
+    return Outputs(*(folder / name for name in names))
 
 
 def run_linear(data: Path, folder: Path, seed: int = 0, state: Path | None = None, **changes) -> str:
@@ -98,6 +103,9 @@ def test_a_linear_probe_learns_colours_and_leaves_the_encoder_as_it_is(data, tmp
     own = load_encoder(data / "encoder.safetensors").state_dict()
     assert all(torch.equal(value, own[name]) for name, value in probe.encoder.state_dict().items())
     _, test = read_annotated(settings(data).data, data / "camvid")
+    masks = [read_mask(tmp_path / "masks" / f"{i}.png") for i in range(3)]
+    right = np.concatenate([(m == test.mask(i))[test.mask(i) != IGNORE] for i, m in enumerate(masks)])
+    assert 100 * right.mean() == pytest.approx(scores["accuracy"], abs=1e-9)
     again = scores_of_confusion(confusion(probe, test, None, range(len(test))), test.classes)
     assert again["mIoU"] == scores["mIoU"]
 
@@ -191,12 +199,55 @@ def judged(tmp_path_factory) -> list[ScoredRun]:
             file = run.folder / "probes" / place / "scores.json"
             file.parent.mkdir(parents=True)
             file.write_text(json.dumps({"protocol": place[:6], "classes": ["sky", "road", "car"], **scores, **about}))
+        for i in range(3):
+            (run.folder / "probes" / "linear" / "masks").mkdir(exist_ok=True)
+            write_mask(run.folder / "probes" / "linear" / "masks" / f"{i}.png", np.full((24, 32), 3))
         runs.append(run)
     return runs
 
 
+def files_of_page(data: Path, out: Path) -> dict[str, Path]:
+    """Other arguments of probes()."""
+    fake = FakeRun(out / "learned", out / "learned" / "swav" / "seed0", 2)
+    write_data(fake)
+    made = {"out": out / "index.html", "table": out / "scores.csv"}
+    return {"root": data / "camvid", "images": fake.images, "store": fake.store, **made}
+
+
+def test_the_page_shows_truth_and_what_each_preset_finds_in_the_colours_of_the_data_set(data, judged, tmp_path):
+    files = files_of_page(data, tmp_path)
+    probes(settings(data), runs=judged, **files)
+    text = files["out"].read_text()
+    page = Page(text[text.index('<section id="images">') : text.index('<section id="seeds">')])
+    titles = [title for _, title in page.all("title")]
+    names = [f"0001TP_{6690 + 30 * k:06d}" for k in range(3)]
+    assert len(titles) == 3 * 4  # image, truth and two presets
+    assert titles[0] == f"image {names[0]}"
+    assert (
+        titles[1] == f"truth of {names[0]}: road 50%, sky 50%" or titles[1] == f"truth of {names[0]}: sky 50%, road 50%"
+    )
+    assert titles[3::4] == [f"random <b> of {name}: road 100%" for name in names]
+    chips = dict(re.findall(r'background:(#\w+)"></b>(\w[\w ]*)<', text))
+    assert chips["#808080"] == "sky"
+    assert chips["#804080"] == "road"
+    assert len(chips) == 11
+
+
+def test_what_is_background_is_dimmed_and_has_no_name(tmp_path):
+    _, test = read_annotated(AnnotatedConfig(format="voc", root="x"), annotated.voc(tmp_path))
+    palette = probe_palette(test)
+    assert palette.names == test.classes
+    assert palette.colours[[0, 1, 8, 15]].tolist() == [[0, 0, 0], [128, 0, 0], [64, 0, 0], [192, 128, 128]]
+    for i in range(len(test)):
+        write_mask(tmp_path / "masks" / f"{i}.png", test.mask(i)) if i else (tmp_path / "masks").mkdir()
+    write_mask(tmp_path / "masks" / "0.png", np.zeros(test.mask(0).shape, int))
+    panels = probe_panels(test, palette, [("swav", tmp_path / "masks")])
+    assert panels[0].layers[1].alt == "swav of 2007_v00000: no object"
+    assert panels[0].layers[0].chips[0].name in ("cat", "person")
+
+
 def test_the_page_has_mean_and_deviation_of_every_probe(data, judged, tmp_path):
-    probes(settings(data), runs=judged, out=tmp_path / "index.html", table=tmp_path / "scores.csv")
+    probes(settings(data), runs=judged, **files_of_page(data, tmp_path))
     rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
     assert [row["probe"] for row in rows] == ["linear"] * 3 + ["50 %"] * 3 + ["100 %"] * 3
     one, other = (float(row["mIoU"]) for row in (rows[0], rows[2]))
@@ -213,5 +264,5 @@ def test_probes_of_different_data_are_not_set_side_by_side(data, judged, tmp_pat
     before = file.read_text()
     file.write_text(before.replace('"learned": 3', '"learned": 4'))
     with pytest.raises(UserError, match="learned of the probe 50 % is 4, of .*run0 3; compare probes of one data set"):
-        probes(settings(data), runs=judged, out=tmp_path / "index.html", table=tmp_path / "scores.csv")
+        probes(settings(data), runs=judged, **files_of_page(data, tmp_path))
     file.write_text(before)

@@ -58,7 +58,7 @@ def stages(root: Path, whole: bool) -> None:
     cut = {"threshold": root / "threshold.json"}
     examine(
         ExamineConfig(size=50, draws=1), **data, encoder=encoder, prior=None, classes=CLASSES,
-        out=root / "examine.json", attention=root / "attention", device=CPU,
+        out=root / "examine.json", attention=root / "attention", similarity=root / "similarity", device=CPU,
     )  # fmt: skip
     extract(ExtractConfig(size=50, crop=41), **data, encoder=encoder, out=root / "features.h5", device=CPU)
     cluster(

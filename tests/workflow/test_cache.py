@@ -12,7 +12,7 @@ from PIL import Image
 from .conftest import TINY, Project, made_once
 
 SHARED = ("prior/prior.h5", "prior/summary.json", "{run}/pretrain/encoder.safetensors", "{run}/pretrain/log.jsonl")
-SHARED = (*SHARED, "{run}/extract/features.h5")
+SHARED = (*SHARED, "{run}/pretrain/heads.safetensors", "{run}/extract/features.h5")
 OTHER = {"pretrain": {"train": {"epochs": 9}}}
 RENAMED = {"run": ["mine"], "presets": {"shape": OTHER, "mine": {"cluster": {"restarts": 3}}}}
 """Another preset that has the encoder of the first, which is another one here and so does not lend its own."""

@@ -10,6 +10,8 @@ import time
 import pytest
 import yaml
 
+from tests.unit import annotated
+
 from .conftest import TINY
 
 PRIOR = "results/mine/prior/prior.h5"
@@ -54,6 +56,30 @@ def test_changed_photographs_run_what_depends_on_them_again(project, photographs
     run = project.snakemake("--cores", "1", *given, "--", PRIOR)
     assert run.returncode == 0, run.stdout + run.stderr
     assert project.planned(*given, "--", PRIOR) == set()
+
+
+def test_a_label_for_probes_that_was_replaced_runs_both_probes_again(project, tmp_path):
+    root = annotated.camvid(tmp_path / "camvid")
+    train = {"epochs": 1, "warmup_epochs": 0}
+    probes = {
+        "data": {"format": "camvid", "root": str(root)},
+        "linear": {"train": train},
+        "limited": {
+            "percents": [50],
+            "views": {"crops": [{"count": 1, "size": 16, "scale": [0.5, 1]}]},
+            "train": train,
+        },
+    }
+    (tmp_path / "probes.yaml").write_text(yaml.safe_dump({"probes": probes}))
+    made = [f"results/tiny/shape/seed0/probes/{place}/scores.json" for place in ("linear", "limited/50")]
+    given = ("--configfile", TINY, tmp_path / "probes.yaml", "--", *made)
+    run = project.snakemake("--cores", "1", *given)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert project.planned(*given) == set()
+    shutil.copy(root / "testannot" / "0001TP_006690.png", root / "testannot" / "0001TP_006720.png")
+    plan = project.snakemake("--dry-run", *given)
+    assert f"probes.data.root {root} has changed since probes learned from it: 1 file was replaced" in plan.stderr
+    assert project.planned(*given) == {"linear", "limited"}
 
 
 def test_too_few_images_are_one_message_before_any_stage(project, photographs):

@@ -33,7 +33,7 @@ def test_the_run_made_every_file(finished):
         assert (data / "prepare" / name).is_file(), name
     for name in (
         *("pretrain/encoder.safetensors", "pretrain/log.jsonl", "extract/features.h5"),
-        *("examine/examine.json", "examine/attention"),
+        *("pretrain/heads.safetensors", "examine/examine.json", "examine/attention", "examine/similarity"),
         *("cluster/clusters.h5", "cluster/balance.json", "finetune/segmenter.safetensors", "finetune/log.jsonl"),
         *("infer/masks/test", "infer/scored.h5", "infer/threshold.json"),
         *(

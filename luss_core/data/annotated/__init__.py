@@ -62,4 +62,4 @@ def _split(layout: Layout, root: Path, split: str) -> AnnotatedImages:
         raise UserError(
             f"{len(missing)} files of the split {split} are missing; add them, or take their images out:\n  {lines}"
         )
-    return AnnotatedImages(root, split, layout.classes, layout.ids, pairs)
+    return AnnotatedImages(root, split, layout.classes, layout.ids, pairs, layout.colours)

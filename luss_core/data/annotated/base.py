@@ -12,6 +12,7 @@ import numpy as np
 
 from luss_core.data.decode import decode
 from luss_core.data.masks import IGNORE, read_mask
+from luss_core.digests import content
 from luss_core.errors import UserError
 
 UNKNOWN = -1
@@ -39,6 +40,10 @@ class Layout(Protocol):
         """What a value of the masks means: a class, or IGNORE. Files hold no other values."""
 
     @property
+    def colours(self) -> Sequence[int] | None:
+        """In which their authors paint the classes, 0xRRGGBB; None where they do not say."""
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """What there are labels for."""
 
@@ -59,6 +64,8 @@ class AnnotatedImages:
     classes: tuple[str, ...]
     ids: Mapping[int, int]
     pairs: Sequence[Pair]
+    colours: Sequence[int] | None = None
+    """0xRRGGBB of each class, in which the authors paint them; None where they do not say."""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -103,12 +110,12 @@ class AnnotatedImages:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the names and sizes of the files: other files are another data set."""
+        """Of the names of the files and what they hold: other files are another data set."""
         found = hashlib.sha256(repr((self.split, self.classes, sorted(self.ids.items()))).encode())
         for pair in self.pairs:
             for path in pair:
                 name = os.path.relpath(path, self.root)
-                found.update(f"{name}\0{path.stat().st_size}\0".encode(errors="surrogateescape"))
+                found.update(f"{name}\0{content(path)}\0".encode(errors="surrogateescape"))
         return found.hexdigest()
 
     @cached_property

@@ -10,6 +10,11 @@ CLASSES = (
     *("sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian"),
     "bicyclist",
 )
+# fmt: off
+COLOURS = (
+    0x808080, 0x800000, 0xC0C080, 0x804080, 0x3C28DE, 0x808000, 0xC08080, 0x404080, 0x400080, 0x404000, 0x0080C0,
+)
+# fmt: on
 VOID = 11
 
 
@@ -17,6 +22,7 @@ class CamVid:
     """<split>/<name>.png and <split>annot/<name>.png."""
 
     classes = CLASSES
+    colours = COLOURS
     ids = dict(zip(range(VOID), range(VOID), strict=True)) | {VOID: IGNORE}
     preferred = ("train",), ("test", "val")
 

@@ -10,6 +10,12 @@ CLASSES = (
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
     *("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
 )
+# fmt: off
+COLOURS = (
+    0x804080, 0xF423E8, 0x464646, 0x66669C, 0xBE9999, 0x999999, 0xFAAA1E, 0xDCDC00, 0x6B8E23,
+    0x98FB98, 0x4682B4, 0xDC143C, 0xFF0000, 0x00008E, 0x000046, 0x003C64, 0x005064, 0x0000E6, 0x770B20,
+)
+# fmt: on
 TRAINED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """The id in the files of each of these classes; the others do not count."""
 IDS = 34
@@ -23,6 +29,7 @@ class Cityscapes:
     """
 
     classes = CLASSES
+    colours = COLOURS
     preferred = ("train",), ("val",)
 
     def __init__(self, root: Path):

@@ -12,6 +12,7 @@ class ImageNetS:
     The classes are "other", id 0, and the category folders in alphabetical order: those of train where it is there.
     """
 
+    colours = None
     preferred = ("train-semi", "validation"), ("validation", "test")
 
     def __init__(self, root: Path):

@@ -16,6 +16,11 @@ LISTS = ("ImageSets/Segmentation", "ImageSets/SegmentationAug")
 AUGMENTED, OFFICIAL = "SegmentationClassAug", "SegmentationClass"
 
 
+def _colour(index: int) -> int:
+    """0xRRGGBB of a class: the bits of its number go in turn to red, green and blue, to their highest bits first."""
+    return sum((index >> (3 * k + c) & 1) << (8 * (2 - c) + 7 - k) for k in range(3) for c in range(3))
+
+
 class VOC:
     """JPEGImages, SegmentationClassAug or SegmentationClass, and lists of names in ImageSets/Segmentation.
 
@@ -24,6 +29,7 @@ class VOC:
     """
 
     classes = CLASSES
+    colours = tuple(map(_colour, range(len(CLASSES))))
     ids = dict(zip(range(21), range(21), strict=True))
     preferred = ("train_aug", "trainaug", "train"), ("val",)
 
