@@ -51,7 +51,7 @@ def test_a_step_of_every_row_and_every_method_is_timed(monkeypatch):
 
 @pytest.mark.parametrize("name", ["simclr", "moco", "byol", "swav"])
 def test_lightlys_steps_are_those_of_the_methods_here(name, monkeypatch, tmp_path):
-    """As many weights that learn, but for the biases; the same optimiser; views of the same sizes; and a step is one."""
+    """As many weights that learn, without biases, the same optimiser, views of the same sizes; and a step is one."""
     monkeypatch.syspath_prepend(FOLDER)
     against, theirs = importlib.import_module("against_lightly"), importlib.import_module("lightly_steps")
     cfg = against.settings(name)
