@@ -75,6 +75,7 @@ bars: $(READY)
 	$(BIN)/python benchmarks/dry_run.py
 	$(BIN)/python benchmarks/unchanged.py
 	$(BIN)/python benchmarks/processes.py
+	$(BIN)/python benchmarks/against_lightly.py
 
 # Puts the files into the form that the checks ask for.
 format: $(READY)

@@ -8,23 +8,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from luss_core.config import EncoderConfig, EvaluateConfig, InferConfig, SegmenterConfig
 from luss_core.data.masks import IGNORE
 from luss_core.errors import UserError
 from luss_core.io import read_json
+from luss_core.methods import build_method
 from luss_core.methods.segmenter import Segmenter
 from luss_core.metrics.saliency import foreground_f
 from luss_core.models.encoder import Encoder
 from luss_core.models.weights import save_weights
 from luss_core.stages.evaluate import evaluate
 from luss_core.stages.infer import infer
+from luss_core.train.optim import make_optimizer
 from tests.unit.prior_data import make, prepared
 from tests.unit.test_initial import NETWORKS
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-BESIDE = {"memory", "small_run", "training_parts"}
+BESIDE = {"lightly_steps", "memory", "small_run", "training_parts"}
 """What the scripts share."""
 SCRIPTS = sorted({file.stem for file in FOLDER.glob("*.py")} - BESIDE)
 
@@ -44,6 +47,37 @@ def test_a_step_of_every_row_and_every_method_is_timed(monkeypatch):
     step_cost = importlib.import_module("step_cost")
     for what, base in step_cost.BASES.items():
         assert base in dict(step_cost.compared(step_cost.Config(), what))
+
+
+@pytest.mark.parametrize("name", ["simclr", "moco", "byol", "swav"])
+def test_lightlys_steps_are_those_of_the_methods_here(name, monkeypatch, tmp_path):
+    """As many weights that learn, without biases, the same optimiser, views of the same sizes; and a step is one."""
+    monkeypatch.syspath_prepend(FOLDER)
+    against, theirs = importlib.import_module("against_lightly"), importlib.import_module("lightly_steps")
+    cfg = against.settings(name)
+    folder = against.photographs(tmp_path / "images", 2)
+    assert [crop.size for crop in cfg.views.crops for _ in range(crop.count)] == [
+        view.shape[-1] for view in theirs.METHODS[name].transform()(Image.open(folder / "0000.jpg"))
+    ]
+    made = []
+
+    def optimizer(module: torch.nn.Module) -> torch.optim.Optimizer:
+        made.append((module, make_optimizer(module, cfg.train)))
+        return made[0][1]
+
+    step = theirs.make_step(name, folder, 2, 0, optimizer)
+    (module, used), own = made[0], build_method(cfg.method, Encoder(cfg.encoder), 2)
+    assert weights(module) == weights(own)
+    before = [p.detach().clone() for p in module.parameters()]
+    step()
+    changed = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
+    assert isinstance(used, torch.optim.SGD)
+    assert all(c or not p.requires_grad for c, p in zip(changed, module.parameters(), strict=True))
+
+
+def weights(module: torch.nn.Module) -> int:
+    """How many learn, biases and BatchNorm left out."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad and p.ndim > 1)
 
 
 SIZE = 48
