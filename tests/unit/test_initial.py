@@ -89,7 +89,7 @@ def file(network, tmp_path_factory) -> Path:
 
 def run(cfg: PretrainConfig, data: Path, out: Path) -> Path:
     files = {"images": data / "prepare/images.csv", "store": data / "prepare/images.h5"}
-    files["prior"] = data / "prior/saliency.h5" if "saliency" in cfg.method.needs else None
+    files["prior"] = data / "prior/prior.h5" if "saliency" in cfg.method.needs else None
     made = {"state": out / "state", "out": out / "encoder.safetensors", "log": out / "log.jsonl"}
     pretrain(cfg, **files, **made, seed=0, resources=Resources(torch.device("cpu")))
     return made["out"]
