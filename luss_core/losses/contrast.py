@@ -41,9 +41,9 @@ def info_nce(
     """
     own = () if sources is None else (sources.own,)
 
-    def rows(a: Tensor, b: Tensor, *source: Tensor) -> Tensor:
-        apart = [Sources(s, sources.negatives) for s in source] if sources else [None]
-        return _info_nce(a, b, negatives, temperature, apart[0])
+    def rows(a: Tensor, b: Tensor, source: Tensor | None = None) -> Tensor:
+        apart = None if sources is None or source is None else Sources(source, sources.negatives)
+        return _info_nce(a, b, negatives, temperature, apart)
 
     return in_parts(rows, (z, positive, *own), SCORES // max(1, len(negatives)))
 

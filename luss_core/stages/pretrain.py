@@ -75,10 +75,10 @@ def pretrain(
     seen = {**settings, "pretrain": trained_by(cfg)} | inputs(views) | ({"weights": first} if first else {})
     folder = TrainingFolder(state, seen, sources.of_training("pretrain", cfg.method.name))
     with folder.locked():
-        method = build_method(cfg.method, encoder, len(views), views.categories)
+        method = build_method(cfg.method, encoder, len(views), taught(cfg, views))
         method.lr_scale = {**method.lr_scale, **lr_scale(cfg)}
         check_overlap(cfg, views)
-        shown = f"{len(views)} images" + (f" in {views.categories} category folders" if views.categories else "")
+        shown = f"{len(views)} images" + (f" in {n} category folders" if (n := taught(cfg, views)) else "")
         logger.info("pretrain: %s on %s, %s", cfg.method.name, shown, group.described(resources.device))
         fit(
             method,
@@ -100,6 +100,11 @@ def pretrain(
         folder.hand_over(log)
     if sign := sign_of(log):
         logger.warning("pretrain: %s %s", NOTHING, sign)
+
+
+def taught(cfg: PretrainConfig, views: Views) -> int:
+    """How many category folders are learned from as labels; those of pairs of frames are their videos."""
+    return views.categories if "labels" in cfg.method.needs else 0
 
 
 def trained_by(cfg: PretrainConfig) -> dict[str, Any]:

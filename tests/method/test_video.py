@@ -16,6 +16,7 @@ from luss_core.methods import Progress, build_method
 from luss_core.methods.cacl import CACL, Seen
 from luss_core.models.encoder import Encoder, pool
 from luss_core.models.momentum import in_shuffled_parts
+from luss_core.stages.pretrain import taught
 from luss_core.train.loop import train_step
 from luss_core.train.optim import make_optimizer
 from tests.method.test_methods import IMAGES, PLAIN, TRAIN, Textures, batch_of, make, views_of
@@ -220,3 +221,11 @@ def test_cacl_learns_from_the_last_map_of_the_backbone():
 def test_the_state_of_the_copy_has_no_statistics():
     names = make("moco").state_dict().keys()
     assert not [name for name in names if name.startswith("target") and "running" in name]
+
+
+def test_videos_are_no_categories():
+    """Labels of pairs say which video they are from; only a method that is taught has category folders."""
+    views = Views(Textures(), np.arange(IMAGES), views_of("cacl"), 0, labels=np.arange(IMAGES) % 3)
+    plain = {"decoder": None, "attention": False}
+    assert taught(PretrainConfig.model_validate(plain | {"method": {"name": "cacl"}}), views) == 0
+    assert taught(PretrainConfig.model_validate(plain | {"method": {"name": "supervised"}}), views) == 3
