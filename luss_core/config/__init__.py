@@ -130,18 +130,18 @@ PROBES = ("linear", "limited")
 class Stages(Section):
     """One section a stage."""
 
-    synthesize: SynthesizeConfig = SynthesizeConfig()
-    prepare: PrepareConfig = PrepareConfig()
-    prior: PriorConfig = PriorConfig()
-    pretrain: PretrainConfig = PretrainConfig()
-    examine: ExamineConfig = ExamineConfig()
-    extract: ExtractConfig = ExtractConfig()
-    cluster: ClusterConfig = ClusterConfig()
-    finetune: FinetuneConfig = FinetuneConfig()
-    infer: InferConfig = InferConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
-    export: ExportConfig = ExportConfig()
-    report: ReportConfig = ReportConfig()
+    synthesize: SynthesizeConfig = Field(default_factory=SynthesizeConfig)
+    prepare: PrepareConfig = Field(default_factory=PrepareConfig)
+    prior: PriorConfig = Field(default_factory=PriorConfig)
+    pretrain: PretrainConfig = Field(default_factory=PretrainConfig)
+    examine: ExamineConfig = Field(default_factory=ExamineConfig)
+    extract: ExtractConfig = Field(default_factory=ExtractConfig)
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig)
+    finetune: FinetuneConfig = Field(default_factory=FinetuneConfig)
+    infer: InferConfig = Field(default_factory=InferConfig)
+    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
+    export: ExportConfig = Field(default_factory=ExportConfig)
+    report: ReportConfig = Field(default_factory=ReportConfig)
 
     def check_classes(self, classes: int, preset: str) -> None:
         """Stop where there is one kind of object to find, and nothing to tell it from the rest: a classifier of one
@@ -192,7 +192,7 @@ class Config(Stages):
     it does not say, here from the last. The results of row R lie in R+common."""
     controls: tuple[Name, ...] = ("random", "colour", "single")
     """Which of `presets` `snakemake controls` runs as well, and sets beside `run` on one page."""
-    benchmark: BenchmarkConfig = BenchmarkConfig()
+    benchmark: BenchmarkConfig = Field(default_factory=BenchmarkConfig)
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     """One run of each preset for every seed."""
     track_code: bool = True
@@ -212,8 +212,8 @@ class Config(Stages):
     """Minutes between checkpoints of a training; SIGTERM and Ctrl-C bring one as well. 0: one after every step."""
     environment: Literal["luss", "luss-gpu"] = "luss"
     """Which file of envs/ `snakemake --use-conda` installs."""
-    probes: ProbesConfig = ProbesConfig()
-    cacl: CACLTablesConfig = CACLTablesConfig()
+    probes: ProbesConfig = Field(default_factory=ProbesConfig)
+    cacl: CACLTablesConfig = Field(default_factory=CACLTablesConfig)
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
     plain_backbone: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from luss_core.config.ablation import PipelineConfig
 from luss_core.config.base import Name, Section
@@ -55,7 +55,7 @@ class BenchmarkRow(Section):
 class BenchmarkRows(Section):
     """The rows in their order, the seeds, and the pipeline that they have in common."""
 
-    common: PipelineConfig = PipelineConfig()
+    common: PipelineConfig = Field(default_factory=PipelineConfig)
     seeds: tuple[int, ...]
     rows: tuple[BenchmarkRow, ...]
 

@@ -58,7 +58,7 @@ class PrepareConfig(Section):
     allow_missing: bool = False
     """Go on where images or masks of a split with ground truth are missing or cannot be used; every score then says
     of how many images it is. false stops, since such scores only look like those of the benchmark."""
-    video: VideoConfig = VideoConfig()
+    video: VideoConfig = Field(default_factory=VideoConfig)
 
     @model_validator(mode="after")
     def _one_coding(self) -> Self:

@@ -90,7 +90,7 @@ SMALL_DECODER = DecoderConfig(channels=64, low_level_channels=16, low_level_stag
 class EncoderConfig(Section):
     """What is learned and passed on: backbone, decoder, attention."""
 
-    backbone: AnyBackbone = BackboneConfig()
+    backbone: AnyBackbone = Field(default_factory=BackboneConfig)
     decoder: DecoderConfig | None = None
     """DeepLabV3+ head; null uses the last stage of the backbone."""
     attention: bool = False

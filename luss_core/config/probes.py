@@ -70,7 +70,7 @@ class LinearConfig(ProbeConfig):
     loss of all pixels. 1: all of them in every step. Scores are of all pixels."""
     cache_gb: float = Field(50, ge=0)
     """Features and labels are kept on disk, 16 bits a number, while they take no more; else computed in every epoch."""
-    train: LinearTrainConfig = LinearTrainConfig()
+    train: LinearTrainConfig = Field(default_factory=LinearTrainConfig)
 
 
 class LimitedTrainConfig(TrainConfig):
@@ -89,8 +89,8 @@ class LimitedConfig(ProbeConfig):
 
     percents: Annotated[tuple[Annotated[float, Field(gt=0, le=100)], ...], Field(min_length=1)] = (1, 5, 10, 100)
     """Of the training images, a run each. Drawn by the seed; those of a smaller share are among those of a larger."""
-    views: FinetuneViewsConfig = FinetuneViewsConfig()
-    train: LimitedTrainConfig = LimitedTrainConfig()
+    views: FinetuneViewsConfig = Field(default_factory=FinetuneViewsConfig)
+    train: LimitedTrainConfig = Field(default_factory=LimitedTrainConfig)
 
     @field_validator("percents")
     @classmethod
@@ -103,6 +103,6 @@ class LimitedConfig(ProbeConfig):
 class ProbesConfig(Section):
     """`snakemake probes`: how well the encoders of `run` separate annotated classes."""
 
-    data: AnnotatedConfig = AnnotatedConfig()
-    linear: LinearConfig = LinearConfig()
-    limited: LimitedConfig = LimitedConfig()
+    data: AnnotatedConfig = Field(default_factory=AnnotatedConfig)
+    linear: LinearConfig = Field(default_factory=LinearConfig)
+    limited: LimitedConfig = Field(default_factory=LimitedConfig)

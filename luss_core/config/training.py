@@ -73,9 +73,9 @@ class PretrainConfig(EncoderConfig):
 
     decoder: DecoderConfig | None = SMALL_DECODER
     attention: bool = True
-    method: AnyMethod = ShapeConfig()
-    views: ViewsConfig = ViewsConfig()
-    train: TrainConfig = TrainConfig()
+    method: AnyMethod = Field(default_factory=ShapeConfig)
+    views: ViewsConfig = Field(default_factory=ViewsConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
     diagnose_every_epochs: int = Field(8, ge=0)
     """Epochs from one look at the features of a sample of the images to the next, beside that at the end: how far they
     differ, how many clusters are in use, and whether nearest neighbours are of one category, if folders are categories
@@ -225,9 +225,9 @@ class SegmenterConfig(Section):
 class FinetuneConfig(Section):
     """Step 3: encoder, 1x1 convolution, global average pooling, cross-entropy on the pseudo labels."""
 
-    segmenter: SegmenterConfig = SegmenterConfig()
-    views: FinetuneViewsConfig = FinetuneViewsConfig()
-    train: FinetuneTrainConfig = FinetuneTrainConfig()
+    segmenter: SegmenterConfig = Field(default_factory=SegmenterConfig)
+    views: FinetuneViewsConfig = Field(default_factory=FinetuneViewsConfig)
+    train: FinetuneTrainConfig = Field(default_factory=FinetuneTrainConfig)
 
     @model_validator(mode="after")
     def _head_agrees(self) -> Self:
