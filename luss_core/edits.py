@@ -1,6 +1,7 @@
 """What a person corrects in a run: names, merges, background, splits, and images moved to another category.
 
-Masks of infer and clusters stay as they were found; who shows or writes categories looks them up here. Imports no torch.
+Masks of infer and clusters stay as they were found; who shows or writes categories looks them up here. No torch is
+imported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +20,12 @@ Key = tuple[str | int, ...]
 """One thing that can be corrected: ("names", 3), ("moved", "train/a", 3)."""
 
 
-class Conflict(UserError):
+class Conflict(UserError):  # noqa: N818 - two people did nothing wrong
     """Two windows changed the same thing."""
 
 
 class Edits(Section):
-    """edits.yaml. Ids are those of the masks: 0 is other, 1 to ``categories`` were found, those above come of splits."""
+    """edits.yaml. Ids are those of the masks: 0 is other, 1 to ``categories`` were found, those above are of splits."""
 
     version: Literal[1] = 1
     revision: int = Field(0, ge=0)

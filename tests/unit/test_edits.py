@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from luss_core.edits import Conflict, Edits, changes, combined, flat, from_flat
@@ -120,6 +120,7 @@ KEYS = st.one_of(
 CONTENTS = st.sets(KEYS).map(lambda keys: {key: {"names": "x", "background": True, "moved": 2}[key[0]] for key in keys})
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(CONTENTS, CONTENTS, CONTENTS)
 def test_changes_of_both_windows_are_there_or_refused(first, second, third):
     like = Edits(categories=4)
