@@ -29,6 +29,8 @@ LAYERS = (
         "io",
         "as_typed",
         "digests",
+        "edits",
+        "edits_file",
         "dry_run",
         "invocation",
         "last_words",
