@@ -10,6 +10,7 @@ COMMANDS = {
     "look": "luss_core.stages.look",
     "methods": "luss_core.listing",
     "model-info": "luss_core.models.command",
+    "predict": "luss_core.predict.command",
     "run": "luss_core.start",
     "submission": "luss_core.metrics.submission",
 }

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from luss_core.data.images import write_csv
+from luss_core.edits import Edits
 from luss_core.report.colours import class_colours
 
 COLUMNS = ("id", "name", "colour", "kind", "class")
@@ -41,6 +42,21 @@ def make_legend(classes: int, match: Mapping[str, int] | None, names: Sequence[s
         else:
             found.append(Category(cluster, names[known], colours[known], "class", known))
     return found
+
+
+def corrected(legend: Sequence[Category], edits: Edits) -> list[Category]:
+    """The categories with the names that a person gave, and those that came of splits; by id, as ``legend`` is."""
+    colours = class_colours(max(edits.total, len(legend) - 1))
+    new = range(len(legend), edits.total + 1)
+    found = [*legend, *(Category(k, f"category {k}", hex_colour(colours[k]), "cluster", None) for k in new)]
+    names = edits.called([category.name for category in legend])
+    kinds = ["class" if category.id in edits.names else category.kind for category in found]
+    return [category._replace(name=name, kind=kind) for category, name, kind in zip(found, names, kinds, strict=True)]
+
+
+def shown(legend: Sequence[Category], edits: Edits) -> list[Category]:
+    """Those that masks hold once they are corrected: neither background nor part of another category."""
+    return [legend[0], *(legend[k] for k in edits.shown)]
 
 
 def legend_of_model(about: Mapping[str, Any]) -> list[Category]:
