@@ -18,7 +18,7 @@ from luss_core.data.video_files import Frame, Part, Seen, read_part
 from luss_core.data.video_files import read_header as read_video_header
 from luss_core.predict.folder import Folder, Made
 from luss_core.predict.inputs import Inputs, Source
-from luss_core.predict.pictures import read_indexed, write_indexed, write_overlay
+from luss_core.away.pictures import read_indexed, write_indexed, write_overlay
 from luss_core.predict.segmenter import Segmenter
 
 T = TypeVar("T")

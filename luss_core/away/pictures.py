@@ -29,8 +29,21 @@ def write_indexed(path: Path, ids: np.ndarray, colours: np.ndarray) -> None:
     if len(colours) <= ENTRIES:
         picture = Image.fromarray(ids.astype(np.uint8))
         picture.putpalette(colours.tobytes(), "RGB")
+        _save(path, picture)
     else:
-        picture = Image.fromarray(ids.astype(np.uint16))
+        write_grey(path, ids)
+
+
+def write_grey(path: Path, ids: np.ndarray) -> None:
+    """A PNG of (H, W) ids in one grey channel, of 8 bits where that is enough for them, and else of 16.
+
+    Raises:
+        UserError: cannot be written.
+    """
+    _save(path, Image.fromarray(ids.astype(np.uint8 if ids.max(initial=0) < ENTRIES else np.uint16)))
+
+
+def _save(path: Path, picture: Image.Image) -> None:
     with atomic(path) as partial:
         picture.save(partial, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
 
@@ -41,7 +54,7 @@ def read_indexed(path: Path) -> np.ndarray | None:
         if not _ends(path):
             return None
         with any_size(), Image.open(path, formats=("PNG",)) as picture:
-            return np.asarray(picture) if picture.mode in ("P", "I;16") else None
+            return np.asarray(picture) if picture.mode in ("P", "L", "I;16") else None
     except Exception:  # of broken files Pillow raises anything
         return None
 
