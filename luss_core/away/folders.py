@@ -3,7 +3,6 @@
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from luss_core.away.found import Found
 from luss_core.away.legend import colours_of, write_categories

@@ -8,7 +8,7 @@ from skimage.measure import find_contours
 
 
 def outlines(inside: np.ndarray) -> Iterator[np.ndarray]:
-    """(n, 2) float64 x and y of a ring around each connected region of (H, W) bool; a pixel spans 1, its centre is at .5.
+    """(n, 2) float64 x and y of a ring around each connected region of (H, W) bool; centres of pixels are at .5.
 
     Rings run half a pixel outside the outermost centres, along straight lines and diagonals. A hole is part of the
     ring, reached and left along one line; so the even-odd rule, by which all programs fill, leaves it out.

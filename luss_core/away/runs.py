@@ -1,9 +1,8 @@
 """Where a mask begins and ends: the lengths of its runs, in the order that each program wants."""
 
-from collections.abc import Iterable, Iterator
-from typing import IO
-
 import json
+from collections.abc import Iterable
+from typing import IO
 
 import numpy as np
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from luss_core.away.pictures import read_indexed, write_indexed, write_overlay
 from luss_core.data.check import attempt
 from luss_core.data.clips import Clip, clip_of, parts
 from luss_core.data.decode import Decoded, decode
@@ -18,7 +19,6 @@ from luss_core.data.video_files import Frame, Part, Seen, read_part
 from luss_core.data.video_files import read_header as read_video_header
 from luss_core.predict.folder import Folder, Made
 from luss_core.predict.inputs import Inputs, Source
-from luss_core.away.pictures import read_indexed, write_indexed, write_overlay
 from luss_core.predict.segmenter import Segmenter
 
 T = TypeVar("T")
