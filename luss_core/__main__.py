@@ -7,9 +7,11 @@ COMMANDS = {
     "check-store": "luss_core.data.verify",
     "convert-weights": "luss_core.models.foreign.command",
     "evaluate": "luss_core.metrics.command",
+    "export": "luss_core.away.command",
     "look": "luss_core.stages.look",
     "methods": "luss_core.listing",
     "model-info": "luss_core.models.command",
+    "predict": "luss_core.predict.command",
     "run": "luss_core.start",
     "submission": "luss_core.metrics.submission",
 }

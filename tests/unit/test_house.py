@@ -58,7 +58,8 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("report",),
-    ("stages",),
+    ("away",),
+    ("stages", "predict"),
 )
 """A module imports from its own layer and those above it in this list."""
 
