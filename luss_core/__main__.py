@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -98,11 +99,11 @@ def unknown(name: str) -> str:
 
 
 def _summary(module: str) -> str:
-    """First sentence of a module, read without importing it, since some import torch."""
+    """Begin of the first sentence of a module, read without importing it, since some import torch."""
     file = Path(__file__).parents[1] / (module.replace(".", "/") + ".py")
     file = file if file.exists() else file.with_suffix("") / "__init__.py"
     doc = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    return " ".join(doc.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+    return re.split(r"[.:,](?: |$)", " ".join(doc.split("\n\n")[0].split()))[0]
 
 
 if __name__ == "__main__":

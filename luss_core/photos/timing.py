@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 READ, BATCH = 8, 4
 """Photographs that are read, and that go through a network at once."""
-SECONDS = 3.0
-"""After which a network is not tried again."""
+TRIES, SECONDS = 4, 4.0
+"""So often, and after so long not again. With one core, as cores that others use would say nothing."""
 
 
 class Trial(NamedTuple):
@@ -24,7 +24,6 @@ class Trial(NamedTuple):
     photographs: tuple[str, ...]
     weights: str | None
     """A file; the first network that it fits is the only one that is tried."""
-    threads: int
     began: float = 0
     """When, in seconds since 1970."""
 
@@ -38,7 +37,7 @@ class Speed(NamedTuple):
     read: float
     """To decode and reduce it, on one core."""
     passes: dict[str, float]
-    """Through each network, forwards, by the name of the encoder."""
+    """Through each network, forwards, by the name of the encoder; on the processor with one core."""
 
 
 def tried(trial: Trial) -> Speed:
@@ -63,7 +62,7 @@ def measure(trial: Trial) -> Speed:
     from luss_core.models import timm_backbone  # noqa: F401 - what takes longest
     from luss_core.runtime import make_device
 
-    device, start = make_device("auto", trial.threads), time.time() - trial.began
+    device, start = make_device("auto", 1), time.time() - trial.began
     names = trial.encoders if trial.weights is None else (_fitting(trial.encoders, Path(trial.weights)),)
     side = max(ENCODERS[name].side for name in names)
     photographs = trial.photographs[:READ]
@@ -108,9 +107,9 @@ def _network(name: str) -> "torch.nn.Module":
 
 
 def _each(work: Callable[[], object]) -> float:
-    """Seconds that the work takes: the shortest of three times, or of as many as there is patience for."""
+    """Seconds that the work takes: the shortest time of some, as many as there is patience for."""
     taken: list[float] = []
-    while len(taken) < 3 and sum(taken) < SECONDS:
+    while len(taken) < TRIES and sum(taken) < SECONDS:
         start = time.perf_counter()
         work()
         taken.append(time.perf_counter() - start)

@@ -50,6 +50,8 @@ COSTS = {
     "report": Work(1.2, extra=0.001),
 }
 UNKNOWN = Work(1)
+MOST = 8
+"""Cores that the stages share a network between."""
 
 
 class Machine(NamedTuple):
@@ -62,6 +64,11 @@ class Machine(NamedTuple):
     """Seconds in which a core decodes a photograph."""
     forward: float
     """Seconds in which a photograph goes through the network."""
+
+
+def shared_by(cores: int) -> float:
+    """How much faster so many cores send a photograph through a network than one does."""
+    return float(min(cores, MOST) ** 0.8)
 
 
 def seconds(stage: str, photographs: int, machine: Machine) -> float:
