@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from luss_core.__main__ import COMMANDS
 from luss_core.config import Config
 from luss_core.data.facts import Facts
 from luss_core.errors import UserError
 from luss_core.photos import encoders, folder, settings, work
 from luss_core.photos.encoders import ENCODERS, Chosen, Ready
 from luss_core.photos.timing import Speed, Trial, tried
+
+CAN_ASK = "suggest" in COMMANDS
 
 
 class Wish(NamedTuple):
@@ -22,6 +25,8 @@ class Wish(NamedTuple):
     encoder: str | None
     name: str | None
     cores: int
+    suggest: bool = False
+    """Whether the photographs are asked how many categories there are, though settings say it already."""
 
     @property
     def weights(self) -> Path | None:
@@ -40,6 +45,8 @@ class Choice(NamedTuple):
     device: str
     said: list[str]
     """What was chosen and why, and what to do for another choice."""
+    undecided: int | None
+    """How many categories to look for if the photographs, which are to be asked, do not say; None where it is settled."""
 
 
 def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:
@@ -58,7 +65,7 @@ def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:
     speed = tried(trial)
     plans = _plans(speed, count, wish.cores)
     chosen, reasons = _chosen(wish, [ready for ready in candidates if ready.name in plans], plans)
-    classes = wish.categories or folder.categories_for(count)
+    classes = wish.categories or (None if CAN_ASK else folder.categories_for(count))
     settings.write(place.file, settings.text_of(place.name, wish.root, classes, chosen))
     config = settings.checked(settings.load(place.file))
     said = [f"Settings: {place.file.name}, written now and yours to change", *_of_classes(wish, classes)]
@@ -67,7 +74,8 @@ def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:
         said.append(
             f"  no encoder is ready within {wish.minutes:g} minutes; of those that can be had this is the fastest"
         )
-    return Choice(place.file, config, plans[chosen.ready.name], speed.device, said)
+    undecided = folder.categories_for(count) if classes is None else None
+    return Choice(place.file, config, plans[chosen.ready.name], speed.device, said, undecided)
 
 
 def _as_it_was(wish: Wish, place: settings.Place, facts: Facts, count: int) -> Choice:
@@ -75,20 +83,17 @@ def _as_it_was(wish: Wish, place: settings.Place, facts: Facts, count: int) -> C
     before = settings.checked(settings.load(place.file))
     ready = settings.encoder_in(before)
     _check_encoder(wish, place, before, ready)
-    said = [f"Settings: {place.file.name}, as it was; to begin anew with others give another --name"]
-    config = before
-    if wish.categories is not None and wish.categories != before.classes:
+    config, said = before, [f"Settings: {place.file.name}, as it was; to begin anew with others give another --name"]
+    if wish.categories is not None and wish.categories != (place.values or {}).get("classes"):
         config = settings.change_classes(place.file, wish.categories)
-        said = [
-            f"Settings: {place.file.name}, in which classes was {before.classes} and is {config.classes} now; what"
-            " comes before clustering stays"
-        ]
+        said = [f"Settings: {place.file.name}, now with classes: {wish.categories}; what comes before clustering stays"]
     near = ready or encoders.SMALLEST
     speed = tried(Trial((near.name,), _some(facts, wish.root), None))
-    said.append(f"  categories: {config.classes}")
-    if ready is not None:
-        said.append(f"  encoder: {ready.name}")
-    return Choice(place.file, config, _plans(speed, count, wish.cores)[near.name], speed.device, said)
+    asked = CAN_ASK and (wish.suggest or "classes" not in settings.load(place.file))
+    undecided = folder.categories_for(count) if asked else None
+    said += _of_classes(wish, None) if undecided else [f"  categories: {config.classes}"]
+    said += [f"  encoder: {ready.name}"] if ready is not None else []
+    return Choice(place.file, config, _plans(speed, count, wish.cores)[near.name], speed.device, said, undecided)
 
 
 def _check_encoder(wish: Wish, place: settings.Place, config: Config, ready: Ready | None) -> None:
@@ -133,7 +138,9 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _of_classes(wish: Wish, classes: int) -> list[str]:
+def _of_classes(wish: Wish, classes: int | None) -> list[str]:
+    if classes is None:
+        return ["  categories: the photographs are asked how many; to say it yourself add --categories N"]
     if wish.categories is not None:
         return [f"  categories: {classes}"]
     return [

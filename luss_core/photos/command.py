@@ -16,15 +16,13 @@ import argparse
 import os
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from luss_core import invocation
-from luss_core.photos import ending, folder
+from luss_core.photos import folder
 from luss_core.photos.choice import Choice, Wish, settle
 from luss_core.photos.encoders import ENCODERS
-from luss_core.photos.watch import watch
+from luss_core.photos.running import say, start
 from luss_core.photos.work import WORDS, in_words
 from luss_core.start import DATA, program, snakefile
 
@@ -43,18 +41,18 @@ def main(argv: list[str] | None = None) -> None:
     given = os.environ.pop(DATA, None)
     args = _parser().parse_args(words if given is None else [*words, "--", given])
     root, cores = folder.checked(args.folder), args.cores or _cores()
-    _say(f"Looking at {root}")
+    say(f"Looking at {root}")
     facts = folder.seen(root, SIDE, min(cores, 4))
-    _say(*(f"  {line}" for line in folder.told(facts, SIDE)))
-    wish = Wish(root, args.categories, args.minutes, args.encoder, args.name, cores)
+    say(*(f"  {line}" for line in folder.told(facts, SIDE)))
+    wish = Wish(root, args.categories, args.minutes, args.encoder, args.name, cores, args.suggest)
     choice = settle(wish, facts, Path.cwd())
     command = [program("snakemake"), *snakefile(), "--cores", str(args.cores or "all")]
     command += ["--configfile", choice.file.name]
-    _say(*choice.said, "", *_plan(choice, cores))
-    _say("The command for this, which works without luss as well (on a cluster: docs/slurm.md):")
-    _say(f"  {shlex.join(command)}", "")
+    say(*choice.said, "", *_plan(choice, cores))
+    say("The command for this, which works without luss as well (on a cluster: docs/slurm.md):")
+    say(f"  {shlex.join(command)}", "")
     if not args.plan:
-        sys.exit(_run(command, choice, _again(words, given)))
+        sys.exit(start(command, choice, _again(words, given)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("folder", metavar="FOLDER", help="your photographs, with or without folders in it; in quotes if it has a space")
-    add("--categories", type=int, metavar="N", help="how many to look for (12, or fewer of few photographs)")
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument("--categories", type=int, metavar="N", help="how many to look for (the photographs are asked)")
+    number.add_argument("--suggest", action="store_true", help="ask the photographs, as for new settings")
     add("--minutes", type=_minutes, default=MINUTES, metavar="M", help="time that there is; decides the encoder (30)")
     add("--encoder", metavar="NAME|FILE", help=f"{', '.join(ENCODERS)}, or a file with weights of one of them")
     add("--name", metavar="NAME", help="of the settings and the folder of results (that of the folder)")
@@ -116,26 +116,3 @@ def _again(words: Sequence[str], given: str | None) -> str:
         more = f" ARGS={shlex.quote(shlex.join(words))}" if words else ""
         return f"make photos DATA={shlex.quote(given)}{more}"
     return shlex.join([program("luss"), "photos", *words])
-
-
-def _run(command: Sequence[str], choice: Choice, again: str) -> int:
-    """The exit status of Snakemake, once it has ended and the screen says how."""
-    from luss_core.__main__ import COMMANDS
-
-    invocation.check(command[1:], os.environ)
-    log = choice.file.with_suffix(".log")
-    _say(f"All that is said meanwhile: {log.name}. Ctrl-C stops; what is made stays.")
-    start = time.monotonic()
-    end = watch(command, log, choice.estimates)
-    if end.stopped:
-        _say(*ending.stopped(again))
-    elif end.status:
-        _say(*ending.failure(end.said, log, again))
-    else:
-        _say(*ending.success(choice.config, time.monotonic() - start, COMMANDS, program("luss")))
-    return end.status
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()

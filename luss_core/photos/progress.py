@@ -13,8 +13,8 @@ TARGETS = {"all"}
 """Jobs that do nothing."""
 DEFAULT = 20.0
 """Seconds of a stage of which nothing is known."""
-LEAST, MOST = 0.2, 8.0
-"""How much faster or slower than estimated the rest is taken to be."""
+TRUST = 0.2
+"""The estimates count as if so much of the work had taken just that: one short stage says little of the others."""
 OVERDUE = 0.15
 """Of the time that a stage has taken so far it takes at least once more this part: nobody knows when it ends."""
 
@@ -74,7 +74,7 @@ class Progress:
     def sentence(self, now: float) -> str:
         """What happens now."""
         if not self.running:
-            return "planning" if not self.total else "between two stages"
+            return f"starting, about {in_words(self.left(now))} left" if self.total else "planning"
         stage = self.running[-1].stage
         what = WORDS.get(stage, stage)
         return f"stage {min(self.started, self.total)} of {self.total}: {what}, about {in_words(self.left(now))} left"
@@ -83,7 +83,10 @@ class Progress:
         found = COUNT.match(line)
         if found and found[1] == "total":
             self._in_table, self._left = False, dict(self.jobs)
-            return True
+            self._expected = self._taken = TRUST * sum(
+                count * self._estimate(name) for name, count in self.jobs.items()
+            )
+            return False
         if found and found[1] not in TARGETS:
             self.jobs[found[1]] = int(found[2])
         return False
@@ -110,7 +113,7 @@ class Progress:
         return self.estimates.get(stage, DEFAULT)
 
     def _pace(self) -> float:
-        return min(MOST, max(LEAST, self._taken / self._expected)) if self._expected else 1.0
+        return self._taken / self._expected if self._expected else 1.0
 
     def _rest(self, job: Running, now: float, pace: float) -> float:
         gone = now - job.since

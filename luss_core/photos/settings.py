@@ -30,10 +30,13 @@ HEADER = """\
 
 dataset: {name} # names the folder of results
 data_root: {root}
-classes: {classes} # categories to find; another number leaves all that comes before clustering as it is
+{classes}
 
 # From {recipe}: the encoder {encoder}, kept as it is.
 """
+CLASSES = "classes: {classes} # categories to find; another number leaves all that comes before clustering as it is"
+OPEN = "# classes: 12 # categories to find: the photographs are asked, and the number comes here, unless you write one"
+"""In place of it as long as nobody has said how many."""
 
 
 class Place(NamedTuple):
@@ -85,11 +88,11 @@ def _said(values: Mapping[str, Any] | None) -> str:
     return f"data_root: {root}" if root else "it names no data_root"
 
 
-def text_of(name: str, root: Path, classes: int, chosen: Chosen) -> str:
+def text_of(name: str, root: Path, classes: int | None, chosen: Chosen) -> str:
     """The file of settings of a new run.
 
-    Raises:
-        UserError: the recipe of the encoder is not there.
+    Args:
+        classes: how many categories to find; None where the photographs are to be asked.
     """
     recipe = recipe_of(chosen.ready)
     lines = recipe.read_text(encoding="utf-8").splitlines()
@@ -100,19 +103,16 @@ def text_of(name: str, root: Path, classes: int, chosen: Chosen) -> str:
         file=f"{name}.yaml",
         name=name,
         root=as_yaml(str(root)),
-        classes=classes,
+        classes=OPEN,
         recipe=f"recipes/{chosen.ready.recipe}",
         encoder=chosen.ready.name,
     )
-    return with_classes(header + text + "\n", classes)
+    whole = header + text + "\n"
+    return whole if classes is None else with_classes(whole, classes)
 
 
 def recipe_of(ready: Ready) -> Path:
-    """The recipe of an encoder.
-
-    Raises:
-        UserError: the program was installed without them.
-    """
+    """The recipe of an encoder."""
     return CHECKOUT / "recipes" / ready.recipe
 
 
@@ -125,6 +125,7 @@ def as_yaml(text: str) -> str:
 
 def with_classes(text: str, classes: int) -> str:
     """The settings with another number of categories; other lines stay as they are."""
+    text = text.replace(OPEN, CLASSES.format(classes=classes), 1)
     text = re.sub(r"(?m)^classes: *\S+", f"classes: {classes}", text, count=1)
     return re.sub(r"(?m)(\bcomponents: )\d+(.*# three a category)", rf"\g<1>{A_CATEGORY * classes}\g<2>", text)
 
