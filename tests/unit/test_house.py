@@ -60,6 +60,7 @@ LAYERS = (
     ("report",),
     ("away",),
     ("stages", "predict"),
+    ("photos",),
 )
 """A module imports from its own layer and those above it in this list."""
 
