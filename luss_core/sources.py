@@ -48,7 +48,9 @@ UNTRACKED = {
 
 UNTRACKED_IN_TRAINING = {
     "luss_core.data.categories": "says whether folders are categories, to judge by",
+    "luss_core.corrected": "says which masks people corrected; a digest of these is one of the settings",
     "luss_core.data.coding": "says what the values of masks mean, for the reader of true masks below",
+    "luss_core.data.corrected": "reads masks that people corrected; a digest of these is one of the settings",
     "luss_core.data.features": "gives vectors and pseudo labels as they were written; these are one of the settings",
     "luss_core.data.hdf5": "opens files for the readers",
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
@@ -58,6 +60,8 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
     "luss_core.data.sequences": "reads what is a frame of which video; a digest of the pairs is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
+    "luss_core.edits": "says what is merged; what follows of it is one of the settings",
+    "luss_core.edits_file": "reads what is merged",
     "luss_core.metrics": "the package around scores, which are modules of their own",
     "luss_core.metrics.diagnostics": "measures features, which changes nothing",
     "luss_core.models.foreign.anatomy": "says what a file that is refused looks like",

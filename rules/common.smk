@@ -13,6 +13,7 @@ from snakemake.logging import logger
 from luss_core import (
     bounds,
     changed,
+    corrected,
     dry_run,
     edits_file,
     last_words,
@@ -75,6 +76,7 @@ ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 BENCHMARK = rows.benchmark_rows(CONFIG)
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 MAPS = or_stop(runs.saliency_maps, CONFIG)
+CORRECTED = or_stop(corrected.folders, CONFIG, PRESETS)
 ANNOTATED = or_stop(probed.annotated, CONFIG)
 if workflow.is_main_process:  # and not again for each job
     or_stop(probed.check, CONFIG)
@@ -287,6 +289,21 @@ def edits_of(wildcards):
 def edits_argument(wildcards, input):
     """--edits, where people corrected something."""
     return f"--edits {input.edits}" if input.edits else ""
+
+
+def images_of_corrected(wildcards):
+    """The image list, which tells whose the masks are that people corrected, where a run learns from such."""
+    return rules.prepare.output.images if wildcards.preset in CORRECTED else []
+
+
+def corrected_arguments(wildcards, input):
+    """What finetune is told of corrected masks; other masks, or other merged categories, run it again."""
+    if not input.images:
+        return ""
+    folder, run = CORRECTED[wildcards.preset], Path(RUN.format(**wildcards))
+    edits = or_stop(corrected.edits_that_matter, run / edits_file.NAME)
+    mark, size = corrected.mark(folder), PRESETS[wildcards.preset].infer.size
+    return f"--images {input.images} --size {size} --mark {mark} --edits {shlex.quote(edits)}"
 
 
 def encoder_of(wildcards):

@@ -4,6 +4,7 @@ rule finetune:
         store=rules.prepare.output.store,
         encoder=encoder_of,
         clusters=labels_of,
+        images=images_of_corrected,
         source=source("finetune"),
     output:
         segmenter="<run>/finetune/segmenter.safetensors",
@@ -25,10 +26,11 @@ rule finetune:
         settings=settings("finetune"),
         classes=CONFIG.classes,
         state=f"{RUN}/state/finetune",
+        corrected=corrected_arguments,
     shell:
         "python -m workflow_scripts.finetune --store {input.store} --encoder {input.encoder}"
         " --clusters {input.clusters} --classes {params.classes} --seed {wildcards.seed}"
         " --state {params.state} --out {output.segmenter} --log {output.steps}"
         " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
-        " --checkpoint-minutes {resources.checkpoint_minutes}"
+        " --checkpoint-minutes {resources.checkpoint_minutes} {params.corrected}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

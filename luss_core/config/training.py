@@ -228,6 +228,10 @@ class FinetuneConfig(Section):
     segmenter: SegmenterConfig = Field(default_factory=SegmenterConfig)
     views: FinetuneViewsConfig = Field(default_factory=FinetuneViewsConfig)
     train: FinetuneTrainConfig = Field(default_factory=FinetuneTrainConfig)
+    corrected: Annotated[str, Field(min_length=1)] | None = None
+    """Folder of masks that you corrected: PNG files under the names of their images, with the ids that `luss export --to
+    png` writes (docs/correct.md). A short training behind all others teaches the attention where objects are, and the
+    categories which is which, and so improves the other images. null: none."""
 
     @model_validator(mode="after")
     def _head_agrees(self) -> Self:
@@ -236,5 +240,10 @@ class FinetuneConfig(Section):
         if self.segmenter.label == "image" and not self.segmenter.attend:
             raise ValueError(
                 "segmenter.label: image leaves the foreground to the attention: set segmenter.attend: true"
+            )
+        if self.corrected is not None and not self.segmenter.attend:
+            raise ValueError(
+                "corrected masks teach the attention where objects are, and segmenter.attend is false: set it to true,"
+                " with pretrain.attention: true, or set corrected: null"
             )
         return self

@@ -1,4 +1,4 @@
-"""Categories by the nearest centroid of k-means, at each position of a map: nothing is learned."""
+"""Categories by the nearest centroid of k-means, at each position of a map: nothing is learned but from corrected masks."""
 
 from typing import NamedTuple
 
@@ -37,6 +37,12 @@ class NearestCentroid(nn.Module):
         self.register_buffer("matrix", torch.zeros(shape.components, shape.dim))
         self.register_buffer("offset", torch.zeros(shape.components))
         self.register_buffer("centroids", torch.zeros(classes, d))
+
+    def learn(self) -> None:
+        """Make parameters of the centroids; files keep them by the same name."""
+        centroids = self.centroids
+        del self.centroids
+        self.centroids = nn.Parameter(centroids)
 
     def forward(self, maps: Tensor) -> Tensor:
         with torch.autocast(maps.device.type, enabled=False):

@@ -11,6 +11,7 @@ from luss_core.data.features import read_clusters
 from luss_core.data.loader import Views
 from luss_core.data.store import Store
 from luss_core.digests import content
+from luss_core.edits import Edits
 from luss_core.io import provenance
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.centroids import of_clusters
@@ -18,6 +19,7 @@ from luss_core.models.encoder import load_encoder
 from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
 from luss_core.runtime import derive_seed
+from luss_core.stages.corrected import given, teach
 from luss_core.train.folder import TrainingFolder, inputs
 from luss_core.train.loop import Resources, fit
 
@@ -36,15 +38,29 @@ def finetune(
     out: Path,
     log: Path,
     resources: Resources,
+    images: Path | None = None,
+    size: int = 0,
+    edits: Edits | None = None,
 ) -> None:
-    """Train the encoder and a 1x1 convolution to predict the cluster of each image; Sec. 3.1 of the LUSS paper."""
-    settings = {"finetune": cfg.model_dump(mode="json"), "seed": seed, "classes": classes}
+    """Train the encoder and a 1x1 convolution to predict the cluster of each image; Sec. 3.1 of the LUSS paper.
+
+    Args:
+        images, size, edits: only with corrected masks: images.csv, the shorter side in pixels at which images will be
+            segmented, and what is merged or split in the run.
+    """
+    settings = {"finetune": cfg.model_dump(mode="json", exclude={"corrected"}), "seed": seed, "classes": classes}
     found = read_clusters(clusters)
+    masks = None
+    if cfg.corrected is not None:
+        assert images is not None
+        folder_of_masks = Path(cfg.corrected)
+        masks = given(folder_of_masks, images, found, edits or Edits(), classes, size, resources.threads)
     torch.manual_seed(derive_seed(seed, 2))
     network = load_encoder(encoder)
     views = Views(Store(store), found.row, cfg.views, seed, found.label)
     seen = inputs(views) | {"encoder": content(encoder)}
     folder = TrainingFolder(state, settings | seen, sources.of_training("finetune"))
+    last = folder
     with folder.locked():
         centroids = of_clusters(found) if cfg.segmenter.head == "centroids" else None
         method = Segmenter(cfg.segmenter, network, classes, centroids)
@@ -52,6 +68,9 @@ def finetune(
             "finetune: %d images, %d pseudo categories, %s", len(views), classes, group.described(resources.device)
         )
         fit(method, views, cfg.train, folder, resources)
+        if masks is not None:
+            last = teach(method, masks, views.store, seed, state / "corrected", resources)
+            settings |= {"corrected": {"masks": len(masks.masks.rows), "size": size}}
         if group.rank():
             return
         about = {
@@ -63,4 +82,4 @@ def finetune(
             "provenance": provenance(settings),
         }
         save_weights(out, method, about)
-        folder.hand_over(log)
+        last.hand_over(log)
