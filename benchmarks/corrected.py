@@ -12,7 +12,6 @@ images. The backbone is the same in all runs, so that what it says of a whole im
 import argparse
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import time

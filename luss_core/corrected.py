@@ -31,12 +31,12 @@ def folders(config: Config, presets: Mapping[str, Stages]) -> dict[str, Path]:
         if not found[name].is_dir() or not any(found[name].iterdir()):
             what = "empty" if found[name].is_dir() else "not a folder"
             raise UserError(
-                f"config: {KEY} of {name}: {found[name]} is {what} (seen from {Path.cwd()}); name the folder of the masks"
-                " that you corrected, or null to learn without"
+                f"config: {KEY} of {name}: {found[name]} is {what} (seen from {Path.cwd()}); name the folder of the"
+                " masks that you corrected, or null to learn without"
             )
         if len(config.seeds) > 1:
             raise UserError(
-                f"config: {KEY} of {name}: {found[name]} holds categories of one run, and seeds {list(config.seeds)} are"
+                f"config: {KEY} of {name}: masks hold the categories of one run, and seeds {list(config.seeds)} are"
                 " several, whose categories have other numbers; set seeds to that of the run whose masks you corrected"
             )
     return found

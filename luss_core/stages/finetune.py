@@ -69,7 +69,7 @@ def finetune(
         )
         fit(method, views, cfg.train, folder, resources)
         if masks is not None:
-            last = teach(method, masks, views.store, seed, state / "corrected", resources)
+            last = teach(method, masks, Store(store), seed, state / "corrected", resources)
             settings |= {"corrected": {"masks": len(masks.masks.rows), "size": size}}
         if group.rank():
             return
