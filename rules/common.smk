@@ -296,14 +296,22 @@ def images_of_corrected(wildcards):
     return rules.prepare.output.images if wildcards.preset in CORRECTED else []
 
 
-def corrected_arguments(wildcards, input):
+def images_argument(wildcards, input):
+    """--images, where a rule has the image list as an input."""
+    return f"--images {input.images}" if input.images else ""
+
+
+def corrected_arguments(wildcards):
     """What finetune is told of corrected masks; other masks, or other merged categories, run it again."""
-    if not input.images:
+    if wildcards.preset not in CORRECTED:
         return ""
-    folder, run = CORRECTED[wildcards.preset], Path(RUN.format(**wildcards))
-    edits = or_stop(corrected.edits_that_matter, run / edits_file.NAME)
-    mark, size = corrected.mark(folder), PRESETS[wildcards.preset].infer.size
-    return f"--images {input.images} --size {size} --mark {mark} --edits {shlex.quote(edits)}"
+    edits = Path(RUN.format(**wildcards), edits_file.NAME)
+    size, mark = (
+        PRESETS[wildcards.preset].infer.size,
+        corrected.mark(CORRECTED[wildcards.preset]),
+    )
+    told = or_stop(corrected.edits_that_matter, edits)
+    return f"--size {size} --mark {mark} --edits {shlex.quote(told)}"
 
 
 def encoder_of(wildcards):

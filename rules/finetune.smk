@@ -26,11 +26,12 @@ rule finetune:
         settings=settings("finetune"),
         classes=CONFIG.classes,
         state=f"{RUN}/state/finetune",
+        images=images_argument,
         corrected=corrected_arguments,
     shell:
         "python -m workflow_scripts.finetune --store {input.store} --encoder {input.encoder}"
         " --clusters {input.clusters} --classes {params.classes} --seed {wildcards.seed}"
         " --state {params.state} --out {output.segmenter} --log {output.steps}"
         " --processes {resources.processes} --nodes {resources.nodes} --device {resources.device}"
-        " --checkpoint-minutes {resources.checkpoint_minutes} {params.corrected}"
+        " --checkpoint-minutes {resources.checkpoint_minutes} {params.images} {params.corrected}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

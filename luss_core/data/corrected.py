@@ -82,7 +82,12 @@ def find_corrected(folder: Path, listing: ImageList, largest: int, threads: int)
         for name, one in zip(names, seen, strict=True)
         if owners[name] and (text := _wrong(folder / name, name, one, coding, listing, owners[name], largest))
     ]
-    _stop(folder, listing, {"masks of no image here": unknown, "images with two masks": twice, "masks": wrong}, largest)
+    _stop(
+        folder,
+        listing,
+        {"of no image here": unknown, "two of one image": twice, "not as they should be": wrong},
+        largest,
+    )
     pairs = sorted((owners[name][0], name) for name in names)
     files = [MaskFile(folder / name, coding) for _, name in pairs]
     return CorrectedMasks(np.array([row for row, _ in pairs], np.int64), files)
@@ -131,7 +136,7 @@ def _stop(folder: Path, listing: ImageList, kinds: dict[str, list[str]], largest
     UserError: something is wrong.
     """
     lines = [
-        f"\n  {len(found)} {what}: {', '.join(found[:SHOWN])}{', ...' if len(found) > SHOWN else ''}"
+        f"\n  {what} ({len(found)}): {', '.join(found[:SHOWN])}{', ...' if len(found) > SHOWN else ''}"
         for what, found in kinds.items()
         if found
     ]

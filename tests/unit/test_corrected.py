@@ -213,7 +213,7 @@ def test_ids_mean_what_is_shown_as_them():
 @pytest.mark.parametrize(
     ("name", "ids", "said"),
     [
-        ("train/cat/9.png", rectangle(0, 1), "1 masks of no image here: 'train/cat/9.png'"),
+        ("train/cat/9.png", rectangle(0, 1), "of no image here (1): 'train/cat/9.png'"),
         ("train/cat/0.png", rectangle(1, 1), "50 x 50 pixels, the photograph 'train/cat/0.png' has 60 x 40"),
         ("train/cat/0.png", rectangle(0, 7), "'train/cat/0.png': id 7"),
         ("cat/0.png", rectangle(0, 1), "an image of train and validation; put it into a folder of that name"),

@@ -126,6 +126,19 @@ def test_names_of_the_categories_run_only_what_shows_them_again(project, tmp_pat
     assert f">{folder}<" not in page
 
 
+def test_corrected_masks_run_what_follows_the_clusters_again_whenever_they_change(project, tmp_path):
+    mask, settings = tmp_path / "masks" / "a.png", tmp_path / "settings.yaml"
+    mask.parent.mkdir()
+    mask.write_bytes(b"looked at when finetune runs")
+    settings.write_text(yaml.safe_dump({"presets": {"shape": {"finetune": {"corrected": str(mask.parent)}}}}))
+    given = ("--configfile", TINY, settings)
+    assert project.planned(*given) == FINETUNE
+    assert project.snakemake("--touch", "--cores", "1", *given).returncode == 0
+    assert project.planned(*given) == set()
+    mask.write_bytes(b"looked at again")
+    assert project.planned(*given) == FINETUNE
+
+
 def test_masks_of_more_categories_than_are_looked_for_stop_before_any_work(finished):
     run = finished.snakemake("--dry-run", "--configfile", TINY, "--config", "classes=7")
     assert run.returncode == 1
