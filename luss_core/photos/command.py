@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from luss_core.errors import UserError
 from luss_core.photos import folder
 from luss_core.photos.choice import Choice, Wish, settle
 from luss_core.photos.encoders import ENCODERS
@@ -40,6 +41,11 @@ def main(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     given = os.environ.pop(DATA, None)
     args = _parser().parse_args(words if given is None else [*words, "--", given])
+    if args.folder is None:
+        raise UserError(
+            'no folder was named; name that of your photographs: luss photos "/path/to/my photographs", or, with make:'
+            ' make photos DATA="/path/to/my photographs"'
+        )
     root, cores = folder.checked(args.folder), args.cores or _cores()
     say(f"Looking at {root}")
     facts = folder.seen(root, SIDE, min(cores, 4))
@@ -60,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         "luss photos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("folder", metavar="FOLDER", help="your photographs, with or without folders in it; in quotes if it has a space")
+    add(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="your photographs, with or without folders in it; in quotes if it has a space",
+    )
     number = parser.add_mutually_exclusive_group()
     number.add_argument("--categories", type=int, metavar="N", help="how many to look for (the photographs are asked)")
     number.add_argument("--suggest", action="store_true", help="ask the photographs, as for new settings")

@@ -57,6 +57,7 @@ LAYERS = (
     ("train",),
     ("report",),
     ("stages",),
+    ("photos",),
 )
 """A module imports from its own layer and those above it in this list."""
 
