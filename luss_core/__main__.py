@@ -13,10 +13,12 @@ COMMANDS = {
     "check-store": "luss_core.data.verify",
     "convert-weights": "luss_core.models.foreign.command",
     "evaluate": "luss_core.metrics.command",
+    "export": "luss_core.away.command",
     "look": "luss_core.stages.look",
     "methods": "luss_core.listing",
     "model-info": "luss_core.models.command",
     "photos": "luss_core.photos.command",
+    "predict": "luss_core.predict.command",
     "run": "luss_core.start",
     "submission": "luss_core.metrics.submission",
 }
@@ -37,9 +39,11 @@ DEEDS = (
     Deed("suggest", "Ask how many categories there are", "luss suggest results/my-photographs/frozen/seed0"),
     Deed("studio", "Look at the result, name and correct it", "luss studio results/my-photographs/frozen/seed0"),
     Deed(
-        "predict", "Apply it to other images", "luss predict results/my-photographs/frozen/seed0 other/*.jpg -o masks"
+        "predict",
+        "Apply it to other images",
+        "luss predict results/my-photographs/frozen/seed0 other-photographs -o masks",
     ),
-    Deed("export", "Take it to other programs", "luss export results/my-photographs/frozen/seed0 --help"),
+    Deed("export", "Take it to other programs", "luss export results/my-photographs/frozen/seed0 --to coco"),
 )
 """In the order in which people do them; shown are those whose command there is."""
 
