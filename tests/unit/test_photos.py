@@ -123,8 +123,16 @@ def test_the_installed_package_has_the_weights(monkeypatch):
     monkeypatch.setattr(encoders, "_answers", lambda _: False)
     assert Path(encoders.where(LITE)).is_file()
     assert encoders.where(DINO) is None
-    monkeypatch.setattr(encoders, "_kept", lambda _: True)
-    assert encoders.where(LITE) == "timm"
+
+
+def test_weights_that_were_downloaded_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(encoders, "_answers", lambda _: False)
+    assert encoders.where(DINO) is None
+    kept = tmp_path / "hub" / "models--timm--vit_small_patch14_dinov2.lvd142m" / "snapshots" / "0" / "model.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert encoders.where(DINO) == "timm"
 
 
 def test_no_network_is_asked_where_the_user_says_so(monkeypatch):
