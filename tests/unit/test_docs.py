@@ -47,7 +47,7 @@ def test_settings_that_pages_show_are_valid(page, text):
     assert set(runs.presets(config)) >= set(config.run), page
 
 
-def test_the_readme_is_one_screen_with_two_commands():
+def test_the_readme_is_one_screen_with_three_commands():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 80
     assert [
@@ -55,6 +55,7 @@ def test_the_readme_is_one_screen_with_two_commands():
     ] == [
         "make run",
         "make test",
+        'make photos DATA="/path/to/my photographs"',
     ]
 
 
