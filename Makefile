@@ -27,7 +27,7 @@ run: $(READY)
 	@$(BIN)/python -m luss_core run --cores all $(ARGS)
 
 photos: $(READY)
-	@$(BIN)/luss photos $(ARGS)
+	@$(BIN)/python -m luss_core photos $(ARGS)
 
 test: $(READY)
 	$(BIN)/ruff format --check
