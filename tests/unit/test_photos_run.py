@@ -252,6 +252,16 @@ def test_luss_without_words_teaches(capsys):
     assert all(f"\n  {name} " in said for name in __main__.COMMANDS)
 
 
+@pytest.mark.parametrize("name", __main__.COMMANDS)
+def test_every_command_explains_itself_by_example(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        __main__.main([name, "--help"])
+    assert end.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: luss {name} ")
+    assert re.search(rf"^  +luss {name}\b", said, re.MULTILINE)
+
+
 def test_unknown_commands(tmp_path):
     with pytest.raises(UserError, match="there is no command 'photo'; did you mean photos?"):
         __main__.main(["photo", "x"])
