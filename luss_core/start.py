@@ -83,7 +83,8 @@ def snakefile() -> list[str]:
 
 
 def program(name: str) -> str:
-    """How a program that belongs to this Python is called here: by its name alone, where that finds it."""
-    beside = Path(sys.executable).with_name(name)
-    found = shutil.which(name)
-    return name if found and Path(found) == beside else str(beside)
+    """How a program that belongs to this Python is called here, for a shell: by its name, where that finds it."""
+    beside, found = Path(sys.executable).with_name(name), shutil.which(name)
+    if beside.exists() or name != "luss":
+        return name if found and Path(found) == beside else shlex.quote(str(beside))
+    return shlex.join([sys.executable, "-m", "luss_core"])

@@ -52,13 +52,12 @@ def main(argv: list[str] | None = None) -> None:
     say(*(f"  {line}" for line in folder.told(facts, SIDE)))
     wish = Wish(root, args.categories, args.minutes, args.encoder, args.name, cores, args.suggest)
     choice = settle(wish, facts, Path.cwd())
-    command = [program("snakemake"), *snakefile(), "--cores", str(args.cores or "all")]
-    command += ["--configfile", choice.file.name]
+    arguments = [*snakefile(), "--cores", str(args.cores or "all"), "--configfile", choice.file.name]
     say(*choice.said, "", *_plan(choice, cores))
     say("The command for this, which works without luss as well (on a cluster: docs/slurm.md):")
-    say(f"  {shlex.join(command)}", "")
+    say(f"  {program('snakemake')} {shlex.join(arguments)}", "")
     if not args.plan:
-        sys.exit(start(command, choice, _again(words, given)))
+        sys.exit(start(arguments, choice, _again(words, given)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,4 +125,4 @@ def _again(words: Sequence[str], given: str | None) -> str:
     if given is not None:
         more = f" ARGS={shlex.quote(shlex.join(words))}" if words else ""
         return f"make photos DATA={shlex.quote(given)}{more}"
-    return shlex.join([program("luss"), "photos", *words])
+    return f"{program('luss')} {shlex.join(['photos', *words])}"
