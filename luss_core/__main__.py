@@ -52,7 +52,11 @@ def script() -> None:
     """What the console script `luss` calls."""
     from luss_core import cli
 
-    cli.run(main)
+    try:
+        cli.run(main)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped by Ctrl-C\n")
+        sys.exit(130)
 
 
 def main(argv: list[str] | None = None) -> None:

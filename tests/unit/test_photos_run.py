@@ -269,6 +269,17 @@ def test_unknown_commands(tmp_path):
         __main__.main([str(tmp_path)])
 
 
+def test_ctrl_c_is_no_traceback(capsys, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("luss_core.cli.run", stop)
+    with pytest.raises(SystemExit) as end:
+        __main__.script()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "\nstopped by Ctrl-C\n"
+
+
 def test_the_console_script_is_this_module():
     scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == {"luss": "luss_core.__main__:script"}
