@@ -79,9 +79,7 @@ def report(
     edits: Path | None = None,
     gallery: str | None = None,
 ) -> None:
-    """Write one self-contained HTML page about a run: pictures, scores, curves, attention, clusters, settings.
-
-    Masks and what evaluate says of them are enough; what is None is left out. ``gallery``: where all images are.
+    """Write one HTML page about a run. Masks and what evaluate says of them are enough; what is None is left out.
 
     Raises:
         UserError: an input is missing or damaged.
@@ -94,7 +92,6 @@ def report(
     predictions = [Prediction("found", masks, classes, None if truth else corrected)]
     show = partial(make_panels, listing, pixels, predictions=predictions, palette=palette, truth=truth)
     panels = show(rows := panel_rows(listing, shown, truth, cfg.panels))
-    weights = _beside(pretrain_log, "encoder"), _beside(finetune_log, "segmenter")
     grouped, named = (found, classes) if truth or not found else corrected_clusters(found, listing, corrected)
     page = render(
         "page.html",
@@ -113,7 +110,7 @@ def report(
         **clusters_context(grouped),
         clusters=grouped and cluster_cards(grouped, listing, pixels, palette, named, cfg.gallery, result["names"]),
         **balance_context(balance, result),
-        made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
+        made=made_with([store, *_weights(pretrain_log, finetune_log), examine, clusters, threshold, scores]),
         **threshold_context(result, threshold),
         **(scored_context(result, split, table, palette) if split else {}),
     )
@@ -271,6 +268,7 @@ def rule_text(rule: str | None) -> str:
     return f"Fixed in the settings (infer.threshold: {rule}), without any ground truth."
 
 
-def _beside(log: Path | None, name: str) -> Path | None:
-    """The weights that a training wrote beside its log."""
-    return log and log.with_name(f"{name}.safetensors")
+def _weights(pretrain_log: Path | None, finetune_log: Path | None) -> list[Path | None]:
+    """What trainings wrote beside their logs."""
+    files = (pretrain_log, "encoder"), (finetune_log, "segmenter")
+    return [log and log.with_name(f"{name}.safetensors") for log, name in files]
