@@ -1,5 +1,7 @@
 """What a segmenter says of one image, at the size of the image: the best category and the score of every pixel."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -26,10 +28,24 @@ def segment_image(
         shape: H and W.
         greatest: the score that counts as 100.
     """
-    whole = resize_short(image, size, network.encoder.backbone.multiple)
-    x = to_network(whole[None], next(network.parameters()).device)
-    label, score = labels_and_scores(network.segment(x), *shape)
-    return label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
+    (found,) = segment_images(network, [image], size, [shape], greatest)
+    return found
+
+
+def segment_images(
+    network: Segmenter, images: Sequence[np.ndarray], size: int, shapes: Sequence[tuple[int, int]], greatest: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same of several images, which the network takes together: as stored, they have one shape.
+
+    On a processor each is taken by itself, since the kernels round otherwise for other numbers of images.
+    """
+    multiple = network.encoder.backbone.multiple
+    whole = torch.stack([resize_short(image, size, multiple) for image in images])
+    found = network.segment(to_network(whole, next(network.parameters()).device))
+    for i, shape in enumerate(shapes):
+        attention = None if found.attention is None else found.attention[i : i + 1]
+        label, score = labels_and_scores(Segmented(found.maps[i : i + 1], attention), *shape)
+        yield label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
 
 
 def to_levels(score: np.ndarray) -> np.ndarray:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
+from luss_core.away.legend import make_legend, to_json
 from luss_core.config import ExportConfig
+from luss_core.data.decode import FULL
 from luss_core.data.normalization import MEAN, STD
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_fields
@@ -22,6 +24,9 @@ WHAT = (
     " luss_core.methods.exported.load_exported(path).segment(image)"
 )
 
+VERSION = 2
+"""Of what the metadata say. 1 had neither this number nor ``categories`` and ``white``."""
+
 MAKE = ("encoder", "segmenter", "classes")
 """What a file of weights says so that its network can be made."""
 
@@ -33,7 +38,9 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     from which of others it began (null: random ones); ``mean``, ``std``,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
     ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``match`` (cluster to class) and
-    ``names`` (of the classes, other first) are null without ground truth.
+    ``names`` (of the classes, other first) are null without ground truth; ``categories`` says what each id is called
+    and coloured, whether or not there is truth, and ``white`` which value of images of 16 bits is white. ``version``
+    goes up when a reader of today could not make the same masks any more.
 
     Raises:
         UserError: an input is missing or damaged.
@@ -52,8 +59,10 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     made = {"export": cfg.model_dump(mode="json")}
     for part in (summary, about, cut, result):
         made |= part["provenance"]["settings"]
+    match, names = (result["match"], result["names"]) if result["truth"] else (None, None)
     content = {
         "what": WHAT,
+        "version": VERSION,
         **{name: about[name] for name in MAKE},
         "centroids": about.get("centroids"),
         "weights": foreign(about),
@@ -63,8 +72,10 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "size": cut["size"],
         "score_max": cut["score_max"],
         "threshold": cut["automatic"],
-        "match": result["match"] if result["truth"] else None,
-        "names": result["names"] if result["truth"] else None,
+        "match": match,
+        "names": names,
+        "categories": to_json(make_legend(about["classes"], match, names)),
+        "white": summary.get("white_of_16_bits", FULL),
         "provenance": provenance(made),
     }
     write_tensors(out, weights, content, save_file)

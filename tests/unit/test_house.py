@@ -58,7 +58,9 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("report",),
-    ("stages",),
+    ("away",),
+    ("stages", "predict"),
+    ("photos",),
 )
 """A module imports from its own layer and those above it in this list."""
 
