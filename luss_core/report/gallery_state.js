@@ -25,6 +25,7 @@ luss.apply = (data) => {
     const shown = (id) => table[moved[id] || id];
     const shares = new Map();
     for (const [id, share] of image.a || []) if (shown(id)) shares.set(shown(id), (shares.get(shown(id)) || 0) + share);
+    image.look = [data.categories.length, ...(image.a || []).map(([id]) => shown(id))].join("-");
     image.parts = [...shares].sort((a, b) => b[1] - a[1]);
     image.category = (image.k && shown(image.k)) || (image.parts.length ? image.parts[0][0] : 0);
     Object.assign(image, luss.nearness(image, table));
