@@ -80,8 +80,8 @@ luss.choose = (data, choice) => {
 // Below and above which a quarter of the images is the least and the most sure.
 luss.quarters = (images) => {
   const sorted = images.map((image) => image.sure).sort((a, b) => a - b);
-  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-  return { low: at(0.25), high: at(0.75) };
+  const quarter = Math.floor(sorted.length / 4);
+  return { low: sorted[Math.max(0, quarter - 1)], high: sorted[sorted.length - Math.max(1, quarter)] };
 };
 
 luss.percent = (share) => `${share > 0 && share < 0.0995 ? (100 * share).toFixed(1) : Math.round(100 * share)}\u00a0%`;

@@ -79,7 +79,11 @@ def read_files(run: Path) -> tuple[Files, str, int]:
     paths = {name: content["files"].get(name) for name in wanted}
     if wrong := [name for name, path in paths.items() if not isinstance(path, str) and name != "features"]:
         raise UserError(f"{folder / LIST} does not say where {wrong[0]} is; run the stage report again")
-    features = paths.pop("features")
-    here = [Path(os.path.normpath(folder / path)) for path in paths.values()]
-    there = Path(os.path.normpath(folder / features)) if features else None
-    return Files(*here, there, run / NAME), content["title"], content["limit"]
+    images, store, masks, scores, clusters = (_from(folder, paths[name]) for name in wanted if name != "features")
+    features = _from(folder, paths["features"]) if paths["features"] else None
+    files = Files(images, store, masks, scores, clusters, features, run / NAME)
+    return files, content["title"], content["limit"]
+
+
+def _from(folder: Path, path: str) -> Path:
+    return Path(os.path.normpath(folder / path))
