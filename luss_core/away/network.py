@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -76,7 +76,7 @@ def write_torch(run: Path, out: Path) -> None:
         UserError: no finished run.
     """
     model, about = _loaded(run)
-    with _quiet():
+    with _tracing():
         program = torch.export.export(Whole(model.network).eval(), (_example(),), dynamic_shapes=_sizes())
         with atomic(out / "model.pt2") as partial, partial.open("wb") as file:
             torch.export.save(program, file, extra_files={"luss": json.dumps(about)})
@@ -96,7 +96,7 @@ def write_onnx(run: Path, out: Path) -> None:
         )
     model, about = _loaded(run)
     names = ["maps", "attention"][: len(about["outputs"])]
-    with _quiet():
+    with _tracing():
         program = torch.onnx.export(
             Whole(model.network).eval(),
             (_example(),),
@@ -170,12 +170,12 @@ def _images(run: Path) -> Iterator[Decoded]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """What torch says while it traces a network is for those who write networks."""
+def _tracing() -> Iterator[None]:
+    """Trace without gradients, and without what torch says meanwhile to those who write networks."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             yield
     finally:
