@@ -32,8 +32,11 @@ from luss_core.models.tensor_file import read_about, read_tensors, write_tensors
 ONNX = ("onnx", "onnxscript", "onnxruntime")
 CHECKED = 100
 """Images of the run on which the masks of both forms are compared."""
-EXAMPLE = (2, 3, 53, 75)
-"""Images to trace with: no two sides are equal and none is a multiple of a stride, so that none is taken for fixed."""
+EXAMPLE = (2, 53, 75)
+"""How many images to trace with, and their sides, for networks that take any; no two are equal or a multiple of a
+stride, so that nothing is taken for fixed."""
+POSITIONS = (3, 5)
+"""Sides for networks that take multiples only, in these."""
 KEYS = ("short_side", "size", "score_max", "threshold", "white")
 """What masks need of a model besides its network."""
 
@@ -47,6 +50,7 @@ class Whole(nn.Module):
     def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
+        network.encoder.backbone.resizes = False
         for name, values in (("mean", MEAN), ("std", STD)):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
 
@@ -77,7 +81,7 @@ def write_torch(run: Path, out: Path) -> None:
     """
     model, about = _loaded(run)
     with _tracing():
-        program = torch.export.export(Whole(model.network).eval(), (_example(),), dynamic_shapes=_sizes())
+        program = torch.export.export(Whole(model.network).eval(), (_example(model),), dynamic_shapes=_sizes(model))
         with atomic(out / "model.pt2") as partial, partial.open("wb") as file:
             torch.export.save(program, file, extra_files={"luss": json.dumps(about)})
     module = program.module()
@@ -99,11 +103,11 @@ def write_onnx(run: Path, out: Path) -> None:
     with _tracing():
         program = torch.onnx.export(
             Whole(model.network).eval(),
-            (_example(),),
+            (_example(model),),
             dynamo=True,
             input_names=["image"],
             output_names=names,
-            dynamic_shapes=_sizes(),
+            dynamic_shapes=_sizes(model),
             verbose=False,
         )
     assert program is not None
@@ -131,13 +135,20 @@ def _loaded(run: Path) -> tuple[Exported, dict[str, Any]]:
     return model, said
 
 
-def _example() -> Tensor:
-    rng = np.random.default_rng(0)
-    return torch.from_numpy(rng.integers(0, 256, EXAMPLE, np.uint8))
+def _example(model: Exported) -> Tensor:
+    count, *sides = EXAMPLE
+    multiple = model.network.encoder.backbone.multiple
+    if multiple > 1:
+        sides = [positions * multiple for positions in POSITIONS]
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (count, 3, *sides), np.uint8))
 
 
-def _sizes() -> dict[str, dict[int, Any]]:
-    return {"image": dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)}
+def _sizes(model: Exported) -> dict[str, dict[int, Any]]:
+    """Which sides may differ: multiples are said as such, since their expressions stay short."""
+    dim, multiple = torch.export.Dim, model.network.encoder.backbone.multiple
+    if multiple == 1:
+        return {"image": dict.fromkeys((0, 2, 3), dim.AUTO)}
+    return {"image": {0: dim("images"), 2: multiple * dim("rows", min=2), 3: multiple * dim("columns", min=2)}}
 
 
 def _compare(run: Path, model: Exported, answer: Callable[[Tensor], Any]) -> None:

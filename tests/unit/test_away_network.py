@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from exported_run import make_run
+from exported_run import SMALLEST, make_run
 
 import luss_core
 from luss_core.away import network
@@ -21,6 +21,11 @@ SHAPES = ((1, 3, 40, 60), (3, 3, 41, 83), (1, 3, 99, 37))
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("network"))["run"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("small"), network=SMALLEST)["run"]
 
 
 def images(shape: tuple[int, ...]) -> torch.Tensor:
@@ -47,11 +52,11 @@ def test_onnx_says_the_same_at_any_size(run: Path, tmp_path: Path, capsys: pytes
     assert [entry["id"] for entry in said["categories"]] == [0, 1, 2, 3]
 
 
-def test_a_torch_program_says_the_same_without_this_package(run: Path, tmp_path: Path) -> None:
-    main([str(run), "--to", "torch", "-o", str(tmp_path)])
+def test_a_torch_program_says_the_same_without_this_package(small: Path, tmp_path: Path) -> None:
+    main([str(small), "--to", "torch", "-o", str(tmp_path)])
     extra = {"luss": ""}
     program = torch.export.load(tmp_path / "model.pt2", extra_files=extra).module()
-    whole = network.Whole(load_exported(run / "export" / "model.safetensors").network)
+    whole = network.Whole(load_exported(small / "export" / "model.safetensors").network)
     for shape in SHAPES:
         with torch.inference_mode():
             assert all(torch.equal(a, b) for a, b in zip(whole(images(shape)), program(images(shape)), strict=True))
