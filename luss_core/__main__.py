@@ -12,6 +12,7 @@ COMMANDS = {
     "model-info": "luss_core.models.command",
     "run": "luss_core.start",
     "submission": "luss_core.metrics.submission",
+    "suggest": "luss_core.stages.suggest",
 }
 """Command -> module with main(argv); imported only when called."""
 

@@ -37,6 +37,8 @@ class Exported:
     """Class of each category; None without ground truth."""
     names: list[str] | None
     """Of the classes, "other" first; None without ground truth."""
+    vote: str = "pixel"
+    """object: each connected piece of the foreground has one category."""
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """(H, W) int32: the class of every pixel, or its category where no class is known; 0 is other.
@@ -58,7 +60,8 @@ class Exported:
         shape = height, width = image.shape[:2]
         stored = np.asarray(reduced(Image.fromarray(image), stored_size(height, width, self.short_side)))
         with torch.inference_mode(), autocast("auto", next(self.network.parameters()).device):
-            label, levels = segment_image(self.network, stored, self.size, shape, self.score_max)
+            vote_from = self.threshold if self.vote == "object" else None
+            label, levels = segment_image(self.network, stored, self.size, shape, self.score_max, vote_from)
         mask = at_threshold(label, levels, self.threshold)
         return mask if self.match is None else self._class_of[mask]
 
@@ -79,6 +82,7 @@ def load_exported(path: Path, device: torch.device = CPU) -> Exported:
 
     def build(about: dict[str, Any]) -> Segmenter:
         settings.update({key: about[key] for key in ("short_side", "size", "score_max", "threshold", "match", "names")})
+        settings["vote"] = about.get("vote", "pixel")  # of files from before there was a choice
         if (tuple(about["mean"]), tuple(about["std"])) != (MEAN, STD):
             raise ValueError(f"images are normalised by {about['mean']} and {about['std']}, not by {MEAN} and {STD}")
         return make_segmenter(about)

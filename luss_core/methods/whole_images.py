@@ -1,5 +1,7 @@
 """What a segmenter says of one image, at the size of the image: the best category and the score of every pixel."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from luss_core.data.whole import resize_short, to_network
 from luss_core.methods.segmenter import Segmented, Segmenter
+from luss_core.methods.vote import voted
 from luss_core.metrics.threshold import THRESHOLDS
 
 MAX_SIDE = 1000
@@ -16,7 +19,12 @@ CLASS_CHUNK = 64
 
 
 def segment_image(
-    network: Segmenter, image: np.ndarray, size: int, shape: tuple[int, int], greatest: float
+    network: Segmenter,
+    image: np.ndarray,
+    size: int,
+    shape: tuple[int, int],
+    greatest: float,
+    vote_from: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) int32 labels in 1..C and (H, W) uint8 levels 0..80 of one image.
 
@@ -25,11 +33,23 @@ def segment_image(
         size: shorter side in pixels of what the network sees.
         shape: H and W.
         greatest: the score that counts as 100.
+        vote_from: level from which pixels are foreground, whose connected pieces get one category each; None: every
+            pixel has its own.
     """
     whole = resize_short(image, size, network.encoder.backbone.multiple)
     x = to_network(whole[None], next(network.parameters()).device)
-    label, score = labels_and_scores(network.segment(x), *shape)
+    cut = None if vote_from is None else Cut(greatest, vote_from)
+    label, score = labels_and_scores(network.segment(x), *shape, cut)
     return label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
+
+
+class Cut(NamedTuple):
+    """Where foreground begins."""
+
+    greatest: float
+    """The score that counts as 100."""
+    level: int
+    """Foreground from this score on, in hundredths of ``greatest``."""
 
 
 def to_levels(score: np.ndarray) -> np.ndarray:
@@ -44,10 +64,15 @@ def foreground(found: Segmented) -> Tensor:
     return found.maps.float().amax(dim=1)
 
 
-def labels_and_scores(found: Segmented, height: int, width: int) -> tuple[Tensor, Tensor]:
+def labels_and_scores(
+    found: Segmented, height: int, width: int, vote: Cut | None = None
+) -> tuple[Tensor, Tensor]:
     """(1, C, h, w) maps -> (H, W) arg-max + 1 of the maps enlarged bilinearly to H x W, and scores of the foreground.
 
     Images above a megapixel are handled as the official code does: longer side 1000, then nearest neighbour.
+
+    Args:
+        vote: where foreground begins, if each connected piece of it gets one category.
     """
     maps, shape = found.maps, (height, width)
     if height * width > MAX_SIDE**2:
@@ -62,6 +87,9 @@ def labels_and_scores(found: Segmented, height: int, width: int) -> tuple[Tensor
         score, label = torch.where(better, top, score), torch.where(better, index.int() + start + 1, label)
     if found.attention is not None:
         score = F.interpolate(foreground(found)[None], shape, mode="bilinear", align_corners=False)[0, 0]
+    if vote is not None:
+        cut = to_levels(score.cpu().numpy() / vote.greatest) >= vote.level
+        label = torch.from_numpy(voted(label.cpu().numpy(), cut, found.maps)).to(label.device)
     if shape != (height, width):
         score = F.interpolate(score[None, None], (height, width), mode="nearest")[0, 0]
         label = F.interpolate(label[None, None].float(), (height, width), mode="nearest")[0, 0].int()

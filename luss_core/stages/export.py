@@ -32,7 +32,8 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network, ``weights`` says
     from which of others it began (null: random ones); ``mean``, ``std``,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
-    ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``match`` (cluster to class) and
+    ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``vote`` whether its pieces get one
+    category each; ``match`` (cluster to class) and
     ``names`` (of the classes, other first) are null without ground truth.
 
     Raises:
@@ -63,6 +64,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "size": cut["size"],
         "score_max": cut["score_max"],
         "threshold": cut["automatic"],
+        "vote": cut.get("vote", "pixel"),  # of runs from before there was a choice
         "match": result["match"] if result["truth"] else None,
         "names": result["names"] if result["truth"] else None,
         "provenance": provenance(made),
