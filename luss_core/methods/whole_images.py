@@ -64,9 +64,7 @@ def foreground(found: Segmented) -> Tensor:
     return found.maps.float().amax(dim=1)
 
 
-def labels_and_scores(
-    found: Segmented, height: int, width: int, vote: Cut | None = None
-) -> tuple[Tensor, Tensor]:
+def labels_and_scores(found: Segmented, height: int, width: int, vote: Cut | None = None) -> tuple[Tensor, Tensor]:
     """(1, C, h, w) maps -> (H, W) arg-max + 1 of the maps enlarged bilinearly to H x W, and scores of the foreground.
 
     Images above a megapixel are handled as the official code does: longer side 1000, then nearest neighbour.

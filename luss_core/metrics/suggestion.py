@@ -1,8 +1,8 @@
 """How many categories do feature vectors show? Three measures over a range of numbers, and what they say together.
 
-Nothing is known of the images, so no number is right for sure. One is good where two halves of the images are divided
-alike (prediction strength, Tibshirani and Walther 2005; here by the adjusted Rand index, which has no favourite number),
-and where images lie nearer their own category than the next (silhouette, Rousseeuw 1987).
+Nothing is known of the images, so no number is right for sure. One is good where halves of the images are divided
+alike, down to the weakest category (prediction strength, Tibshirani and Walther 2005), and where images lie nearer
+their own category than the next (silhouette, Rousseeuw 1987).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,37 +10,38 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score
+from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.cluster import contingency_matrix
 
 EACH, STEP = 12, 1.15
 """Every number up to EACH is tried, then numbers that grow by this factor."""
 FEWEST = 4
 """Images a category, at the least, in what is tried: two in each half."""
 RESTARTS = 10
-"""Of k-means, by k-means++."""
-ALIKE, APART = 0.8, 0.6
-"""Stability from which halves are divided alike, and below which they are not."""
-CLEAR = 0.8
-"""Share of the pairs of halves that must agree on a number, or a neighbour of it, for it to be clear."""
+"""Of k-means, by k-means++. With 3 its own chance hid what the images show."""
+STRONG = 0.8
+"""Prediction strength from which all categories are found again, by its authors."""
+NEAR = 1.25
+"""The picks of the measures agree if the greatest is at most so many times the least."""
 
 
 class Tried(NamedTuple):
-    """One number of categories."""
+    """One number of categories; means over pairs of halves of the images."""
 
     categories: int
+    strength: float
+    """Prediction strength, 0..1: of the pairs of images in a category of one half, the share that the division of the
+    other half leaves together, in the weakest category."""
+    error: float
+    """Standard error of the strength."""
     stability: float
-    """Adjusted Rand index of how two halves of the images divide the second of them, mean over the pairs: 1 alike, 0 as
-    by chance."""
-    deviation: float
-    """Of the stability, over the pairs of halves."""
+    """Adjusted Rand index of the two divisions: 1 alike, 0 as by chance."""
     silhouette: float
-    """-1..1: how much nearer images are to their own category than to the next, mean over the halves."""
-    calinski_harabasz: float
-    """Variance between categories over variance within, mean over the halves."""
+    """-1..1: how much nearer images are to their own category than to the next."""
 
     @property
-    def score(self) -> float:
-        """What the numbers are compared by: stability times silhouette, each at least 0."""
+    def both(self) -> float:
+        """Stability times silhouette, each at least 0."""
         return max(self.stability, 0) * max(self.silhouette, 0)
 
 
@@ -48,14 +49,15 @@ class Suggestion(NamedTuple):
     """What the measures say together."""
 
     categories: int
+    """The greatest number whose categories are all found again; where none is, that of the greatest ``both``."""
     low: int
     high: int
-    """Nine in ten pairs of halves have their best number in low..high."""
-    agreeing: int
-    """Pairs whose best number is that of all, or its neighbour among the numbers that were tried."""
-    pairs: int
+    """From the least to the greatest of what the measures pick."""
+    picks: dict[str, int | None]
+    """The number that is best by each measure."""
     sure: str
-    """clear, likely or open."""
+    """clear: the picks are near each other; likely: they are not; open: no number has categories that are all found
+    again."""
     tried: tuple[Tried, ...]
 
 
@@ -69,34 +71,44 @@ def numbers(largest: int, images: int) -> list[int]:
 
 
 def suggest_number(vectors: np.ndarray, tried: Sequence[int], pairs: int, seed: int) -> Suggestion:
-    """The number of categories with the best score, and how far the pairs of halves agree on it.
+    """The number of categories that the measures suggest.
 
     Args:
         vectors: (n, D) float32, as they are clustered.
         tried: numbers of categories, rising, each at most n / FEWEST.
         pairs: how often the images are cut into two halves at random.
     """
-    every = [list(of_halves(halves, tried, seed + k)) for k, halves in enumerate(cut(vectors, pairs, seed))]
-    return together([[one[k] for one in every] for k in range(len(tried))])
+    every = [list(of_halves(*halves, tried, seed + pair)) for pair, halves in enumerate(cut(vectors, pairs, seed))]
+    return together([mean([one[k] for one in every]) for k in range(len(tried))])
 
 
 def cut(vectors: np.ndarray, pairs: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Random halves of the vectors."""
-    for order in (np.random.default_rng([seed, pair]).permutation(len(vectors)) for pair in range(pairs)):
-        half = len(vectors) // 2
+    half = len(vectors) // 2
+    for pair in range(pairs):
+        order = np.random.default_rng([seed, pair]).permutation(len(vectors))
         yield vectors[order[:half]], vectors[order[half : 2 * half]]
 
 
-def of_halves(halves: tuple[np.ndarray, np.ndarray], tried: Sequence[int], seed: int) -> Iterator[Tried]:
+def of_halves(first: np.ndarray, second: np.ndarray, tried: Sequence[int], seed: int) -> Iterator[Tried]:
     """What one pair of halves says of each number."""
-    first, second = halves
     apart = distances(second)
     for categories in tried:
-        theirs, own = (KMeans(categories, n_init=RESTARTS, random_state=seed + k).fit(half) for k, half in enumerate(halves))
-        label = own.labels_
-        stability = float(adjusted_rand_score(label, theirs.predict(second)))
-        within = float(calinski_harabasz_score(second, label)) if len(set(label)) > 1 else 0.0
-        yield Tried(categories, stability, 0.0, silhouette(apart, label), within)
+        theirs, own = (KMeans(categories, n_init=RESTARTS, random_state=2 * seed + k) for k in range(2))
+        label, other = own.fit(second).labels_, theirs.fit(first).predict(second)
+        stability = float(adjusted_rand_score(label, other))
+        yield Tried(categories, prediction_strength(label, other), 0.0, stability, silhouette(apart, label))
+
+
+def prediction_strength(own: np.ndarray, other: np.ndarray) -> float:
+    """The least share, over the categories of (n,) ``own``, of its pairs of images that ``other`` leaves together.
+
+    Categories of one image, which have no pairs, count 0: nothing shows that they would be found again.
+    """
+    table = contingency_matrix(own, other).astype(float)
+    size = table.sum(axis=1)
+    kept = (table * (table - 1)).sum(axis=1) / np.maximum(size * (size - 1), 1)
+    return float(kept.min())
 
 
 def distances(vectors: np.ndarray) -> np.ndarray:
@@ -116,43 +128,27 @@ def silhouette(apart: np.ndarray, label: np.ndarray) -> float:
     size, place = member.sum(axis=0), np.arange(len(label))
     sums = apart @ member
     own = sums[place, label] / np.maximum(size[label] - 1, 1)
-    mean = np.where(size > 0, sums / np.maximum(size, 1), np.inf)
-    mean[place, label] = np.inf
-    nearest = mean.min(axis=1)
+    means = np.where(size > 0, sums / np.maximum(size, 1), np.inf)
+    means[place, label] = np.inf
+    nearest = means.min(axis=1)
     counts = (size[label] > 1) & np.isfinite(nearest)
-    greater = np.maximum(np.maximum(own, nearest), 1e-12)
-    return float(np.where(counts, (nearest - own) / greater, 0).mean())
+    nearest = np.where(counts, nearest, own)
+    return float(((nearest - own) / np.maximum(np.maximum(own, nearest), 1e-12)).mean())
 
 
-def together(found: Sequence[Sequence[Tried]]) -> Suggestion:
-    """What all pairs of halves say.
-
-    Args:
-        found: for each number, rising, what each pair said of it.
-    """
-    tried = tuple(_mean(values) for values in found)
-    best = max(range(len(tried)), key=lambda k: tried[k].score)
-    pairs = len(found[0])
-    chosen = [max(range(len(tried)), key=lambda k: found[k][pair].score) for pair in range(pairs)]
-    low, high = (tried[k].categories for k in within(chosen, best))
-    agreeing = sum(abs(k - best) <= 1 for k in chosen)
-    return Suggestion(tried[best].categories, low, high, agreeing, pairs, surety(tried[best], agreeing / pairs), tried)
-
-
-def within(chosen: Sequence[int], best: int) -> tuple[int, int]:
-    """Where nine in ten of the choices lie, and the best of all."""
-    low, high = np.quantile(chosen, (0.05, 0.95), method="nearest").astype(int)
-    return min(int(low), best), max(int(high), best)
-
-
-def surety(best: Tried, agreeing: float) -> str:
-    """clear: halves are divided alike, and most of their pairs agree on the number; open: they are not divided alike."""
-    if best.stability < APART or best.silhouette <= 0:
-        return "open"
-    return "clear" if best.stability >= ALIKE and agreeing >= CLEAR else "likely"
-
-
-def _mean(values: Sequence[Tried]) -> Tried:
+def mean(values: Sequence[Tried]) -> Tried:
+    """What all pairs of halves say of one number."""
     rows = np.array(values)
-    _, stability, _, apart, within = rows.mean(axis=0).tolist()
-    return Tried(values[0].categories, stability, float(rows[:, 1].std()), apart, within)
+    _, strength, _, stability, apart = rows.mean(axis=0).tolist()
+    return Tried(values[0].categories, strength, float(rows[:, 1].std() / len(rows) ** 0.5), stability, apart)
+
+
+def together(tried: Sequence[Tried]) -> Suggestion:
+    """What is suggested, of numbers that rise."""
+    strong = [one.categories for one in tried if one.strength >= STRONG]
+    both, apart = (max(tried, key=measure).categories for measure in (lambda one: one.both, lambda one: one.silhouette))
+    picks = {"strength": strong[-1] if strong else None, "both": both, "silhouette": apart}
+    found = [pick for pick in picks.values() if pick is not None]
+    low, high = min(found), max(found)
+    sure = "open" if not strong else "clear" if high <= NEAR * low else "likely"
+    return Suggestion(strong[-1] if strong else both, low, high, picks, sure, tuple(tried))

@@ -9,36 +9,41 @@ from luss_core.report.charts import Curve, line_chart
 
 HEADS = {
     "clear": "The features show {n} categories.",
-    "likely": "The features show {range} categories, perhaps {n}.",
+    "likely": "The features show between {low} and {high} categories; {n} is the best supported.",
     "open": "The features show no number of categories clearly; {n} is as good as others.",
 }
 READ = {
-    "clear": "That is clear, but it is what the images look like to the encoder. Whether you want coarser or finer"
-    " categories, only you know: look at the page of the run.",
-    "likely": "Try both ends and look at the pages: more categories if one holds different things, fewer if one thing is"
-    " in several.",
-    "open": "Kinds of things flow into each other here. Choose by what you need, look at the page, then go up if one"
-    " category holds different things and down if one thing is in several.",
+    "clear": "The measures agree. Still it is what the images look like to the encoder: whether you want coarser or"
+    " finer categories, only you know. Look at the page of the run.",
+    "likely": "The measures do not agree, so try both ends and look at the pages: more categories if one holds"
+    " different things, fewer if one thing is in several.",
+    "open": "Kinds of things flow into each other here, or there are few images. Choose by what you need, look at the"
+    " page, then go up if one category holds different things and down if one thing is in several.",
 }
 
 
 def heading(found: Suggestion) -> str:
     """The recommendation in one sentence."""
-    span = f"between {found.low} and {found.high}" if found.low < found.high else f"about {found.categories}"
-    return HEADS[found.sure].format(n=found.categories, range=span)
+    return HEADS[found.sure].format(n=found.categories, low=found.low, high=found.high)
 
 
 def reasons(found: Suggestion) -> list[str]:
     """How sure it is, in sentences."""
     best = next(one for one in found.tried if one.categories == found.categories)
-    stable = max(found.tried, key=lambda one: one.stability)
-    other = "" if stable.categories == best.categories else f"; {stable.categories} are the most stable: {stable.stability:.2f}"
-    span = f"{found.low}" if found.low == found.high else f"{found.low} to {found.high}"
+    if found.picks["strength"] is None:
+        again = (
+            f"No number has categories that are all found again in the other half of the images; of {best.categories}"
+        )
+        again += f" the weakest keeps {best.strength:.0%} of its pairs, where 80% would do."
+    else:
+        again = (
+            f"{best.categories} is the greatest number whose categories are all found again in the other half of the"
+        )
+        again += f" images: the weakest keeps {best.strength:.0%} of its pairs."
     return [
-        f"Two halves of the images are divided into {best.categories} in the same way by {best.stability:.2f} of 1"
-        f" (0: as by chance){other}.",
-        f"Nine in ten of {found.pairs} pairs of halves have their best number in {span}; in {found.agreeing} it is"
-        f" {best.categories} or a neighbour of it.",
+        again,
+        f"By how alike halves are divided and how far categories lie apart together it is {found.picks['both']}; by how"
+        f" far they lie apart alone, {found.picks['silhouette']}.",
         READ[found.sure],
     ]
 
@@ -49,19 +54,17 @@ def key(found: Suggestion) -> str:
 
 
 def chart(found: Suggestion, title: str) -> str:
-    """The measures over the numbers that were tried, each in parts of its greatest; the suggestion upright."""
+    """The measures over the numbers that were tried; the suggestion upright."""
     x = np.array([one.categories for one in found.tried], float)
     rows = np.array(found.tried).T
-    curves = [
-        Curve(name, x, scaled(values), dots=True)
-        for name, values in (("stability", rows[1]), ("silhouette", rows[3]), ("Calinski-Harabasz", rows[4]))
-    ]
+    measures = (("weakest category", rows[1]), ("stability", rows[3]), ("silhouette, of its greatest", scaled(rows[4])))
+    curves = [Curve(name, x, values, dots=True) for name, values in measures]
     mark = Curve(f"suggested: {found.categories}", np.full(2, float(found.categories)), np.array([0.0, 1.0]))
     return line_chart(
         [*curves, mark],
         label=f"Measures of the number of categories{title}",
         x="number of categories",
-        y="part of the greatest",
+        y="measure",
         unit_range=True,
     )
 

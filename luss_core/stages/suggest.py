@@ -39,7 +39,7 @@ def suggest(cfg: SuggestConfig, *, features: Sequence[tuple[str, Path]], out: Pa
         blocks = [block_of(cfg, name, path) for name, path in features]
     about = provenance({"suggest": cfg.model_dump(mode="json")})
     write_json(table, {"runs": [entry(block) for block in blocks], "provenance": about})
-    write_text(out, render("suggest.html", title="How many categories?", blocks=blocks))
+    write_text(out, render("suggest.html", title="How many categories?", blocks=blocks, halves=cfg.halves))
     for block in blocks:
         for text in lines(block):
             logger.info("suggest: %s", text)
@@ -89,7 +89,7 @@ def entry(block: dict[str, Any]) -> dict[str, Any]:
         "run": block["name"],
         **{name: block[name] for name in ("features", "images", "looked")},
         **found._asdict(),
-        "tried": [one._asdict() | {"score": one.score} for one in found.tried],
+        "tried": [one._asdict() for one in found.tried],
         "words": [block["heading"], *block["reasons"]],
     }
 
@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> None:
     cfg = cli.section(SuggestConfig, "suggest", "{}" if args.largest is None else f'{{"largest": {args.largest}}}')
     run, path = place(args.run)
     out = args.out or run / "suggest"
-    suggest(cfg, features=[(run.name, path)], out=out / "index.html", table=out / "suggest.json")
+    suggest(cfg, features=[("/".join(run.parts[-2:]), path)], out=out / "index.html", table=out / "suggest.json")
     sys.stdout.flush()
 
 
@@ -126,7 +126,7 @@ def place(given: Path) -> tuple[Path, Path]:
     if not path.is_file():
         what = f"{given} is a folder without {FILE}" if given.is_dir() else f"{given} does not exist"
         raise UserError(
-            f"{what}; give the folder of a run after its stage extract, such as results/holiday/frozen/seed0, or the file"
-            " features.h5 of another run that shares its encoder"
+            f"{what}; give the folder of a run after its stage extract, such as results/holiday/frozen/seed0, or the"
+            " file features.h5 of another run that shares its encoder"
         )
     return (given if given.is_dir() else given.parent), path

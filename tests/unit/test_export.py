@@ -34,13 +34,14 @@ NETWORK = {
 }
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["attention", "maps"])
+@pytest.fixture(scope="module", params=[(True, "pixel"), (False, "pixel"), (True, "object")], ids=str)
 def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Path]:
     """A segmenter with random weights, what infer and evaluate made with it, and what was exported."""
     root = prepared(tmp_path_factory.mktemp("export"))
     torch.manual_seed(0)
-    encoder = EncoderConfig.model_validate({**NETWORK, "attention": request.param})
-    cfg = SegmenterConfig(attend=request.param)
+    attend, vote = request.param
+    encoder = EncoderConfig.model_validate({**NETWORK, "attention": attend})
+    cfg = SegmenterConfig(attend=attend)
     about = {
         "encoder": encoder.model_dump(mode="json"),
         "segmenter": cfg.model_dump(mode="json"),
@@ -61,7 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
         "model": root / "model.safetensors",
     }
     made = {name: files[name] for name in ("images", "store", "segmenter", "masks", "scored", "threshold")}
-    infer(InferConfig(size=40), **made, device=torch.device("cpu"), threads=1)
+    infer(InferConfig(size=40, vote=vote), **made, device=torch.device("cpu"), threads=1)
     score(files, files["images"])
     return files
 
@@ -91,13 +92,14 @@ def test_masks_are_those_of_infer_in_the_names_of_classes(run: dict[str, Path]) 
     pairs = segmented(run, model)
     assert len(pairs) == 5
     assert sum(min(theirs.shape) > model.short_side for theirs, _ in pairs) == 3
-    assert sum(len(np.unique(ours)) > 1 for _, ours in pairs) > 0
+    assert sum(len(np.unique(ours)) > 1 for _, ours in pairs) > 0 or model.vote == "object"  # all are one piece
     names = np.array([scores["match"][str(k)] for k in range(CLASSES + 1)])
     for theirs, ours in pairs:
         assert ours.dtype == np.int32
         assert np.array_equal(names[theirs], ours)
     assert model.names == ["other", "class 1", "class 2", "class 3"]
     assert model.threshold == scores["threshold"]["automatic"]
+    assert model.vote == read_json(run["threshold"])["vote"]
 
 
 def test_without_truth_categories_stay_numbers(run: dict[str, Path], tmp_path: Path) -> None:
