@@ -2,9 +2,9 @@
 
     python benchmarks/objects.py --run results/objects8/frozen/seed0 [--label pixel]
 
-Repeats the stages infer and evaluate of the run with infer.vote pixel and object, in a folder that goes away, and prints
-mIoU, F and image accuracy of the last split in percent, at the threshold without truth. --label takes the place of
-finetune.segmenter.label of the run, which no training with head: centroids depends on.
+Repeats the stages infer and evaluate of the run with infer.vote pixel and object, in a folder that goes away, and
+prints mIoU, F and image accuracy of the last split in percent, at the threshold without truth. --label takes the place
+of finetune.segmenter.label of the run, which changes no training where head is centroids.
 """
 
 import argparse
