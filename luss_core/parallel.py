@@ -101,8 +101,20 @@ def progress(results: Iterable[R], total: int, what: str, count: Callable[[R], i
                 bar.update(step)
             elif now - last >= LOG_SECONDS:
                 last = now
-                log.info("%d of %d %s, %.0f a second", done, total, what, done / (now - start))
+                rate = done / (now - start)
+                log.info(
+                    "%d of %d %s, %.0f a second, about %s left", done, total, what, rate, _left(total - done, rate)
+                )
     log.info("%d %s in %.1f s", done, what, time.monotonic() - start)
+
+
+def _left(count: int, rate: float) -> str:
+    """How long that many will take, in words."""
+    seconds = max(0, count) / rate if rate else 0.0
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _bar(total: int, what: str) -> AbstractContextManager[Any]:

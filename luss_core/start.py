@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from luss_core import invocation
@@ -11,6 +13,8 @@ from luss_core.errors import UserError
 
 DATA = "LUSS_DATA"
 """Variable in which `make run DATA=...` hands a folder over, whatever characters its path has."""
+CHECKOUT = Path(__file__).resolve().parents[1]
+"""What holds the Snakefile and the recipes beside this package."""
 
 
 def main(argv: list[str]) -> NoReturn:
@@ -20,6 +24,8 @@ def main(argv: list[str]) -> NoReturn:
         UserError: a mistake that Snakemake would end at with a traceback.
     """
     arguments = with_folder(argv, os.environ.pop(DATA, None))
+    if not Path("Snakefile").exists() and not any(word.startswith(("-s", "--snakefile")) for word in arguments):
+        arguments = [*snakefile(), *arguments]
     invocation.check(arguments, os.environ)
     sys.stderr.write(f"{shlex.join(['snakemake', *arguments])}\n")
     sys.stderr.flush()
@@ -44,3 +50,25 @@ def with_folder(arguments: Sequence[str], folder: str | None) -> list[str]:
     if places:
         return [*arguments[: places[-1] + 1], entry, *arguments[places[-1] + 1 :]]
     return [*options, "--config", entry, *arguments[len(options) :]]
+
+
+def snakefile() -> list[str]:
+    """Arguments that lead Snakemake to the workflow of this package; none where it lies in the working folder.
+
+    Raises:
+        UserError: the package was installed without it.
+    """
+    file = CHECKOUT / "Snakefile"
+    if not file.is_file():
+        raise UserError(
+            f"the package luss in {CHECKOUT} was installed without its workflow; fetch the whole project (git clone)"
+            " and install it with: pip install -e /path/to/it"
+        )
+    return [] if Path.cwd() == CHECKOUT else ["--snakefile", str(file)]
+
+
+def program(name: str) -> str:
+    """How a program that belongs to this Python is called here: by its name alone, where that finds it."""
+    beside = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    return name if found and Path(found) == beside else str(beside)

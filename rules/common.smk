@@ -14,6 +14,7 @@ from luss_core import (
     bounds,
     changed,
     dry_run,
+    edits_file,
     last_words,
     probed,
     rows,
@@ -274,6 +275,20 @@ def made_for(wildcards, stage, output):
     """
     maker = MAKERS[stage][wildcards.preset]
     return expand(output, preset=maker, seed=wildcards.seed)[0]
+
+
+def edits_of(wildcards):
+    """What people corrected in a run, once they have; read here so that a mistake shows before any work."""
+    file = Path(RUN.format(**wildcards), edits_file.NAME)
+    if not file.exists():
+        return []
+    or_stop(edits_file.read_edits, file)
+    return str(file)
+
+
+def edits_argument(wildcards, input):
+    """--edits, where people corrected something."""
+    return f"--edits {input.edits}" if input.edits else ""
 
 
 def encoder_of(wildcards):

@@ -10,12 +10,14 @@ rule report:
         similarity=rules.examine.output.similarity,
         videos=rules.prepare.output.videos,
         finetune=rules.finetune.output.steps,
+        features=features_of,
         clusters=labels_of,
         balance=balance_of,
         masks=masks_of,
         threshold=THRESHOLD,
         scores=rules.evaluate.output.scores,
         table=rules.evaluate.output.table,
+        edits=edits_of,
         source=source("report"),
     output:
         page=report(
@@ -24,6 +26,7 @@ rule report:
             category="Runs",
             labels={"preset": "{preset}", "seed": "{seed}"},
         ),
+        gallery=directory("<run>/report/gallery"),
     log:
         "<run>/logs/report.log",
     benchmark:
@@ -38,12 +41,14 @@ rule report:
         settings=settings("report"),
         prior=prior_argument,
         videos=videos_argument,
+        edits=edits_argument,
         title=f"{CONFIG.dataset} · {{preset}} · seed {{seed}}",
     shell:
         "python -m workflow_scripts.report --images {input.images} --store {input.store}"
         " {params.prior} --examine {input.examine} --attention {input.attention}"
         " --similarity {input.similarity} {params.videos}"
         " --pretrain-log {input.pretrain} --finetune-log {input.finetune} --clusters {input.clusters}"
+        " --features {input.features} {params.edits} --gallery {output.gallery}"
         " --balance {input.balance} --threshold {input.threshold} --masks {input.masks} --scores {input.scores}"
         " --table {input.table} --title {params.title:q} --out {output.page}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -23,6 +23,9 @@ OPTIONAL = {
     "clusters": "clusters.h5 of cluster",
     "balance": "balance.json of cluster",
     "threshold": "threshold.json of infer",
+    "features": "features.h5 of extract, for the distances of images to categories and for their map",
+    "edits": "edits.yaml: what people corrected in this run",
+    "gallery": "folder with a page of all images, to be written",
 }
 """What is not given is left out of the page."""
 
@@ -40,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         images=args.images,
         store=args.store,
         title=args.title,
+        threads=args.threads,
         **{name: getattr(args, name) for name in names},
     )
 

@@ -131,3 +131,5 @@ class ReportConfig(Section):
     """Images shown with truth and prediction."""
     gallery: Positive = 8
     """Images shown nearest each centroid."""
+    images: Positive = 5000
+    """Images on the page of all images, at the most; of more an even sample."""

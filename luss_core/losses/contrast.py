@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,20 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from luss_core import group
-
-SCORES = 1 << 24
-"""Similarities that are held at once, 64 MB of float32; more are computed part by part, and again going backward."""
-
-
-FAR = -1e4
-"""In place of a similarity that is not to count: nothing is left of it beside any other, and its gradient is zero."""
-
-
-class Sources(NamedTuple):
-    """Which video, say, everything is from, so that what is from the same one is no negative."""
-
-    own: Int[Tensor, " N"]
-    negatives: Int[Tensor, " K"]
+from luss_core.losses.negatives import SCORES, Sources, weight_of_negatives
 
 
 def info_nce(
@@ -38,22 +24,12 @@ def info_nce(
 
     Args:
         z, positive, negatives: unit vectors; all of z have the same negatives but for those of their own source.
+            Gradients go to z and to the positives.
     """
-    own = () if sources is None else (sources.own,)
-
-    def rows(a: Tensor, b: Tensor, source: Tensor | None = None) -> Tensor:
-        apart = None if sources is None or source is None else Sources(source, sources.negatives)
-        return _info_nce(a, b, negatives, temperature, apart)
-
-    return in_parts(rows, (z, positive, *own), SCORES // max(1, len(negatives)))
-
-
-def similarities(
-    z: Float[Tensor, "N D"], negatives: Float[Tensor, "K D"], temperature: float, sources: Sources | None = None
-) -> Float[Tensor, "N K"]:
-    """cos / t, and FAR where both are from the same source."""
-    found = z @ negatives.t() / temperature
-    return found if sources is None else found.masked_fill(sources.own[:, None] == sources.negatives, FAR)
+    with torch.autocast(z.device.type, enabled=False):
+        own = (z.float() if z.dtype != torch.float64 else z).mul(positive).sum(dim=1) / temperature
+    others = weight_of_negatives(z, negatives, temperature, sources)
+    return torch.logaddexp(own, others) - own
 
 
 def nt_xent(one: Float[Tensor, "B D"], two: Float[Tensor, "B D"], temperature: float) -> Float[Tensor, " N"]:
@@ -99,11 +75,3 @@ def _nt_xent(everyone: Tensor, z: Tensor, own: Tensor, temperature: float) -> Te
     """
     scores = (z @ everyone.t() / temperature).scatter(1, own[:, None], -torch.inf)
     return F.cross_entropy(scores, own ^ 1, reduction="none")
-
-
-def _info_nce(z: Tensor, positive: Tensor, negatives: Tensor, temperature: float, sources: Sources | None) -> Tensor:
-    own = (z * positive).sum(dim=1) / temperature
-    if not len(negatives):
-        return torch.zeros_like(own) * own
-    others = similarities(z, negatives, temperature, sources).logsumexp(dim=1)
-    return torch.logaddexp(own, others) - own

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from luss_core.losses.contrast import SCORES, Sources, in_parts, similarities
+from luss_core.losses.contrast import SCORES, in_parts
+from luss_core.losses.negatives import Sources, weight_of_negatives
 
 TINY = 1e-20
 """Below every probability that matters, under the logarithm."""
@@ -65,25 +66,10 @@ def peak_bytes(images: int, positions: int, negatives: int) -> int:
     return 4 * max(14 * part * positions**2, 2 * rows * negatives)
 
 
+@torch.no_grad()
 def _away(later: Tensor, negatives: Tensor, temperature: float, sources: Sources | None) -> Tensor:
     """(B, Q) log of what the negatives weigh in the second jump; -inf without any."""
-    with torch.no_grad():
-        if not len(negatives):
-            return later.new_full(later.shape[:2], -torch.inf)
-        size = max(1, SCORES // len(negatives))
-        rows = later.flatten(0, 1).split(size)
-        found = [
-            similarities(part, negatives, temperature, own).logsumexp(dim=1)
-            for part, own in zip(rows, _split(sources, later.shape[1], size, len(rows)), strict=True)
-        ]
-        return torch.cat(found).view(later.shape[:2])
-
-
-def _split(sources: Sources | None, positions: int, size: int, parts: int) -> list[Sources | None]:
-    """Those of rows, ``positions`` a frame, in parts."""
-    if sources is None:
-        return [None] * parts
-    return [Sources(own, sources.negatives) for own in sources.own.repeat_interleave(positions).split(size)]
+    return weight_of_negatives(later.flatten(0, 1), negatives, temperature, sources).view(later.shape[:2])
 
 
 def _jumps(c: Tensor, later: Tensor, away: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

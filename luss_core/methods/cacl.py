@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from luss_core import group
 from luss_core.config.methods import CACLConfig
 from luss_core.data.batch import Batch
-from luss_core.losses.contrast import Sources, info_nce, matched
+from luss_core.losses.contrast import info_nce, matched
 from luss_core.losses.cycle import cycle_loss
+from luss_core.losses.negatives import Sources
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.batchnorm import Apart
 from luss_core.models.encoder import Encoder
@@ -103,10 +104,8 @@ class CACL(Method):
         if self.cfg.positives == "matched":
             partner = matched(seen["global"].now, seen["global"].later)
             later = later.gather(1, partner[..., None].expand(-1, -1, later.shape[2]))
-        rows = now.flatten(0, 1), later.flatten(0, 1)
-        queue, videos = self._queue("pixel")
-        sources = self._sources(video.repeat_interleave(now.shape[1]), videos)
-        return info_nce(*rows, queue, self.cfg.temperature, sources).mean()
+        rows, (queue, videos) = (now.flatten(0, 1), later.flatten(0, 1)), self._queue("pixel")
+        return info_nce(*rows, queue, self.cfg.temperature, self._sources(video, videos)).mean()
 
     def cycle_loss(self, seen: dict[str, Seen], video: Tensor) -> Tensor:
         """Eq. 5 and 6, and the soft cycle."""

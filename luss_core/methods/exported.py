@@ -1,5 +1,6 @@
 """A segmenter that needs no other file of its run: what the stage export wrote, ready for images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from luss_core.data.decode import reduced, stored_size
+from luss_core.data.decode import FULL, Decoded, reduced, stored_size
 from luss_core.data.masks import at_threshold
 from luss_core.data.normalization import MEAN, STD
 from luss_core.errors import UserError
 from luss_core.methods.segmenter import Segmenter, make_segmenter
-from luss_core.methods.whole_images import segment_image
+from luss_core.methods.vote import VOTES
+from luss_core.methods.whole_images import segment_images
 from luss_core.models.weights import load_network
 from luss_core.runtime import autocast
 
+READ = 2
+"""The newest version of files that is read here; see luss_core/stages/export.py."""
 CPU = torch.device("cpu")
 
 
@@ -37,6 +41,8 @@ class Exported:
     """Class of each category; None without ground truth."""
     names: list[str] | None
     """Of the classes, "other" first; None without ground truth."""
+    white: int = FULL
+    """Value that is white in images of 16 bits."""
     vote: str = "pixel"
     """object: each connected piece of the foreground has one category."""
 
@@ -57,13 +63,27 @@ class Exported:
                 f"an image of shape {image.shape} and type {image.dtype} cannot be segmented; give height x width x 3"
                 " values of uint8, red first"
             )
-        shape = height, width = image.shape[:2]
+        height, width = image.shape[:2]
         stored = np.asarray(reduced(Image.fromarray(image), stored_size(height, width, self.short_side)))
-        with torch.inference_mode(), autocast("auto", next(self.network.parameters()).device):
-            vote_from = self.threshold if self.vote == "object" else None
-            label, levels = segment_image(self.network, stored, self.size, shape, self.score_max, vote_from)
-        mask = at_threshold(label, levels, self.threshold)
+        (mask,) = self.clusters([Decoded(stored, height, width)])
         return mask if self.match is None else self._class_of[mask]
+
+    def clusters(self, images: Sequence[Decoded]) -> list[np.ndarray]:
+        """(H, W) int32 of each image: the ids that infer writes, 0 is other.
+
+        Args:
+            images: decoded with ``short_side`` and ``white``; the network takes those of one shape together.
+        """
+        with torch.inference_mode(), autocast("auto", next(self.network.parameters()).device):
+            found = segment_images(
+                self.network,
+                [image.pixels for image in images],
+                self.size,
+                [(image.height, image.width) for image in images],
+                self.score_max,
+                self.threshold if self.vote == "object" else None,
+            )
+            return [at_threshold(label, levels, self.threshold) for label, levels in found]
 
     @property
     def _class_of(self) -> np.ndarray:
@@ -76,16 +96,31 @@ def load_exported(path: Path, device: torch.device = CPU) -> Exported:
     """What ``export`` wrote.
 
     Raises:
-        UserError: the file is missing or damaged, or holds something else.
+        UserError: the file is missing or damaged, holds something else, or is of a newer version of this program.
     """
     settings: dict[str, Any] = {}
 
     def build(about: dict[str, Any]) -> Segmenter:
+        _check_version(path, about.get("version", 1))
         settings.update({key: about[key] for key in ("short_side", "size", "score_max", "threshold", "match", "names")})
-        settings["vote"] = about.get("vote", "pixel")  # of files from before there was a choice
+        settings["white"] = about.get("white", FULL)
+        settings["vote"] = about.get("vote", "pixel")  # files of version 1 do not say
+        if settings["vote"] not in VOTES:
+            raise ValueError(f"vote is {settings['vote']!r}, not one of {', '.join(VOTES)}")
         if (tuple(about["mean"]), tuple(about["std"])) != (MEAN, STD):
             raise ValueError(f"images are normalised by {about['mean']} and {about['std']}, not by {MEAN} and {STD}")
         return make_segmenter(about)
 
     network = load_network(path, "network that segments on its own", "export", build)
     return Exported(network.to(device), **settings)
+
+
+def _check_version(path: Path, version: object) -> None:
+    """Raises:
+    UserError: a later one than is known here, with which masks could be wrong.
+    """
+    if not isinstance(version, int) or version > READ:
+        raise UserError(
+            f"{path} was exported by a newer version of this program (its files have version {version}, this one reads"
+            f" up to {READ}); update this program, or export the run again with this one"
+        )

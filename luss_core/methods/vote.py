@@ -6,6 +6,8 @@ from scipy.ndimage import label as connected
 from scipy.sparse import coo_array
 from torch import Tensor
 
+VOTES = ("pixel", "object")
+"""Who decides on a category: each pixel, or each piece."""
 EIGHT = np.ones((3, 3), bool)
 """Pixels that touch at a corner are connected."""
 

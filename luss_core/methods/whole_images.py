@@ -1,5 +1,6 @@
 """What a segmenter says of one image, at the size of the image: the best category and the score of every pixel."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,11 +37,30 @@ def segment_image(
         vote_from: level from which pixels are foreground, whose connected pieces get one category each; None: every
             pixel has its own.
     """
-    whole = resize_short(image, size, network.encoder.backbone.multiple)
-    x = to_network(whole[None], next(network.parameters()).device)
+    (found,) = segment_images(network, [image], size, [shape], greatest, vote_from)
+    return found
+
+
+def segment_images(
+    network: Segmenter,
+    images: Sequence[np.ndarray],
+    size: int,
+    shapes: Sequence[tuple[int, int]],
+    greatest: float,
+    vote_from: int | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same of several images, which the network takes together: as stored, they have one shape.
+
+    On a processor each is taken by itself, since the kernels round otherwise for other numbers of images.
+    """
+    multiple = network.encoder.backbone.multiple
+    whole = torch.stack([resize_short(image, size, multiple) for image in images])
     cut = None if vote_from is None else Cut(greatest, vote_from)
-    label, score = labels_and_scores(network.segment(x), *shape, cut)
-    return label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
+    found = network.segment(to_network(whole, next(network.parameters()).device))
+    for i, shape in enumerate(shapes):
+        attention = None if found.attention is None else found.attention[i : i + 1]
+        label, score = labels_and_scores(Segmented(found.maps[i : i + 1], attention), *shape, cut)
+        yield label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
 
 
 class Cut(NamedTuple):

@@ -23,7 +23,7 @@ def render(template: str, **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "share": share, "count": count, "images": images, "duration": duration}
-    environment.globals["script"] = script
+    environment.globals |= {"script": script, "sheet": sheet}
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
     page = environment.get_template(template).render(style=Markup(style), **context)
     # Names of files that are no UTF-8 hold lone surrogates, which no page can.
@@ -35,6 +35,11 @@ def script(name: str) -> dict[str, Markup]:
     text = f"\n{(FOLDER / name).read_text(encoding='utf-8')}"
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return {"text": Markup(text), "digest": Markup(f"sha256-{digest}")}
+
+
+def sheet(name: str) -> Markup:
+    """A style sheet of this folder, to be put into a page behind that of all pages."""
+    return Markup((FOLDER / name).read_text(encoding="utf-8"))
 
 
 def variables() -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 from luss_core.data.images import ImageList
 from luss_core.data.masks import IGNORE, read_mask
 from luss_core.data.store import Store
+from luss_core.edits import Edits
 from luss_core.report.colours import Chip, Palette
 from luss_core.report.pictures import overlay_uri, photo_uri
 
@@ -26,7 +27,9 @@ class Prediction:
     masks: Path
     """Folder of infer: <split>/<id>.png."""
     classes: np.ndarray
-    """(C + 1,) class of each cluster; IGNORE where it has none."""
+    """(C + 1,) class of each cluster, corrected if ``edits`` are given; IGNORE where it has none."""
+    edits: Edits | None = None
+    """What people corrected; None to show what was found."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def make_panels(
             layers.append(mask_layer("truth", name, mask.read(), palette))
         for prediction in predictions:
             clusters = read_mask(prediction.masks / split / f"{name}.png")
+            if prediction.edits:
+                clusters = prediction.edits.apply_to_mask(clusters, f"{split}/{name}")
             layers.append(mask_layer(prediction.title, name, _rename(clusters, prediction.classes), palette))
         photo = photo_uri(store.read(row), longest=LONGEST)
         panels.append(Panel(f"photo-{row}", name, int(images.height[row]), int(images.width[row]), photo, layers))

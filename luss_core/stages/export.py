@@ -8,7 +8,9 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
+from luss_core.away.legend import make_legend, to_json
 from luss_core.config import ExportConfig
+from luss_core.data.decode import FULL
 from luss_core.data.normalization import MEAN, STD
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_fields
@@ -22,6 +24,9 @@ WHAT = (
     " luss_core.methods.exported.load_exported(path).segment(image)"
 )
 
+VERSION = 2
+"""Of what the metadata say. 1 had neither this number nor ``categories``, ``white`` and ``vote``."""
+
 MAKE = ("encoder", "segmenter", "classes")
 """What a file of weights says so that its network can be made."""
 
@@ -32,9 +37,11 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network, ``weights`` says
     from which of others it began (null: random ones); ``mean``, ``std``,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
-    ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``vote`` whether its pieces get one
-    category each; ``match`` (cluster to class) and
-    ``names`` (of the classes, other first) are null without ground truth.
+    ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``vote`` (pixel, object)
+    whether its pieces get one category each; ``match`` (cluster to class) and ``names`` (of the classes, other first)
+    are null without ground truth; ``categories`` says what each id is called and coloured, whether or not there is
+    truth, and ``white`` which value of images of 16 bits is white. ``version`` goes up when a reader of today could not
+    make the same masks any more.
 
     Raises:
         UserError: an input is missing or damaged.
@@ -53,8 +60,10 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     made = {"export": cfg.model_dump(mode="json")}
     for part in (summary, about, cut, result):
         made |= part["provenance"]["settings"]
+    match, names = (result["match"], result["names"]) if result["truth"] else (None, None)
     content = {
         "what": WHAT,
+        "version": VERSION,
         **{name: about[name] for name in MAKE},
         "centroids": about.get("centroids"),
         "weights": foreign(about),
@@ -65,8 +74,10 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "score_max": cut["score_max"],
         "threshold": cut["automatic"],
         "vote": cut.get("vote", "pixel"),  # of runs from before there was a choice
-        "match": result["match"] if result["truth"] else None,
-        "names": result["names"] if result["truth"] else None,
+        "match": match,
+        "names": names,
+        "categories": to_json(make_legend(about["classes"], match, names)),
+        "white": summary.get("white_of_16_bits", FULL),
         "provenance": provenance(made),
     }
     write_tensors(out, weights, content, save_file)

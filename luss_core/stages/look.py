@@ -19,7 +19,7 @@ from luss_core.config import PrepareConfig, PretrainConfig
 from luss_core.data.check import Reading, check
 from luss_core.data.decode import decode
 from luss_core.data.depth import SAMPLE
-from luss_core.data.facts import facts_of
+from luss_core.data.facts import Facts, facts_of
 from luss_core.data.find import find
 from luss_core.data.gather import headers, reading_of, sort_out
 from luss_core.data.identical import Identical, find_identical
@@ -70,6 +70,16 @@ def look_at(cfg: PrepareConfig, root: Path, threads: int, crop: int = 0) -> Look
     Raises:
         UserError: as the stage prepare raises it before it decodes anything.
     """
+    facts = facts_at(cfg, root, threads)
+    return with_crop(look(facts, cfg), facts.sizes, crop)
+
+
+def facts_at(cfg: PrepareConfig, root: Path, threads: int) -> Facts:
+    """The same before it is put into words.
+
+    Raises:
+        UserError: as above.
+    """
     listing, problems = find(root, cfg.masks, videos=cfg.video.reads_files)
     outcome = Outcome(listing, rejected=problems)
     chosen = spread(listing.images, HEADERS)
@@ -82,8 +92,7 @@ def look_at(cfg: PrepareConfig, root: Path, threads: int, crop: int = 0) -> Look
     identical = _decode(reading, root, sample, threads, outcome)
     known = 0 if len(sample) == len(listing.images) else len(chosen)
     facts = facts_of(outcome, cfg, reading.coding, identical=identical, sampled=known, decoded=len(sample))
-    sizes = np.array([size for _, size in candidates])
-    return with_crop(look(replace(facts, sizes=sizes), cfg), sizes, crop)
+    return replace(facts, sizes=np.array([size for _, size in candidates]))
 
 
 def spread(items: Sequence[T], most: int) -> Sequence[T]:

@@ -281,6 +281,7 @@ def _write_lists(root: Path, out: Path, outcome: Outcome) -> dict[str, Any]:
         "benchmark": recognize(images),
         "categories": sorted(set(images.folder) - {""}),
         "largest_mask_id": outcome.tally.largest,
+        "white_of_16_bits": outcome.white[0],
         "rejected": len(outcome.rejected),
         "noted": len(noted) + len(outcome.partly),
         "left_out": outcome.listing.left_out.as_json(),

@@ -14,6 +14,8 @@ from luss_core.data.features import Clusters, read_clusters
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.spread import attended_rows, panel_rows
 from luss_core.data.store import Store
+from luss_core.edits import Edits
+from luss_core.edits_file import of_run
 from luss_core.errors import UserError
 from luss_core.io import read_fields, read_json, write_text
 from luss_core.metrics.absent import absence
@@ -22,7 +24,10 @@ from luss_core.report import tables
 from luss_core.report.beyond import beyond_context
 from luss_core.report.charts import balance_chart, threshold_chart
 from luss_core.report.colours import Palette, make_palette
-from luss_core.report.gallery import gallery
+from luss_core.report.corrected import corrected_clusters, corrected_palette, places, summary
+from luss_core.report.gallery import gallery as cluster_cards
+from luss_core.report.gallery_data import default_names, source_of
+from luss_core.report.gallery_files import write_gallery
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.logs import read_log
 from luss_core.report.made import made_with, rejected
@@ -72,29 +77,40 @@ def report(
     threshold: Path | None,
     out: Path,
     title: str,
+    features: Path | None = None,
+    edits: Path | None = None,
+    gallery: Path | None = None,
+    threads: int = 1,
 ) -> None:
     """Write one self-contained HTML page about a run: pictures, scores, curves, attention, clusters, settings.
 
-    Masks and what evaluate says of them are enough; what is None is left out of the page.
+    Masks and what evaluate says of them are enough; what is None is left out of the page. ``gallery`` is a folder with
+    all images, for which clusters are needed.
 
     Raises:
         UserError: an input is missing or damaged.
     """
     listing, pixels, result = read_images(images), Store(store), read_json(scores)
-    truth, palette, classes = _classes(result)
-    split = tables.main_split(result)
-    shown = split or inferred_split(listing, masks)
+    found = read_clusters(clusters) if clusters else None
+    corrected, warning = of_run(edits, found.fingerprint if found else "", int(result["classes"]))
+    truth, palette, classes = _classes(result, corrected)
+    shown = (split := tables.main_split(result)) or inferred_split(listing, masks)
     rows = panel_rows(listing, shown, truth, cfg.panels)
-    predictions = [Prediction("found", masks, classes)]
+    predictions = [Prediction("found", masks, classes, None if truth else corrected)]
     show = partial(make_panels, listing, pixels, predictions=predictions, palette=palette, truth=truth)
     panels = show(rows)
-    found = read_clusters(clusters) if clusters else None
+    grouped = found if truth or not found else corrected_clusters(found, listing, corrected)
+    named = classes if truth else np.arange(len(palette.names))
+    if gallery and found:
+        source = source_of(result, listing, pixels, masks, found, features)
+        write_gallery(gallery, source, corrected, title=title, limit=cfg.images, threads=threads)
     weights = _beside(pretrain_log, "encoder"), _beside(finetune_log, "segmenter")
     page = render(
         "page.html",
         title=title,
         truth=truth,
-        **beyond_context(result) | {"warnings": result.get("warnings", ())},
+        **beyond_context(result),
+        **_corrections(result, corrected, warning, gallery if found else None),
         palette=palette,
         **images_context(images, listing, rows),
         panels=panels,
@@ -103,8 +119,8 @@ def report(
         attended=_attended(listing, shown, panels, show, prior, attention, cfg.panels),
         **frames_context(similarity, videos, listing, pixels),
         training=_training(pretrain_log, finetune_log),
-        **clusters_context(found),
-        clusters=gallery(found, listing, pixels, palette, classes, cfg.gallery, result["names"]) if found else None,
+        **clusters_context(grouped),
+        clusters=grouped and cluster_cards(grouped, listing, pixels, palette, named, cfg.gallery, result["names"]),
         **balance_context(balance, result),
         made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
         **threshold_context(result, threshold),
@@ -132,11 +148,22 @@ def frames_context(similarity: Path | None, videos: Path | None, listing: ImageL
     }
 
 
-def _classes(result: dict[str, Any]) -> tuple[bool, Palette, np.ndarray]:
-    """Whether there is ground truth, what the classes are called, and the class of each cluster."""
+def _classes(result: dict[str, Any], edits: Edits) -> tuple[bool, Palette, np.ndarray]:
+    """Whether there is ground truth, what the classes are called, and the class of each cluster.
+
+    Scores are of what was found: corrections show where there are none.
+    """
     number, truth = int(result["classes"]), bool(result["truth"])
-    palette = make_palette(result["names"] if truth else _numbered(number))
-    return truth, palette, cluster_classes(result["match"] if truth else None, number)
+    if truth:
+        return truth, make_palette(result["names"]), cluster_classes(result["match"], number)
+    return truth, corrected_palette(edits, default_names(None, None, number)), places(edits)
+
+
+def _corrections(result: dict[str, Any], edits: Edits, warning: str | None, gallery: Path | None) -> dict[str, Any]:
+    """What people corrected, what they should know, and where all images are."""
+    warnings = [text for text in (*result.get("warnings", ()), warning) if text]
+    page = f"{gallery.name}/index.html" if gallery else None
+    return {"corrected": summary(edits), "warnings": warnings, "gallery": page}
 
 
 def _training(pretrain_log: Path | None, finetune_log: Path | None) -> Training:
@@ -263,7 +290,3 @@ def rule_text(rule: str | None) -> str:
 def _beside(log: Path | None, name: str) -> Path | None:
     """The weights that a training wrote beside its log."""
     return log and log.with_name(f"{name}.safetensors")
-
-
-def _numbered(classes: int) -> list[str]:
-    return ["other", *(f"category {k}" for k in range(1, classes + 1))]

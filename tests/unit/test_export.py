@@ -10,70 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from exported_run import CLASSES, make_run, score
 from PIL import Image
-from prior_data import prepared
 
-from luss_core.config import EncoderConfig, EvaluateConfig, ExportConfig, InferConfig, SegmenterConfig
+from luss_core.config import ExportConfig
 from luss_core.data.images import read_images, write_images
 from luss_core.data.masks import read_mask
 from luss_core.errors import UserError
 from luss_core.io import read_json
 from luss_core.methods.exported import Exported, load_exported
-from luss_core.methods.segmenter import Segmenter
-from luss_core.models.encoder import Encoder
 from luss_core.models.tensor_file import read_tensors
-from luss_core.models.weights import save_weights
-from luss_core.stages.evaluate import evaluate
 from luss_core.stages.export import export
-from luss_core.stages.infer import infer
-
-CLASSES = 3
-NETWORK = {
-    "backbone": {"width": 8},
-    "decoder": {"channels": 8, "low_level_channels": 8, "low_level_stage": 2, "aspp_stride": 8, "decoder_stride": 4},
-}
 
 
 @pytest.fixture(scope="module", params=[(True, "pixel"), (False, "pixel"), (True, "object")], ids=str)
 def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Path]:
     """A segmenter with random weights, what infer and evaluate made with it, and what was exported."""
-    root = prepared(tmp_path_factory.mktemp("export"))
-    torch.manual_seed(0)
     attend, vote = request.param
-    encoder = EncoderConfig.model_validate({**NETWORK, "attention": attend})
-    cfg = SegmenterConfig(attend=attend)
-    about = {
-        "encoder": encoder.model_dump(mode="json"),
-        "segmenter": cfg.model_dump(mode="json"),
-        "classes": CLASSES,
-        "provenance": {"settings": {"finetune": {}, "seed": 0}},
-    }
-    network = Segmenter(cfg, Encoder(encoder), CLASSES)
-    torch.nn.init.normal_(network.head.weight)
-    save_weights(root / "segmenter.safetensors", network, about)
-    files = {
-        "images": root / "prepare" / "images.csv",
-        "store": root / "prepare" / "images.h5",
-        "segmenter": root / "segmenter.safetensors",
-        "masks": root / "masks",
-        "scored": root / "scored.h5",
-        "threshold": root / "threshold.json",
-        "scores": root / "scores.json",
-        "model": root / "model.safetensors",
-    }
-    made = {name: files[name] for name in ("images", "store", "segmenter", "masks", "scored", "threshold")}
-    infer(InferConfig(size=40, vote=vote), **made, device=torch.device("cpu"), threads=1)
-    score(files, files["images"])
-    return files
-
-
-def score(files: dict[str, Path], images: Path) -> None:
-    root = files["scores"].parent
-    read = {"images": images, **{name: files[name] for name in ("masks", "scored", "threshold")}}
-    written = {"out": files["scores"], "match": root / "match.json", "table": root / "per_class.csv"}
-    evaluate(EvaluateConfig(), **read, **written, balance=None, classes=CLASSES, names=None, threads=1)
-    given = {name: files[name] for name in ("segmenter", "threshold", "scores")}
-    export(ExportConfig(), images=images, **given, out=files["model"])
+    return make_run(tmp_path_factory.mktemp("export"), attention=attend, vote=vote)
 
 
 def segmented(run: dict[str, Path], model: Exported) -> list[tuple[np.ndarray, np.ndarray]]:

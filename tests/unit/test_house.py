@@ -29,6 +29,8 @@ LAYERS = (
         "io",
         "as_typed",
         "digests",
+        "edits",
+        "edits_file",
         "dry_run",
         "invocation",
         "last_words",
@@ -56,7 +58,9 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("report",),
-    ("stages",),
+    ("away",),
+    ("stages", "predict"),
+    ("photos",),
 )
 """A module imports from its own layer and those above it in this list."""
 

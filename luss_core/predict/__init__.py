@@ -1,0 +1,1 @@
+"""A finished model on images that it has not seen."""
