@@ -37,26 +37,22 @@ def segment_image(
         vote_from: level from which pixels are foreground, whose connected pieces get one category each; None: every
             pixel has its own.
     """
-    (found,) = segment_images(network, [image], size, [shape], greatest, vote_from)
+    whole = seen([image], size, network.encoder.backbone.multiple)
+    maps = network.segment(to_network(whole, next(network.parameters()).device))
+    (found,) = enlarged(maps, [shape], greatest, vote_from)
     return found
 
 
-def segment_images(
-    network: Segmenter,
-    images: Sequence[np.ndarray],
-    size: int,
-    shapes: Sequence[tuple[int, int]],
-    greatest: float,
-    vote_from: int | None = None,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The same of several images, which the network takes together: as stored, they have one shape.
+def seen(images: Sequence[np.ndarray], size: int, multiple: int) -> Tensor:
+    """(B, 3, h, w) uint8, what a network is given of images of one shape."""
+    return torch.stack([resize_short(image, size, multiple) for image in images])
 
-    On a processor each is taken by itself, since the kernels round otherwise for other numbers of images.
-    """
-    multiple = network.encoder.backbone.multiple
-    whole = torch.stack([resize_short(image, size, multiple) for image in images])
+
+def enlarged(
+    found: Segmented, shapes: Sequence[tuple[int, int]], greatest: float, vote_from: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Labels and levels of each image of a batch, at its size."""
     cut = None if vote_from is None else Cut(greatest, vote_from)
-    found = network.segment(to_network(whole, next(network.parameters()).device))
     for i, shape in enumerate(shapes):
         attention = None if found.attention is None else found.attention[i : i + 1]
         label, score = labels_and_scores(Segmented(found.maps[i : i + 1], attention), *shape, cut)
