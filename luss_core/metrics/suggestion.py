@@ -49,12 +49,13 @@ class Suggestion(NamedTuple):
     """What the measures say together."""
 
     categories: int
-    """The greatest number whose categories are all found again; where none is, that of the greatest ``both``."""
+    """The middle of what the measures pick; that of the greatest ``both`` where no categories are all found again."""
     low: int
     high: int
     """From the least to the greatest of what the measures pick."""
     picks: dict[str, int | None]
-    """The number that is best by each measure."""
+    """By each measure: the greatest number whose categories are all found again, and the number that is best by both
+    stability and silhouette, and by the silhouette alone."""
     sure: str
     """clear: the picks are near each other; likely: they are not; open: no number has categories that are all found
     again."""
@@ -148,7 +149,7 @@ def together(tried: Sequence[Tried]) -> Suggestion:
     strong = [one.categories for one in tried if one.strength >= STRONG]
     both, apart = (max(tried, key=measure).categories for measure in (lambda one: one.both, lambda one: one.silhouette))
     picks = {"strength": strong[-1] if strong else None, "both": both, "silhouette": apart}
-    found = [pick for pick in picks.values() if pick is not None]
-    low, high = min(found), max(found)
+    found = sorted(pick for pick in picks.values() if pick is not None)
+    low, high = found[0], found[-1]
     sure = "open" if not strong else "clear" if high <= NEAR * low else "likely"
-    return Suggestion(strong[-1] if strong else both, low, high, picks, sure, tuple(tried))
+    return Suggestion(found[1] if strong else both, low, high, picks, sure, tuple(tried))

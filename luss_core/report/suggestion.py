@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from luss_core.metrics.suggestion import Suggestion
+from luss_core.metrics.suggestion import STRONG, Suggestion
 from luss_core.report.charts import Curve, line_chart
 
 HEADS = {
     "clear": "The features show {n} categories.",
-    "likely": "The features show between {low} and {high} categories; {n} is the best supported.",
+    "likely": "The features show between {low} and {high} categories; {n} is in the middle of what three measures pick.",
     "open": "The features show no number of categories clearly; {n} is as good as others.",
 }
 READ = {
@@ -29,21 +29,18 @@ def heading(found: Suggestion) -> str:
 
 def reasons(found: Suggestion) -> list[str]:
     """How sure it is, in sentences."""
-    best = next(one for one in found.tried if one.categories == found.categories)
-    if found.picks["strength"] is None:
-        again = (
-            f"No number has categories that are all found again in the other half of the images; of {best.categories}"
-        )
-        again += f" the weakest keeps {best.strength:.0%} of its pairs, where 80% would do."
+    strong, tried = found.picks["strength"], {one.categories: one for one in found.tried}
+    if strong is None:
+        again = "No number has categories that are all found again in another half of the images: of"
+        again += f" {found.categories} the weakest keeps {tried[found.categories].strength:.0%} of its pairs, where"
+        again += f" {STRONG:.0%} would do."
     else:
-        again = (
-            f"{best.categories} is the greatest number whose categories are all found again in the other half of the"
-        )
-        again += f" images: the weakest keeps {best.strength:.0%} of its pairs."
+        again = f"{strong} is the greatest number whose categories are all found again in another half of the images:"
+        again += f" the weakest keeps {tried[strong].strength:.0%} of its pairs."
     return [
         again,
-        f"By how alike halves are divided and how far categories lie apart together it is {found.picks['both']}; by how"
-        f" far they lie apart alone, {found.picks['silhouette']}.",
+        f"{found.picks['both']} is the best by how alike halves are divided and how far categories lie apart together,"
+        f" {found.picks['silhouette']} by how far they lie apart alone.",
         READ[found.sure],
     ]
 
