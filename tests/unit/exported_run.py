@@ -25,7 +25,9 @@ SMALLEST: dict[str, Any] = {"backbone": {"family": "timm", "name": "test_efficie
 """A network of timm, for tests that only need one."""
 
 
-def make_run(folder: Path, *, attention: bool = True, network: dict[str, Any] = NETWORK) -> dict[str, Path]:
+def make_run(
+    folder: Path, *, attention: bool = True, network: dict[str, Any] = NETWORK, vote: str = "pixel"
+) -> dict[str, Path]:
     """Where everything lies that infer, evaluate and export wrote, and ``run``, the folder of the run."""
     root = prepared(folder)
     torch.manual_seed(0)
@@ -53,7 +55,7 @@ def make_run(folder: Path, *, attention: bool = True, network: dict[str, Any] = 
     }
     save_weights(files["segmenter"], made_of, about)
     made = {name: files[name] for name in ("images", "store", "segmenter", "masks", "scored", "threshold")}
-    infer(InferConfig(size=40), **made, device=torch.device("cpu"), threads=1)
+    infer(InferConfig.model_validate({"size": 40, "vote": vote}), **made, device=torch.device("cpu"), threads=1)
     score(files, files["images"])
     return files
 
