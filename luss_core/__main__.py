@@ -20,7 +20,9 @@ COMMANDS = {
     "photos": "luss_core.photos.command",
     "predict": "luss_core.predict.command",
     "run": "luss_core.start",
+    "studio": "luss_core.studio.command",
     "submission": "luss_core.metrics.submission",
+    "suggest": "luss_core.stages.suggest",
 }
 """Command -> module with main(argv); imported only when called."""
 
