@@ -185,7 +185,9 @@ canvas.addEventListener("pointermove", (event) => {
   Object.assign($("preview").style, { left: `${Math.min(event.offsetX + 14, canvas.clientWidth - 120)}px`, top: `${event.offsetY + 14}px` });
   if (from) drawMap(frameTo(event));
 });
+canvas.addEventListener("pointercancel", () => (from = null));
 canvas.addEventListener("pointerup", (event) => {
+  if (!from) return; // pressed elsewhere
   const [left, top, width, height] = frameTo(event);
   from = null;
   if (width < 5 && height < 5) {

@@ -42,6 +42,7 @@ def test_the_run_made_every_file(finished):
             "evaluate/per_class.csv",
             "export/model.safetensors",
             "report/index.html",
+            "report/gallery/index.html",
         ),
         *("logs/pretrain.log", "benchmarks/pretrain.jsonl"),
     ):
@@ -137,6 +138,19 @@ def test_names_of_the_categories_run_only_what_shows_them_again(project, tmp_pat
     page = (run / "report/index.html").read_text()
     assert "a readable name" in page
     assert f">{folder}<" not in page
+
+
+def test_corrections_run_only_what_shows_them_again(project):
+    edits = project.work / "results/tiny/shape/seed0/edits.yaml"
+    edits.write_text("names: {1: 'meadow'}\nmerged: {2: 1}\n")
+    planned = project.planned("--configfile", TINY)
+    assert REPORT <= planned <= REPORT | EXPORT
+    edits.write_text("names: {1: [\n")
+    run = project.snakemake("--dry-run", "--configfile", TINY)
+    assert run.returncode == 1
+    assert "seed0/edits.yaml: line 1 cannot be read as YAML" in run.stdout + run.stderr
+    edits.unlink()
+    assert project.planned("--configfile", TINY) == set()
 
 
 def test_masks_of_more_categories_than_are_looked_for_stop_before_any_work(finished):
