@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "luss_core.start",
     "studio": "luss_core.studio.command",
     "submission": "luss_core.metrics.submission",
+    "suggest": "luss_core.stages.suggest",
 }
 """Command -> module with main(argv); imported only when called."""
 
