@@ -11,7 +11,7 @@ const page = (luss.page = {
   mask: (image) => `mask/${image.r}.png`,
 });
 const $ = (id) => document.getElementById(id);
-const STEP = 60;
+const STEP = 42; // a screen, and some more
 
 const make = (page.make = (tag, settings, ...children) => {
   const element = document.createElement(tag);
@@ -70,7 +70,7 @@ const tile = (image, place) => {
   const photo = make("img", { src: `photo/${image.r}.jpg`, loading: "lazy", decoding: "async", alt: `image ${image.n}` });
   const pictures = make("span", { className: "pictures" }, photo);
   if (image.a) pictures.append(make("img", { src: page.mask(image), loading: "lazy", decoding: "async", alt: image.parts.length ? `found: ${share(image.parts)}` : "nothing found" }));
-  const caption = make("span", { className: "caption" }, swatch(image.category), make("span", { textContent: page.view.name(image.category) }), make("small", { textContent: luss.whole(image.sure), title: "confidence" }));
+  const caption = make("span", { className: "caption" }, swatch(image.category), make("span", { textContent: page.view.name(image.category) }), make("small", { textContent: image.category ? luss.whole(image.sure) : "", title: "confidence" }));
   const button = make("button", { type: "button", className: "tile", tabIndex: place ? -1 : 0, title: image.n, "data-row": String(image.r), onclick: () => open(place), onfocus: () => rove(place) }, pictures, caption);
   return make("li", {}, button);
 };
