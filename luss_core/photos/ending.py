@@ -44,7 +44,7 @@ def _next(run: Path, commands: Collection[str], luss: str) -> list[str]:
     steps = {
         "studio": f"{luss} studio {folder}",
         "predict": f"{luss} predict {folder}/export/model.safetensors /path/to/other/photographs -o predicted",
-        "export": f"{luss} export --help",
+        "export": f"{luss} export {folder} --to coco",
     }
     there = [f"  {step}" for command, step in steps.items() if command in commands]
     return ["Next:", *there] if there else []

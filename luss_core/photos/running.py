@@ -18,14 +18,15 @@ from luss_core.start import program
 FEATURES = Path("extract", "features.h5")
 
 
-def start(command: Sequence[str], choice: Choice, again: str) -> int:
+def start(arguments: Sequence[str], choice: Choice, again: str) -> int:
     """Run to the end, and say where the results are or how to go on; the exit status.
 
     Args:
-        command: Snakemake with its arguments.
+        arguments: of Snakemake.
         again: the command that goes on.
     """
-    invocation.check(command[1:], os.environ)
+    invocation.check(arguments, os.environ)
+    command = [sys.executable, "-m", "snakemake", *arguments]
     log, began = choice.file.with_suffix(".log"), time.monotonic()
     say(f"All that is said meanwhile: {log.name}. Ctrl-C stops; what is made stays.")
     end = End(0, False, [])
