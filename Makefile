@@ -1,4 +1,5 @@
 # make run    set up .venv, then the whole workflow to the report
+# make photos set up .venv, then find categories in the photographs of DATA: luss photos, to which ARGS are given
 # make test   set up .venv, then every check
 # make test-oldest  what computes, with the oldest versions that pyproject.toml allows
 # make test-web     the pages of the gallery and the studio in a browser (Chromium; installed here where root may)
@@ -7,7 +8,7 @@
 # make test-gpu     what only a machine with an NVIDIA GPU shows
 # make test-slurm   the workflow on a SLURM that is set up for it on this machine and taken away again; needs root
 #
-# DATA is the folder of images, ARGS are given to Snakemake:
+# DATA is the folder of images; of make run ARGS are given to Snakemake:
 #   make run DATA="/path/to/my photographs" ARGS="controls --config classes=12"
 
 ARGS ?=
@@ -21,10 +22,13 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test test-oldest test-gpu test-slurm test-web fuzz faults bars format config lock clean own
+.PHONY: run photos test test-oldest test-gpu test-slurm test-web fuzz faults bars format config lock clean own
 
 run: $(READY)
 	@$(BIN)/python -m luss_core run --cores all $(ARGS)
+
+photos: $(READY)
+	@$(BIN)/python -m luss_core photos $(ARGS)
 
 test: $(READY)
 	$(BIN)/ruff format --check

@@ -37,7 +37,7 @@ EXAMPLE = (2, 53, 75)
 stride, so that nothing is taken for fixed."""
 POSITIONS = (3, 5)
 """Sides for networks that take multiples only, in these."""
-KEYS = ("short_side", "size", "score_max", "threshold", "white")
+KEYS = ("short_side", "size", "score_max", "threshold", "vote", "white")
 """What masks need of a model besides its network."""
 
 

@@ -9,7 +9,8 @@ from luss_core.report.charts import Curve, line_chart
 
 HEADS = {
     "clear": "The features show {n} categories.",
-    "likely": "The features show between {low} and {high} categories; {n} is in the middle of what three measures pick.",
+    "likely": "The features show between {low} and {high} categories; {n} is in the middle of what three measures"
+    " pick.",
     "open": "The features show no number of categories clearly; {n} is as good as others.",
 }
 READ = {
