@@ -12,11 +12,13 @@ from exported_run import SMALLEST, make_run
 import luss_core
 from luss_core.away import network
 from luss_core.away.command import main
-from luss_core.away.traceable import Whole
+from luss_core.away.traceable import Padded, Whole, traceable
 from luss_core.errors import UserError
 from luss_core.methods.exported import load_exported
 
 SHAPES = ((1, 3, 40, 60), (3, 3, 41, 83), (1, 3, 99, 37))
+MULTIPLES = ((1, 3, 64, 96), (3, 3, 128, 64))
+"""For networks that take no others."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("small"), network=SMALLEST)["run"]
+    return make_run(tmp_path_factory.mktemp("small"), network=SMALLEST, size=72)["run"]
 
 
 def images(shape: tuple[int, ...]) -> torch.Tensor:
@@ -58,10 +60,10 @@ def test_a_torch_program_says_the_same_without_this_package(small: Path, tmp_pat
     extra = {"luss": ""}
     program = torch.export.load(tmp_path / "model.pt2", extra_files=extra).module()
     whole = Whole(load_exported(small / "export" / "model.safetensors").network)
-    for shape in SHAPES:
+    for shape in MULTIPLES:
         with torch.inference_mode():
             assert all(torch.equal(a, b) for a, b in zip(whole(images(shape)), program(images(shape)), strict=True))
-    assert json.loads(extra["luss"])["size"] == 40
+    assert json.loads(extra["luss"])["size"] == 72
 
 
 def test_a_model_that_is_carried_away_keeps_what_was_corrected(run: Path, tmp_path: Path) -> None:
@@ -76,6 +78,23 @@ def test_a_model_that_is_carried_away_keeps_what_was_corrected(run: Path, tmp_pa
     assert np.array_equal(carried(image), np.array([0, 1, 1, 0])[plain])
     assert [category.name for category in carried.categories] == ["other", "beetle"]
     assert np.array_equal(luss_core.Segmenter.load(run)(image), plain)
+
+
+def test_convolutions_that_pad_by_their_input_pad_alike_for_all_sizes(small: Path) -> None:
+    from timm.layers import Conv2dSame
+
+    found = load_exported(small / "export" / "model.safetensors").network
+    changed = load_exported(small / "export" / "model.safetensors").network
+    for net in (found, changed):
+        model = net.encoder.backbone.model
+        layer = Conv2dSame(3, model.conv_stem.out_channels, 3, stride=2, bias=False)
+        layer.load_state_dict(model.conv_stem.state_dict())
+        model.conv_stem = layer
+    whole, fixed = Whole(found).eval(), traceable(changed, images((1, 3, 96, 160)))
+    assert isinstance(changed.encoder.backbone.model.conv_stem, Padded)
+    for shape in MULTIPLES:
+        with torch.inference_mode():
+            assert all(torch.equal(a, b) for a, b in zip(whole(images(shape)), fixed(images(shape)), strict=True))
 
 
 def test_what_is_not_installed_is_named(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
