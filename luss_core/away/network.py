@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.numpy import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from luss_core.away.corrections import edits_beside
 from luss_core.away.legend import corrected, legend_of_model, shown, to_json
 from luss_core.away.model_file import model_file
+from luss_core.away.traceable import Whole, traceable
 from luss_core.data.decode import Decoded
 from luss_core.data.images import read_images
-from luss_core.data.normalization import MEAN, STD
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import atomic
 from luss_core.methods.exported import Exported, load_exported
-from luss_core.methods.segmenter import Segmented, Segmenter
+from luss_core.methods.segmenter import Segmented
 from luss_core.models.tensor_file import read_about, read_tensors, write_tensors
 
 ONNX = ("onnx", "onnxscript", "onnxruntime")
@@ -39,24 +39,6 @@ POSITIONS = (3, 5)
 """Sides for networks that take multiples only, in these."""
 KEYS = ("short_side", "size", "score_max", "threshold", "vote", "white")
 """What masks need of a model besides its network."""
-
-
-class Whole(nn.Module):
-    """(B, 3, h, w) uint8 RGB -> the maps of categories, and the logits of being foreground where there are any."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: Segmenter) -> None:
-        super().__init__()
-        self.network = network
-        network.encoder.backbone.resizes = False
-        for name, values in (("mean", MEAN), ("std", STD)):
-            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        found = self.network.segment((image.float() / 255 - self.mean) / self.std)
-        return (found.maps,) if found.attention is None else (found.maps, found.attention)
 
 
 def write_model(run: Path, out: Path) -> None:
@@ -81,7 +63,7 @@ def write_torch(run: Path, out: Path) -> None:
     """
     model, about = _loaded(run)
     with _tracing():
-        program = torch.export.export(Whole(model.network).eval(), (_example(model),), dynamic_shapes=_sizes(model))
+        program = torch.export.export(_traceable(run, model), (_example(model),), dynamic_shapes=_sizes(model))
         with atomic(out / "model.pt2") as partial, partial.open("wb") as file:
             torch.export.save(program, file, extra_files={"luss": json.dumps(about)})
     module = program.module()
@@ -102,7 +84,7 @@ def write_onnx(run: Path, out: Path) -> None:
     names = ["maps", "attention"][: len(about["outputs"])]
     with _tracing():
         program = torch.onnx.export(
-            Whole(model.network).eval(),
+            _traceable(run, model),
             (_example(model),),
             dynamo=True,
             input_names=["image"],
@@ -141,6 +123,11 @@ def _example(model: Exported) -> Tensor:
     if multiple > 1:
         sides = [positions * multiple for positions in POSITIONS]
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (count, 3, *sides), np.uint8))
+
+
+def _traceable(run: Path, model: Exported) -> Whole:
+    """Of a copy: the masks of the form are compared with those of the network as it was."""
+    return traceable(load_exported(model_file(run)).network, _example(model))
 
 
 def _sizes(model: Exported) -> dict[str, dict[int, Any]]:

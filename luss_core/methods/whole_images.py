@@ -92,13 +92,16 @@ def labels_and_scores(found: Segmented, height: int, width: int, vote: Cut | Non
     if height * width > MAX_SIDE**2:
         shrink = MAX_SIDE / max(height, width)
         shape = (int(height * shrink), int(width * shrink))
-    score = maps.new_full(shape, -torch.inf, dtype=torch.float32)
-    label = torch.zeros(shape, dtype=torch.int32, device=maps.device)
+    one = maps.shape[-2:] == (1, 1) and found.attention is not None  # an image has one category: nothing to enlarge
+    inner = (1, 1) if one else shape
+    score = maps.new_full(inner, -torch.inf, dtype=torch.float32)
+    label = torch.zeros(inner, dtype=torch.int32, device=maps.device)
     for start in range(0, maps.shape[1], CLASS_CHUNK):
-        part = F.interpolate(maps[:, start : start + CLASS_CHUNK].float(), shape, mode="bilinear", align_corners=False)
+        part = F.interpolate(maps[:, start : start + CLASS_CHUNK].float(), inner, mode="bilinear", align_corners=False)
         top, index = part[0].max(dim=0)
         better = top > score
         score, label = torch.where(better, top, score), torch.where(better, index.int() + start + 1, label)
+    label = label.expand(shape)
     if found.attention is not None:
         score = F.interpolate(foreground(found)[None], shape, mode="bilinear", align_corners=False)[0, 0]
     if vote is not None:

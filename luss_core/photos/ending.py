@@ -27,11 +27,13 @@ def success(config: Config, seconds: float, commands: Collection[str], luss: str
         luss: how the program is called here.
     """
     run = run_folder(config)
+    page, gallery = run / "report" / "index.html", run / "report" / "gallery" / "index.html"
     warnings = warnings_of([(config.dataset, run / "evaluate" / "scores.json")]).strip().splitlines()
     return [
         *warnings,
         f"Done in {in_words(seconds)}.",
-        f"  the page, for a browser:  {(run / 'report' / 'index.html').resolve().as_uri()}",
+        f"  the page, for a browser:  {page.resolve().as_uri()}",
+        *([f"  all images:               {gallery.resolve().as_uri()}"] if gallery.exists() else []),
         f"  the masks:                {run / 'infer' / 'masks'}",
         f"  the model:                {run / 'export' / 'model.safetensors'}",
         "What a good result looks like, and what to try where it does not: docs/photographs.md",

@@ -61,6 +61,10 @@ def _ask(command: Sequence[str], choice: Choice, log: Path) -> tuple[End, Choice
         first = read_json(found)["runs"][0]
         classes, words = int(first["categories"]), first["words"][:1]
         words.append(f"why: {found.with_name('index.html')}")
+    largest = read_json(Path("results", config.dataset, "prepare", "summary.json")).get("largest_mask_id", 0)
+    if classes < largest:
+        classes = largest
+        words.append(f"your masks hold ids up to {largest}, and there are at least as many categories")
     say(
         *(f"  {text}" for text in words),
         f"  taken: {classes}; for another number give the same command with --categories N",

@@ -80,7 +80,8 @@ class Segmenter:
 
     def masks(self, images: Sequence[Decoded]) -> list[np.ndarray]:
         """(H, W) int32 ids of each of some images, whose stored pixels have one shape."""
-        return [self.edits.apply_to_mask(ids) for ids in self.model.clusters(images)]
+        found = self.model.clusters(images)
+        return found if self.edits.empty else [self.edits.apply_to_mask(ids) for ids in found]
 
     def decode(self, image: str | Path | Image.Image | np.ndarray) -> Decoded:
         """The image as the network is given it.

@@ -3,7 +3,9 @@
 "use strict";
 const POLL = 2500; // milliseconds until changes of another window show
 
-page.mask = (image) => `mask/${image.r}.png?look=${image.look}`;
+// Browsers keep pictures; those of another studio at the same port are others.
+page.photo = (image) => `photo/${image.r}.jpg?of=${page.data.opened}`;
+page.mask = (image) => `mask/${image.r}.png?of=${page.data.opened}&look=${image.look}`;
 let busy = false;
 let undoButton = null;
 

@@ -1,5 +1,6 @@
 """One run that is open in the studio: what the page is told of it, and what a person does to it."""
 
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,7 +50,7 @@ class Session:
         self._known = set(self.rows)
         with ThreadPoolExecutor(threads) as pool:
             self.areas = list(pool.map(lambda row: areas(self.source.mask(row)), self.rows))
-        self._lock = Lock()
+        self._lock, self.opened = Lock(), secrets.token_hex(4)
         self._seen = {edits.revision: edits}
         self.edits = edits
 
@@ -57,12 +58,12 @@ class Session:
         """The page as it is now."""
         edits = self.current()
         data = gallery_data(self.source, self.rows, self.areas, edits, self.title)
-        return gallery_page(data | self._around(edits), self.title, SCRIPTS, editable=True)
+        return gallery_page(data | self._around(), self.title, SCRIPTS, editable=True)
 
     def state(self) -> dict[str, Any]:
         """What changes while the page is open."""
         edits = self.current()
-        return {"edits": edits_json(edits), "categories": categories(self.source, edits), **self._around(edits)}
+        return {"edits": edits_json(edits), "categories": categories(self.source, edits), **self._around()}
 
     def current(self) -> Edits:
         """What is corrected, also by other programs and by hand.
@@ -99,8 +100,8 @@ class Session:
             return None
         return overlay(found, self.source.name(row), self.edits, self.source.colours(self.edits.total))
 
-    def _around(self, edits: Edits) -> dict[str, Any]:
-        return {"undoable": undoable(self.path), "notice": self.notice, "revision": edits.revision}
+    def _around(self) -> dict[str, Any]:
+        return {"undoable": undoable(self.path), "notice": self.notice, "opened": self.opened}
 
     def _read(self) -> Edits:
         edits, warning = of_run(self.path, self.source.found.fingerprint, self.source.categories)

@@ -12,6 +12,7 @@ from exported_run import SMALLEST, make_run
 import luss_core
 from luss_core.away import network
 from luss_core.away.command import main
+from luss_core.away.traceable import Whole
 from luss_core.errors import UserError
 from luss_core.methods.exported import load_exported
 
@@ -38,7 +39,7 @@ def test_onnx_says_the_same_at_any_size(run: Path, tmp_path: Path, capsys: pytes
     assert "compared on 9 images of the run: largest difference of an output" in printed
     assert printed.splitlines()[0].endswith(" pixels of masks 0 differ")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    whole = network.Whole(load_exported(run / "export" / "model.safetensors").network)
+    whole = Whole(load_exported(run / "export" / "model.safetensors").network)
     for shape in SHAPES:
         x = images(shape)
         with torch.inference_mode():
@@ -56,7 +57,7 @@ def test_a_torch_program_says_the_same_without_this_package(small: Path, tmp_pat
     main([str(small), "--to", "torch", "-o", str(tmp_path)])
     extra = {"luss": ""}
     program = torch.export.load(tmp_path / "model.pt2", extra_files=extra).module()
-    whole = network.Whole(load_exported(small / "export" / "model.safetensors").network)
+    whole = Whole(load_exported(small / "export" / "model.safetensors").network)
     for shape in SHAPES:
         with torch.inference_mode():
             assert all(torch.equal(a, b) for a, b in zip(whole(images(shape)), program(images(shape)), strict=True))

@@ -209,6 +209,8 @@ def ends(monkeypatch, *given):
         return waiting.pop(0)
 
     monkeypatch.setattr(running, "watch", stand_in)
+    Path("results/trip/prepare").mkdir(parents=True)
+    Path("results/trip/prepare/summary.json").write_text('{"largest_mask_id": 3}')
     return called
 
 
@@ -235,9 +237,9 @@ def test_photographs_that_give_no_answer_get_the_usual_number(photographs, capsy
     Path("results/trip/frozen/seed0/extract/features.h5").touch()
     with pytest.raises(SystemExit) as end:
         command.main([str(photographs), "--name", "trip"])
-    assert (len(called), end.value.code, settings.load(Path("trip.yaml"))["classes"]) == (2, 130, 2)
+    assert (len(called), end.value.code, settings.load(Path("trip.yaml"))["classes"]) == (2, 130, 3)
     assert capsys.readouterr().out.splitlines()[-1].endswith("--name trip")
-    ends(monkeypatch, End(1, False, ["error: no"]))
+    monkeypatch.setattr(running, "watch", lambda *_: End(1, False, ["error: no"]))
     with pytest.raises(SystemExit):
         command.main([str(photographs), "--name", "other"])  # which failed before
     assert "classes" not in settings.load(Path("other.yaml"))

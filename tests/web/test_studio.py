@@ -77,6 +77,7 @@ def test_move_an_image(studio: Callable, run: Path):
     choose(page, "category 1")
     page.click(".tile >> nth=0")
     name = page.locator("#viewed").inner_text()
+    page.wait_for_function("document.getElementById('big').naturalWidth > 0")
     page.select_option("#move-to", "2")
     page.click("#move button")
     said(page, "is “category 2” now")
