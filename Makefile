@@ -1,12 +1,14 @@
 # make run    set up .venv, then the whole workflow to the report
+# make photos set up .venv, then find categories in the photographs of DATA: luss photos, to which ARGS are given
 # make test   set up .venv, then every check
 # make test-oldest  what computes, with the oldest versions that pyproject.toml allows
+# make test-web     the pages of the gallery and the studio in a browser (Chromium; installed here where root may)
 # make fuzz         damaged files of every kind in all readers, 20,000 of them
 # make faults       the workflow under 100 faults: full disks, kills, damaged, locked and lost files; some of it needs root
 # make test-gpu     what only a machine with an NVIDIA GPU shows
 # make test-slurm   the workflow on a SLURM that is set up for it on this machine and taken away again; needs root
 #
-# DATA is the folder of images, ARGS are given to Snakemake:
+# DATA is the folder of images; of make run ARGS are given to Snakemake:
 #   make run DATA="/path/to/my photographs" ARGS="controls --config classes=12"
 
 ARGS ?=
@@ -20,10 +22,13 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run test test-oldest test-gpu test-slurm fuzz faults bars format config lock clean own
+.PHONY: run photos test test-oldest test-gpu test-slurm test-web fuzz faults bars format config lock clean own
 
 run: $(READY)
 	@$(BIN)/python -m luss_core run --cores all $(ARGS)
+
+photos: $(READY)
+	@$(BIN)/python -m luss_core photos $(ARGS)
 
 test: $(READY)
 	$(BIN)/ruff format --check
@@ -56,6 +61,12 @@ faults: $(READY)
 # Whatever happens, nothing of it stays up.
 test-slurm: $(READY)
 	trap tests/slurm/slurm_down.sh EXIT; trap 'exit 130' INT TERM; $(BIN)/pytest -rs tests/slurm
+
+# Debian's Chromium; without one the tests are skipped and say so.
+test-web: $(READY)
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update && apt-get install --yes --no-install-recommends chromium; } \
+		>/dev/null 2>&1 || true
+	$(BIN)/pytest -rs tests/web
 
 # What docs/measured.md reports: the ablation and controls over three seeds, then speeds. Hours on two cores.
 bars: $(READY)

@@ -20,7 +20,9 @@ COMMANDS = {
     "photos": "luss_core.photos.command",
     "predict": "luss_core.predict.command",
     "run": "luss_core.start",
+    "studio": "luss_core.studio.command",
     "submission": "luss_core.metrics.submission",
+    "suggest": "luss_core.stages.suggest",
 }
 """Command -> module with main(argv); imported only when called."""
 
@@ -39,9 +41,11 @@ DEEDS = (
     Deed("suggest", "Ask how many categories there are", "luss suggest results/my-photographs/frozen/seed0"),
     Deed("studio", "Look at the result, name and correct it", "luss studio results/my-photographs/frozen/seed0"),
     Deed(
-        "predict", "Apply it to other images", "luss predict results/my-photographs/frozen/seed0 other/*.jpg -o masks"
+        "predict",
+        "Apply it to other images",
+        "luss predict results/my-photographs/frozen/seed0 other-photographs -o masks",
     ),
-    Deed("export", "Take it to other programs", "luss export results/my-photographs/frozen/seed0 --help"),
+    Deed("export", "Take it to other programs", "luss export results/my-photographs/frozen/seed0 --to coco"),
 )
 """In the order in which people do them; shown are those whose command there is."""
 
@@ -50,7 +54,11 @@ def script() -> None:
     """What the console script `luss` calls."""
     from luss_core import cli
 
-    cli.run(main)
+    try:
+        cli.run(main)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped by Ctrl-C\n")
+        sys.exit(130)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -199,6 +199,7 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     running.join()
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it tries
     try:
         main(None)
     except UserError as error:

@@ -5,7 +5,7 @@ imported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -38,7 +38,7 @@ class Edits(Section):
     """What categories are called."""
     merged: dict[Positive, Positive] = {}
     """Category: the one that it belongs to."""
-    background: Annotated[tuple[Positive, ...], Field(validate_default=True)] = ()
+    background: tuple[Positive, ...] = ()
     """Categories that are no objects: other."""
     split: dict[Positive, Positive] = {}
     """New category: the one that it was a part of. ``moved`` says which images it has."""

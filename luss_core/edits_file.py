@@ -46,15 +46,15 @@ def of_run(path: Path | None, clustering: str, categories: int) -> tuple[Edits, 
 
     Args:
         path: edits.yaml; None or missing for none.
-        clustering: ``Clusters.fingerprint``.
+        clustering: ``Clusters.fingerprint``; empty where it is not known, and then it is not compared.
         categories: how many it found.
 
     Raises:
         UserError: as ``read_edits``, or categories that there are not.
     """
-    about = {"clustering": clustering, "categories": categories}
     found = read_edits(path) if path else Edits()
-    if path and (found.clustering or clustering) != clustering:
+    about = {"clustering": clustering or found.clustering, "categories": categories}
+    if found.clustering != about["clustering"] and found.clustering:
         text = (
             f"{path} belongs to another clustering, whose categories were others: nothing of it is applied. Correct"
             " this one anew, or move the file away"

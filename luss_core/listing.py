@@ -12,7 +12,12 @@ from luss_core.explain import nearest_first
 
 def main(argv: list[str] | None = None) -> None:
     """Print all methods, or the settings of one with their defaults and meanings."""
-    parser = argparse.ArgumentParser("luss_core methods", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "luss methods",
+        description=__doc__,
+        epilog="examples:\n  luss methods\n  luss methods swav",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("name", nargs="?", help="the method whose settings are printed, as YAML to begin from")
     name = parser.parse_args(argv).name
     if name is not None and name not in METHODS:

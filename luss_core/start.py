@@ -16,6 +16,18 @@ DATA = "LUSS_DATA"
 CHECKOUT = Path(__file__).resolve().parents[1]
 """What holds the Snakefile and the recipes beside this package."""
 
+HELP = """\
+usage: luss run [ARGUMENTS OF SNAKEMAKE]
+
+Looks at the arguments, says what is wrong with them, and starts Snakemake with them, from any folder.
+
+  luss run --cores all                                            generated data, into results/ of this folder
+  luss run --cores all --configfile mine.yaml -n                  what settings of yours would run
+  luss run --cores all --config data_root=/path/to/photographs classes=12
+
+All that Snakemake takes: snakemake --help
+"""
+
 
 def main(argv: list[str]) -> NoReturn:
     """Become Snakemake.
@@ -23,6 +35,9 @@ def main(argv: list[str]) -> NoReturn:
     Raises:
         UserError: a mistake that Snakemake would end at with a traceback.
     """
+    if argv in (["-h"], ["--help"]):
+        sys.stdout.write(HELP)
+        raise SystemExit(0)
     arguments = with_folder(argv, os.environ.pop(DATA, None))
     if not Path("Snakefile").exists() and not any(word.startswith(("-s", "--snakefile")) for word in arguments):
         arguments = [*snakefile(), *arguments]
@@ -68,7 +83,8 @@ def snakefile() -> list[str]:
 
 
 def program(name: str) -> str:
-    """How a program that belongs to this Python is called here: by its name alone, where that finds it."""
-    beside = Path(sys.executable).with_name(name)
-    found = shutil.which(name)
-    return name if found and Path(found) == beside else str(beside)
+    """How a program that belongs to this Python is called here, for a shell: by its name, where that finds it."""
+    beside, found = Path(sys.executable).with_name(name), shutil.which(name)
+    if beside.exists() or name != "luss":
+        return name if found and Path(found) == beside else shlex.quote(str(beside))
+    return shlex.join([sys.executable, "-m", "luss_core"])

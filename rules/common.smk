@@ -86,6 +86,8 @@ CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
 # Of each preset the one that trains its encoder, which is what a probe judges.
 ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
+# Of each preset the one whose features are its own: how many categories they show.
+EXTRACTORS = {MAKERS["extract"][name]: MAKERS["extract"][name] for name in CONFIG.run}
 # The tables of the CACL paper, and of each of their rows the preset that trains its encoder.
 TABLES = or_stop(rows.paper_tables, CONFIG)
 PAPER_ROWS = {
@@ -107,7 +109,7 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "join")
+ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "suggest", "join")
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
@@ -485,6 +487,7 @@ def pages_message():
         rules.benchmark.output.page,
         rules.probes.output.page,
         rules.cacl.output.page,
+        rules.suggest.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])
 

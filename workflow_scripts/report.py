@@ -4,6 +4,7 @@ from pathlib import Path
 
 from luss_core import cli
 from luss_core.config import ReportConfig
+from luss_core.stages.all_images import Files, all_images
 from luss_core.stages.report import report
 
 NEEDED = {
@@ -37,13 +38,17 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=name in NEEDED, help=text)
     parser.add_argument("--title", required=True, help="heading of the page, for example: embedded, swav, seed 0")
     args = parser.parse_args(argv)
-    names = [name.replace("-", "_") for name in NEEDED | OPTIONAL]
+    names = [name.replace("-", "_") for name in NEEDED | OPTIONAL if name not in ("features", "gallery")]
+    settings = cli.section(ReportConfig, "report", args.settings)
+    if args.gallery and args.clusters:
+        parts = (args.images, args.store, args.masks, args.scores, args.clusters, args.features, args.edits)
+        all_images(settings, Files(*parts), out=args.gallery, title=args.title, threads=args.threads)
     report(
-        cli.section(ReportConfig, "report", args.settings),
+        settings,
         images=args.images,
         store=args.store,
         title=args.title,
-        threads=args.threads,
+        gallery=f"{args.gallery.name}/index.html" if args.gallery and args.clusters else None,
         **{name: getattr(args, name) for name in names},
     )
 

@@ -41,6 +41,7 @@ from luss_core.config.network import (
 )
 from luss_core.config.presets import PRESETS, WHOLE
 from luss_core.config.probes import AnnotatedConfig, LimitedConfig, LinearConfig, ProbesConfig
+from luss_core.config.suggestion import SuggestConfig
 from luss_core.config.training import (
     FinetuneConfig,
     FinetuneTrainConfig,
@@ -106,6 +107,7 @@ __all__ = [
     "SegmenterConfig",
     "ShapeConfig",
     "Stages",
+    "SuggestConfig",
     "SwAVConfig",
     "SynthesizeConfig",
     "TimmConfig",
@@ -214,6 +216,7 @@ class Config(Stages):
     """Which file of envs/ `snakemake --use-conda` installs."""
     probes: ProbesConfig = Field(default_factory=ProbesConfig)
     cacl: CACLTablesConfig = Field(default_factory=CACLTablesConfig)
+    suggest: SuggestConfig = Field(default_factory=SuggestConfig)
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
     plain_backbone: dict[str, Any] = {}

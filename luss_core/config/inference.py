@@ -88,6 +88,10 @@ class InferConfig(Section):
     """Foreground where the score (see finetune.segmenter.attend), as a fraction of its maximum, reaches this. otsu:
     Otsu's threshold of the scores of the training images, which needs no ground truth. At most 0.8, the last of the 81
     thresholds that are evaluated."""
+    vote: Literal["pixel", "object"] = "pixel"
+    """Who decides on a category. object: all pixels of a connected piece of the foreground together, by the sum of
+    their probabilities, so that one object is not painted as several categories; objects that do not touch keep their
+    own. pixel: each pixel for itself."""
 
     @field_validator("threshold", mode="before")
     @classmethod

@@ -17,7 +17,12 @@ from luss_core.parallel import progress
 
 def main(argv: list[str] | None = None) -> None:
     """Verify files and say how large they are and how fast they can be read."""
-    parser = argparse.ArgumentParser("luss_core check-store", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "luss check-store",
+        description=__doc__,
+        epilog="example:\n  luss check-store results/embedded/prepare/images.h5",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=Path, nargs="+", help="images.h5 of prepare, prior.h5 of prior")
     for path in parser.parse_args(argv).file:
         store = verify(path)

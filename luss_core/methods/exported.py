@@ -12,9 +12,11 @@ from PIL import Image
 from luss_core.data.decode import FULL, Decoded, reduced, stored_size
 from luss_core.data.masks import at_threshold
 from luss_core.data.normalization import MEAN, STD
+from luss_core.data.whole import to_network
 from luss_core.errors import UserError
-from luss_core.methods.segmenter import Segmenter, make_segmenter
-from luss_core.methods.whole_images import segment_images
+from luss_core.methods.segmenter import Segmented, Segmenter, make_segmenter
+from luss_core.methods.vote import VOTES
+from luss_core.methods.whole_images import enlarged, seen
 from luss_core.models.weights import load_network
 from luss_core.runtime import autocast
 
@@ -42,6 +44,8 @@ class Exported:
     """Of the classes, "other" first; None without ground truth."""
     white: int = FULL
     """Value that is white in images of 16 bits."""
+    vote: str = "pixel"
+    """object: each connected piece of the foreground has one category."""
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """(H, W) int32: the class of every pixel, or its category where no class is known; 0 is other.
@@ -71,15 +75,20 @@ class Exported:
         Args:
             images: decoded with ``short_side`` and ``white``; the network takes those of one shape together.
         """
-        with torch.inference_mode(), autocast("auto", next(self.network.parameters()).device):
-            found = segment_images(
-                self.network,
-                [image.pixels for image in images],
-                self.size,
-                [(image.height, image.width) for image in images],
-                self.score_max,
-            )
-            return [at_threshold(label, levels, self.threshold) for label, levels in found]
+        device = next(self.network.parameters()).device
+        with torch.inference_mode(), autocast("auto", device):
+            return self.cut(self.network.segment(to_network(self.input_of(images), device)), images)
+
+    def input_of(self, images: Sequence[Decoded]) -> torch.Tensor:
+        """(B, 3, h, w) uint8, what the network is given of images of one shape."""
+        return seen([image.pixels for image in images], self.size, self.network.encoder.backbone.multiple)
+
+    def cut(self, found: Segmented, images: Sequence[Decoded]) -> list[np.ndarray]:
+        """The masks of what the network, or a copy of it in another form, said of images."""
+        shapes = [(image.height, image.width) for image in images]
+        vote_from = self.threshold if self.vote == "object" else None
+        maps = enlarged(found, shapes, self.score_max, vote_from)
+        return [at_threshold(label, levels, self.threshold) for label, levels in maps]
 
     @property
     def _class_of(self) -> np.ndarray:
@@ -100,6 +109,9 @@ def load_exported(path: Path, device: torch.device = CPU) -> Exported:
         _check_version(path, about.get("version", 1))
         settings.update({key: about[key] for key in ("short_side", "size", "score_max", "threshold", "match", "names")})
         settings["white"] = about.get("white", FULL)
+        settings["vote"] = about.get("vote", "pixel")  # files of version 1 do not say
+        if settings["vote"] not in VOTES:
+            raise ValueError(f"vote is {settings['vote']!r}, not one of {', '.join(VOTES)}")
         if (tuple(about["mean"]), tuple(about["std"])) != (MEAN, STD):
             raise ValueError(f"images are normalised by {about['mean']} and {about['std']}, not by {MEAN} and {STD}")
         return make_segmenter(about)

@@ -1,6 +1,7 @@
 """What a segmenter says of one image, at the size of the image: the best category and the score of every pixel."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from luss_core.data.whole import resize_short, to_network
 from luss_core.methods.segmenter import Segmented, Segmenter
+from luss_core.methods.vote import voted
 from luss_core.metrics.threshold import THRESHOLDS
 
 MAX_SIDE = 1000
@@ -18,7 +20,12 @@ CLASS_CHUNK = 64
 
 
 def segment_image(
-    network: Segmenter, image: np.ndarray, size: int, shape: tuple[int, int], greatest: float
+    network: Segmenter,
+    image: np.ndarray,
+    size: int,
+    shape: tuple[int, int],
+    greatest: float,
+    vote_from: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) int32 labels in 1..C and (H, W) uint8 levels 0..80 of one image.
 
@@ -27,25 +34,38 @@ def segment_image(
         size: shorter side in pixels of what the network sees.
         shape: H and W.
         greatest: the score that counts as 100.
+        vote_from: level from which pixels are foreground, whose connected pieces get one category each; None: every
+            pixel has its own.
     """
-    (found,) = segment_images(network, [image], size, [shape], greatest)
+    whole = seen([image], size, network.encoder.backbone.multiple)
+    maps = network.segment(to_network(whole, next(network.parameters()).device))
+    (found,) = enlarged(maps, [shape], greatest, vote_from)
     return found
 
 
-def segment_images(
-    network: Segmenter, images: Sequence[np.ndarray], size: int, shapes: Sequence[tuple[int, int]], greatest: float
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The same of several images, which the network takes together: as stored, they have one shape.
+def seen(images: Sequence[np.ndarray], size: int, multiple: int) -> Tensor:
+    """(B, 3, h, w) uint8, what a network is given of images of one shape."""
+    return torch.stack([resize_short(image, size, multiple) for image in images])
 
-    On a processor each is taken by itself, since the kernels round otherwise for other numbers of images.
-    """
-    multiple = network.encoder.backbone.multiple
-    whole = torch.stack([resize_short(image, size, multiple) for image in images])
-    found = network.segment(to_network(whole, next(network.parameters()).device))
+
+def enlarged(
+    found: Segmented, shapes: Sequence[tuple[int, int]], greatest: float, vote_from: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Labels and levels of each image of a batch, at its size."""
+    cut = None if vote_from is None else Cut(greatest, vote_from)
     for i, shape in enumerate(shapes):
         attention = None if found.attention is None else found.attention[i : i + 1]
-        label, score = labels_and_scores(Segmented(found.maps[i : i + 1], attention), *shape)
+        label, score = labels_and_scores(Segmented(found.maps[i : i + 1], attention), *shape, cut)
         yield label.cpu().numpy(), to_levels(score.cpu().numpy() / greatest)
+
+
+class Cut(NamedTuple):
+    """Where foreground begins."""
+
+    greatest: float
+    """The score that counts as 100."""
+    level: int
+    """Foreground from this score on, in hundredths of ``greatest``."""
 
 
 def to_levels(score: np.ndarray) -> np.ndarray:
@@ -60,24 +80,33 @@ def foreground(found: Segmented) -> Tensor:
     return found.maps.float().amax(dim=1)
 
 
-def labels_and_scores(found: Segmented, height: int, width: int) -> tuple[Tensor, Tensor]:
+def labels_and_scores(found: Segmented, height: int, width: int, vote: Cut | None = None) -> tuple[Tensor, Tensor]:
     """(1, C, h, w) maps -> (H, W) arg-max + 1 of the maps enlarged bilinearly to H x W, and scores of the foreground.
 
     Images above a megapixel are handled as the official code does: longer side 1000, then nearest neighbour.
+
+    Args:
+        vote: where foreground begins, if each connected piece of it gets one category.
     """
     maps, shape = found.maps, (height, width)
     if height * width > MAX_SIDE**2:
         shrink = MAX_SIDE / max(height, width)
         shape = (int(height * shrink), int(width * shrink))
-    score = maps.new_full(shape, -torch.inf, dtype=torch.float32)
-    label = torch.zeros(shape, dtype=torch.int32, device=maps.device)
+    one = maps.shape[-2:] == (1, 1) and found.attention is not None  # an image has one category: nothing to enlarge
+    inner = (1, 1) if one else shape
+    score = maps.new_full(inner, -torch.inf, dtype=torch.float32)
+    label = torch.zeros(inner, dtype=torch.int32, device=maps.device)
     for start in range(0, maps.shape[1], CLASS_CHUNK):
-        part = F.interpolate(maps[:, start : start + CLASS_CHUNK].float(), shape, mode="bilinear", align_corners=False)
+        part = F.interpolate(maps[:, start : start + CLASS_CHUNK].float(), inner, mode="bilinear", align_corners=False)
         top, index = part[0].max(dim=0)
         better = top > score
         score, label = torch.where(better, top, score), torch.where(better, index.int() + start + 1, label)
+    label = label.expand(shape)
     if found.attention is not None:
         score = F.interpolate(foreground(found)[None], shape, mode="bilinear", align_corners=False)[0, 0]
+    if vote is not None:
+        cut = to_levels(score.cpu().numpy() / vote.greatest) >= vote.level
+        label = torch.from_numpy(voted(label.cpu().numpy(), cut, found.maps)).to(label.device)
     if shape != (height, width):
         score = F.interpolate(score[None, None], (height, width), mode="nearest")[0, 0]
         label = F.interpolate(label[None, None].float(), (height, width), mode="nearest")[0, 0].int()

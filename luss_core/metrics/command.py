@@ -119,7 +119,10 @@ def table(result: dict[str, Any]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "luss_core evaluate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        "luss evaluate",
+        description=__doc__,
+        epilog="example:\n  luss evaluate --prediction masks/ --truth truth/ --classes 50 --match auto",
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     add = parser.add_argument
     add("--prediction", type=Path, required=True, metavar="DIR", help="folder of predicted masks")

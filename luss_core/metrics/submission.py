@@ -197,7 +197,11 @@ def _entry(name: str) -> ZipInfo:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "luss_core submission", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        "luss submission",
+        description=__doc__,
+        epilog="example, R for results/imagenet-s50:\n  luss submission --split test --images R/prepare/images.csv"
+        " --masks R/shape/seed0/infer/masks --match R/shape/seed0/evaluate/match.json --out submission.zip",
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     add = parser.add_argument
     add("--masks", type=Path, required=True, metavar="DIR", help="infer/masks of a run")

@@ -31,6 +31,7 @@ class Backbone(nn.Module):
         widths: channels of the stage maps, from fine to coarse; at least one.
         strides: pixels of the image from one position to the next in each of them.
         multiple: of pixels, to which the sides of an image are best resized beforehand; others are resized within.
+        resizes: false while the network is traced, where no code can ask for the size of an image.
         frozen: names of the modules that stay in evaluation mode, see ``freeze``.
         headless: why ``with_heads`` is not for it; empty where it is.
     """
@@ -38,6 +39,7 @@ class Backbone(nn.Module):
     widths: tuple[int, ...]
     strides: tuple[int, ...]
     multiple: int = 1
+    resizes: bool = True
     frozen: tuple[str, ...] = ()
     headless: str = "has no class token"
 

@@ -85,7 +85,10 @@ def _load(path: Path) -> Config:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "luss_core model-info", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        "luss model-info",
+        description=__doc__,
+        epilog="example:\n  luss model-info --config mine.yaml",
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     add = parser.add_argument
     add("--size", type=int, default=224, metavar="PIXELS", help="side of the square image (default: 224)")

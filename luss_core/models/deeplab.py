@@ -48,8 +48,8 @@ class DeepLabHead(nn.Module):
 
 
 def _positions(size: tuple[int, int], stride: int) -> tuple[int, int]:
-    """As convolutions of that stride leave them: rounded up."""
-    return -(-size[0] // stride), -(-size[1] // stride)
+    """As convolutions of that stride leave them: rounded up, in positive numbers, as ONNX divides."""
+    return (size[0] + stride - 1) // stride, (size[1] + stride - 1) // stride
 
 
 def _resize(x: Tensor, target: tuple[int, int]) -> Tensor:

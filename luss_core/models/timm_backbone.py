@@ -86,6 +86,8 @@ class TimmBackbone(Backbone):
         return (*maps, last) if last.shape[1] != maps[-1].shape[1] else (*maps[:-1], last)
 
     def _fitted(self, images: Tensor) -> Tensor:
+        if not self.resizes:
+            return images
         height, width = (nearest_multiple(side, self.multiple) for side in images.shape[-2:])
         if (height, width) == images.shape[-2:]:
             return images

@@ -46,7 +46,7 @@ class Choice(NamedTuple):
     said: list[str]
     """What was chosen and why, and what to do for another choice."""
     undecided: int | None
-    """How many categories to look for if the photographs, which are to be asked, do not say; None where it is settled."""
+    """How many categories to look for if the photographs, which are asked, do not say; None where it is settled."""
 
 
 def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:

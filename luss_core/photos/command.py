@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from luss_core.errors import UserError
 from luss_core.photos import folder
 from luss_core.photos.choice import Choice, Wish, settle
 from luss_core.photos.encoders import ENCODERS
@@ -40,19 +41,23 @@ def main(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     given = os.environ.pop(DATA, None)
     args = _parser().parse_args(words if given is None else [*words, "--", given])
+    if args.folder is None:
+        raise UserError(
+            'no folder was named; name that of your photographs: luss photos "/path/to/my photographs", or, with make:'
+            ' make photos DATA="/path/to/my photographs"'
+        )
     root, cores = folder.checked(args.folder), args.cores or _cores()
     say(f"Looking at {root}")
     facts = folder.seen(root, SIDE, min(cores, 4))
     say(*(f"  {line}" for line in folder.told(facts, SIDE)))
     wish = Wish(root, args.categories, args.minutes, args.encoder, args.name, cores, args.suggest)
     choice = settle(wish, facts, Path.cwd())
-    command = [program("snakemake"), *snakefile(), "--cores", str(args.cores or "all")]
-    command += ["--configfile", choice.file.name]
+    arguments = [*snakefile(), "--cores", str(args.cores or "all"), "--configfile", choice.file.name]
     say(*choice.said, "", *_plan(choice, cores))
     say("The command for this, which works without luss as well (on a cluster: docs/slurm.md):")
-    say(f"  {shlex.join(command)}", "")
+    say(f"  {program('snakemake')} {shlex.join(arguments)}", "")
     if not args.plan:
-        sys.exit(start(command, choice, _again(words, given)))
+        sys.exit(start(arguments, choice, _again(words, given)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         "luss photos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("folder", metavar="FOLDER", help="your photographs, with or without folders in it; in quotes if it has a space")
+    add(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="your photographs, with or without folders in it; in quotes if it has a space",
+    )
     number = parser.add_mutually_exclusive_group()
     number.add_argument("--categories", type=int, metavar="N", help="how many to look for (the photographs are asked)")
     number.add_argument("--suggest", action="store_true", help="ask the photographs, as for new settings")
@@ -115,4 +125,4 @@ def _again(words: Sequence[str], given: str | None) -> str:
     if given is not None:
         more = f" ARGS={shlex.quote(shlex.join(words))}" if words else ""
         return f"make photos DATA={shlex.quote(given)}{more}"
-    return shlex.join([program("luss"), "photos", *words])
+    return f"{program('luss')} {shlex.join(['photos', *words])}"

@@ -94,10 +94,10 @@ def where(ready: Ready) -> str | None:
 
 
 def _kept(hub: str) -> bool:
-    """Whether they were downloaded before."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(hub, "model.safetensors"), str)
+    """Whether they were downloaded before; timm keeps them where the libraries of its hub do."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    return any(cache.glob(f"models--{hub.replace('/', '--')}/snapshots/*/model.safetensors"))
 
 
 def _answers(hub: str) -> bool:

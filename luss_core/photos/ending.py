@@ -27,11 +27,13 @@ def success(config: Config, seconds: float, commands: Collection[str], luss: str
         luss: how the program is called here.
     """
     run = run_folder(config)
+    page, gallery = run / "report" / "index.html", run / "report" / "gallery" / "index.html"
     warnings = warnings_of([(config.dataset, run / "evaluate" / "scores.json")]).strip().splitlines()
     return [
         *warnings,
         f"Done in {in_words(seconds)}.",
-        f"  the page, for a browser:  {(run / 'report' / 'index.html').resolve().as_uri()}",
+        f"  the page, for a browser:  {page.resolve().as_uri()}",
+        *([f"  all images:               {gallery.resolve().as_uri()}"] if gallery.exists() else []),
         f"  the masks:                {run / 'infer' / 'masks'}",
         f"  the model:                {run / 'export' / 'model.safetensors'}",
         "What a good result looks like, and what to try where it does not: docs/photographs.md",
@@ -44,7 +46,7 @@ def _next(run: Path, commands: Collection[str], luss: str) -> list[str]:
     steps = {
         "studio": f"{luss} studio {folder}",
         "predict": f"{luss} predict {folder}/export/model.safetensors /path/to/other/photographs -o predicted",
-        "export": f"{luss} export --help",
+        "export": f"{luss} export {folder} --to coco",
     }
     there = [f"  {step}" for command, step in steps.items() if command in commands]
     return ["Next:", *there] if there else []

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from luss_core.photos.work import WORDS, in_words
+from luss_core.photos.work import SHORT, WORDS, in_words
 
 STARTED = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
 FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
@@ -74,10 +74,14 @@ class Progress:
     def sentence(self, now: float) -> str:
         """What happens now."""
         if not self.running:
-            return f"starting, about {in_words(self.left(now))} left" if self.total else "planning"
+            return f"starting, {self._wait(now)}" if self.total else "planning"
         stage = self.running[-1].stage
         what = WORDS.get(stage, stage)
-        return f"stage {min(self.started, self.total)} of {self.total}: {what}, about {in_words(self.left(now))} left"
+        return f"stage {min(self.started, self.total)} of {self.total}: {what}, {self._wait(now)}"
+
+    def _wait(self, now: float) -> str:
+        left = self.left(now)
+        return f"{'about ' if left >= SHORT else ''}{in_words(left)} left"
 
     def _row(self, line: str) -> bool:
         found = COUNT.match(line)

@@ -18,14 +18,15 @@ from luss_core.start import program
 FEATURES = Path("extract", "features.h5")
 
 
-def start(command: Sequence[str], choice: Choice, again: str) -> int:
+def start(arguments: Sequence[str], choice: Choice, again: str) -> int:
     """Run to the end, and say where the results are or how to go on; the exit status.
 
     Args:
-        command: Snakemake with its arguments.
+        arguments: of Snakemake.
         again: the command that goes on.
     """
-    invocation.check(command[1:], os.environ)
+    invocation.check(arguments, os.environ)
+    command = [sys.executable, "-m", "snakemake", *arguments]
     log, began = choice.file.with_suffix(".log"), time.monotonic()
     say(f"All that is said meanwhile: {log.name}. Ctrl-C stops; what is made stays.")
     end = End(0, False, [])
@@ -60,6 +61,10 @@ def _ask(command: Sequence[str], choice: Choice, log: Path) -> tuple[End, Choice
         first = read_json(found)["runs"][0]
         classes, words = int(first["categories"]), first["words"][:1]
         words.append(f"why: {found.with_name('index.html')}")
+    largest = read_json(Path("results", config.dataset, "prepare", "summary.json")).get("largest_mask_id", 0)
+    if classes < largest:
+        classes = largest
+        words.append(f"your masks hold ids up to {largest}, and there are at least as many categories")
     say(
         *(f"  {text}" for text in words),
         f"  taken: {classes}; for another number give the same command with --categories N",

@@ -1,5 +1,6 @@
 """How fast this machine reads photographs and sends them through a network: tried on a few, in a process of its own."""
 
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,13 +45,25 @@ def tried(trial: Trial) -> Speed:
     """What ``measure`` finds in another process, whose memory is free again before the work begins.
 
     Raises:
-        UserError: as ``measure``.
+        UserError: as ``measure``, or memory is too short for it.
     """
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(measure, trial._replace(began=time.time())).result()
+    with ProcessPoolExecutor(1, get_context("spawn"), _end_at_ctrl_c) as pool:
+        try:
+            return pool.submit(measure, trial._replace(began=time.time())).result()
+        except BrokenProcessPool:
+            raise UserError(
+                f"the system ended the trial of {' and '.join(trial.encoders)}, as it does when memory runs out; close"
+                " other programs, or name a smaller encoder: --encoder efficientnet-lite0"
+            ) from None
+
+
+def _end_at_ctrl_c() -> None:
+    """Without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def measure(trial: Trial) -> Speed:

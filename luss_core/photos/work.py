@@ -50,6 +50,8 @@ COSTS = {
     "report": Work(1.2, extra=0.001),
 }
 UNKNOWN = Work(1)
+SHORT = 50.0
+"""Seconds below which they are no longer told."""
 MOST = 8
 """Cores that the stages share a network between."""
 
@@ -85,7 +87,7 @@ def plan(photographs: int, machine: Machine, stages: Mapping[str, str] = WORDS) 
 
 def in_words(duration: float) -> str:
     """Seconds as people say them."""
-    if duration < 50:
+    if duration < SHORT:
         return "less than a minute"
     if duration < 90 * 60:
         return f"{max(1, round(duration / 60))} min"

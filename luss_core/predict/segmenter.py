@@ -10,14 +10,12 @@ from PIL import Image
 
 from luss_core.away.corrections import edits_beside
 from luss_core.away.legend import Category, colours_of, corrected, legend_of_model, shown
+from luss_core.away.model_file import model_file
 from luss_core.data.decode import SIDEWAYS, UPRIGHT, Decoded, decode, orientation_of, reduced, stored_size, to_rgb
 from luss_core.edits import Edits
 from luss_core.errors import UserError
 from luss_core.methods.exported import CPU, Exported, load_exported
 from luss_core.models.tensor_file import digests, read_about
-
-MODEL = "export/model.safetensors"
-"""Below a run folder."""
 
 
 class Segmenter:
@@ -82,7 +80,8 @@ class Segmenter:
 
     def masks(self, images: Sequence[Decoded]) -> list[np.ndarray]:
         """(H, W) int32 ids of each of some images, whose stored pixels have one shape."""
-        return [self.edits.apply_to_mask(ids) for ids in self.model.clusters(images)]
+        found = self.model.clusters(images)
+        return found if self.edits.empty else [self.edits.apply_to_mask(ids) for ids in found]
 
     def decode(self, image: str | Path | Image.Image | np.ndarray) -> Decoded:
         """The image as the network is given it.
@@ -112,25 +111,3 @@ class Segmenter:
             rgb = rgb.transpose(turn)
             height, width = (width, height) if turn in SIDEWAYS else (height, width)
         return Decoded(np.asarray(rgb), height, width)
-
-
-def model_file(path: Path) -> Path:
-    """The file of a model: this one, or that of the one run in a folder.
-
-    Raises:
-        UserError: there is none, or several.
-    """
-    if not path.is_dir():
-        if not path.exists():
-            raise UserError(f"{path} does not exist; give export/model.safetensors of a run, or the folder of a run")
-        return path
-    found = [file for depth in ("", "*/", "*/*/") for file in sorted(path.glob(depth + MODEL))]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(str(file.parents[1]) for file in found[:5])
-        raise UserError(f"{path} holds {len(found)} runs with a model; give one of them: {names}")
-    raise UserError(
-        f"{path} holds no run with {MODEL}; give the folder of a finished run, such as"
-        " results/photographs/frozen/seed0, or run the stage export"
-    )

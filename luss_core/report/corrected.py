@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,8 @@ def places(edits: Edits) -> np.ndarray:
     return found[edits.table]
 
 
-def corrected_clusters(found: Clusters, listing: ImageList, edits: Edits) -> Clusters:
-    """The images under the categories of that palette; those of background are left out."""
+def corrected_clusters(found: Clusters, listing: ImageList, edits: Edits) -> tuple[Clusters, np.ndarray]:
+    """The images under the categories of that palette, those of background left out, and the (n + 1,) places there."""
     label = places(edits)[found.label + 1]
     at = {row: k for k, row in enumerate(found.row.tolist())} if edits.moved else {}
     for row in at:
@@ -38,9 +39,10 @@ def corrected_clusters(found: Clusters, listing: ImageList, edits: Edits) -> Clu
             label[at[row]] = places(edits)[edits.category_of(int(found.label[at[row]]) + 1, image)]
     kept, count = label > 0, len(edits.shown)
     centroids = np.zeros((count, found.centroids.shape[1]), np.float32)
-    return replace(
+    shown = replace(
         found, centroids=centroids, row=found.row[kept], label=label[kept] - 1, distance=found.distance[kept]
     )
+    return shown, np.arange(count + 1, dtype=np.int32)
 
 
 def summary(edits: Edits) -> str:
@@ -55,3 +57,11 @@ def summary(edits: Edits) -> str:
     moved = len(edits.moved)
     images = [f"{moved:,} image{'s' if moved != 1 else ''} moved"] if moved else []
     return ", ".join([*words, *images])
+
+
+def corrections_context(
+    result: dict[str, Any], edits: Edits, warning: str | None, gallery: str | None
+) -> dict[str, Any]:
+    """For the page: what people corrected, what they should know, and where all images are."""
+    warnings = [text for text in (*result.get("warnings", ()), warning) if text]
+    return {"corrected": summary(edits), "warnings": warnings, "gallery": gallery}

@@ -8,10 +8,11 @@ const page = (luss.page = {
   images: [],
   seen: null, // the image that is seen large
   hooks: { about: () => {}, viewed: () => {}, list: () => {} },
+  photo: (image) => `photo/${image.r}.jpg`,
   mask: (image) => `mask/${image.r}.png`,
 });
 const $ = (id) => document.getElementById(id);
-const STEP = 60;
+const STEP = 42; // a screen, and some more
 
 const make = (page.make = (tag, settings, ...children) => {
   const element = document.createElement(tag);
@@ -67,10 +68,10 @@ const about = () => {
 // Images
 
 const tile = (image, place) => {
-  const photo = make("img", { src: `photo/${image.r}.jpg`, loading: "lazy", decoding: "async", alt: `image ${image.n}` });
+  const photo = make("img", { src: page.photo(image), loading: "lazy", decoding: "async", alt: `image ${image.n}` });
   const pictures = make("span", { className: "pictures" }, photo);
   if (image.a) pictures.append(make("img", { src: page.mask(image), loading: "lazy", decoding: "async", alt: image.parts.length ? `found: ${share(image.parts)}` : "nothing found" }));
-  const caption = make("span", { className: "caption" }, swatch(image.category), make("span", { textContent: page.view.name(image.category) }), make("small", { textContent: luss.whole(image.sure), title: "confidence" }));
+  const caption = make("span", { className: "caption" }, swatch(image.category), make("span", { textContent: page.view.name(image.category) }), make("small", { textContent: image.category ? luss.whole(image.sure) : "", title: "confidence" }));
   const button = make("button", { type: "button", className: "tile", tabIndex: place ? -1 : 0, title: image.n, "data-row": String(image.r), onclick: () => open(place), onfocus: () => rove(place) }, pictures, caption);
   return make("li", {}, button);
 };
@@ -115,7 +116,7 @@ const open = (place) => {
   const image = page.seen;
   $("viewed").textContent = image.n;
   $("stage").style.setProperty("--ratio", image.w / image.h);
-  Object.assign($("big"), { src: `photo/${image.r}.jpg`, alt: `image ${image.n}` });
+  Object.assign($("big"), { src: page.photo(image), alt: `image ${image.n}` });
   $("big-mask").hidden = !image.a;
   if (image.a) Object.assign($("big-mask"), { src: page.mask(image), alt: image.parts.length ? `found: ${share(image.parts)}` : "nothing found" });
   const chips = image.parts.flatMap(([id, part]) => [swatch(id), ` ${page.view.name(id)} ${luss.percent(part)}   `]);
@@ -181,11 +182,13 @@ canvas.addEventListener("pointerdown", (event) => {
 canvas.addEventListener("pointermove", (event) => {
   const found = from ? null : nearestDot(event);
   $("preview").hidden = !found;
-  if (found) Object.assign($("preview"), { src: `photo/${found.r}.jpg` });
+  if (found) Object.assign($("preview"), { src: page.photo(found) });
   Object.assign($("preview").style, { left: `${Math.min(event.offsetX + 14, canvas.clientWidth - 120)}px`, top: `${event.offsetY + 14}px` });
   if (from) drawMap(frameTo(event));
 });
+canvas.addEventListener("pointercancel", () => (from = null));
 canvas.addEventListener("pointerup", (event) => {
+  if (!from) return; // pressed elsewhere
   const [left, top, width, height] = frameTo(event);
   from = null;
   if (width < 5 && height < 5) {

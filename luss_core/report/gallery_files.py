@@ -44,7 +44,7 @@ def write_gallery(folder: Path, source: Source, edits: Edits, *, title: str, lim
                 (partial / "mask" / f"{row}.png").write_bytes(overlay(mask, source.name(row), edits, colours))
             return areas(mask)
 
-        found = []
+        found: list[list[list[float]] | None] = []
         with ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(rows), CHUNK):  # a mistake in one does not wait for all
                 found += pool.map(write, rows[start : start + CHUNK])

@@ -25,6 +25,7 @@ luss.apply = (data) => {
     const shown = (id) => table[moved[id] || id];
     const shares = new Map();
     for (const [id, share] of image.a || []) if (shown(id)) shares.set(shown(id), (shares.get(shown(id)) || 0) + share);
+    image.look = [data.categories.length, ...(image.a || []).map(([id]) => shown(id))].join("-");
     image.parts = [...shares].sort((a, b) => b[1] - a[1]);
     image.category = (image.k && shown(image.k)) || (image.parts.length ? image.parts[0][0] : 0);
     Object.assign(image, luss.nearness(image, table));
@@ -79,8 +80,8 @@ luss.choose = (data, choice) => {
 // Below and above which a quarter of the images is the least and the most sure.
 luss.quarters = (images) => {
   const sorted = images.map((image) => image.sure).sort((a, b) => a - b);
-  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-  return { low: at(0.25), high: at(0.75) };
+  const quarter = Math.floor(sorted.length / 4);
+  return { low: sorted[Math.max(0, quarter - 1)], high: sorted[sorted.length - Math.max(1, quarter)] };
 };
 
 luss.percent = (share) => `${share > 0 && share < 0.0995 ? (100 * share).toFixed(1) : Math.round(100 * share)}\u00a0%`;

@@ -25,7 +25,7 @@ WHAT = (
 )
 
 VERSION = 2
-"""Of what the metadata say. 1 had neither this number nor ``categories`` and ``white``."""
+"""Of what the metadata say. 1 had neither this number nor ``categories``, ``white`` and ``vote``."""
 
 MAKE = ("encoder", "segmenter", "classes")
 """What a file of weights says so that its network can be made."""
@@ -37,10 +37,11 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network, ``weights`` says
     from which of others it began (null: random ones); ``mean``, ``std``,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
-    ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``match`` (cluster to class) and
-    ``names`` (of the classes, other first) are null without ground truth; ``categories`` says what each id is called
-    and coloured, whether or not there is truth, and ``white`` which value of images of 16 bits is white. ``version``
-    goes up when a reader of today could not make the same masks any more.
+    ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``vote`` (pixel, object)
+    whether its pieces get one category each; ``match`` (cluster to class) and ``names`` (of the classes, other first)
+    are null without ground truth; ``categories`` says what each id is called and coloured, whether or not there is
+    truth, and ``white`` which value of images of 16 bits is white. ``version`` goes up when a reader of today could not
+    make the same masks any more.
 
     Raises:
         UserError: an input is missing or damaged.
@@ -72,6 +73,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "size": cut["size"],
         "score_max": cut["score_max"],
         "threshold": cut["automatic"],
+        "vote": cut.get("vote", "pixel"),  # of runs from before there was a choice
         "match": match,
         "names": names,
         "categories": to_json(make_legend(about["classes"], match, names)),

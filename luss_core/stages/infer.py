@@ -58,7 +58,8 @@ def infer(
     """Segment the images of cfg.splits: arg-max of the activation maps where their maximum reaches the threshold.
 
     ``scored`` keeps the label and the score of every pixel, so that any other threshold can be evaluated later;
-    ``masks`` are final. The threshold comes from the scores of the training images: no ground truth is used. Several
+    ``masks`` are final. Where objects vote, they do at this threshold: what another one adds or leaves out keeps the
+    label it has. The threshold comes from the scores of the training images: no ground truth is used. Several
     processes share the images; each finds the threshold for itself.
 
     Args:
@@ -75,7 +76,8 @@ def infer(
         logger.info(
             "infer: %d images of %s, threshold %.2f (%s)", len(rows), "+".join(splits), level / 100, cfg.threshold
         )
-        maps = segment(network, pixels, listing, own_rows, cfg.size, scale.greatest)
+        vote_from = level if cfg.vote == "object" else None
+        maps = segment(network, pixels, listing, own_rows, cfg.size, scale.greatest, vote_from)
         with group.folder_of_all(masks) as folder, _shared_scored(scored, about) as writer:
             _write_all(progress(maps, len(own_rows), "images"), folder, writer, listing, level, threads)
     if group.rank():
@@ -88,6 +90,7 @@ def infer(
             "histogram": scale.histogram.tolist(),
             "score_max": scale.greatest,
             "size": cfg.size,
+            "vote": cfg.vote,
             "weights": foreign(read_about(segmenter, "finetune")),
             "provenance": about,
         },
@@ -116,12 +119,18 @@ def scale_of(scores: np.ndarray) -> Scale:
 
 
 def segment(
-    network: Segmenter, pixels: Store, listing: ImageList, rows: np.ndarray, size: int, greatest: float
+    network: Segmenter,
+    pixels: Store,
+    listing: ImageList,
+    rows: np.ndarray,
+    size: int,
+    greatest: float,
+    vote_from: int | None = None,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """For each image its row, its labels (H, W) in 1..C and its levels (H, W), at original size."""
     for row in map(int, rows):
         shape = int(listing.height[row]), int(listing.width[row])
-        yield row, *segment_image(network, pixels.read(row), size, shape, greatest)
+        yield row, *segment_image(network, pixels.read(row), size, shape, greatest, vote_from)
 
 
 def _write_all(

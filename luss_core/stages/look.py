@@ -40,7 +40,10 @@ HEADERS, DECODED = 5000, 96
 def main(argv: list[str] | None = None) -> None:
     """Print what lies in a folder."""
     parser = argparse.ArgumentParser(
-        "luss_core look", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "luss look",
+        description=__doc__,
+        epilog='examples:\n  luss look "my photographs"\n  luss look "my photographs" --masks masks',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("folder", type=Path, help="folder of images, the data_root of a run")

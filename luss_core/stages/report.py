@@ -24,10 +24,9 @@ from luss_core.report import tables
 from luss_core.report.beyond import beyond_context
 from luss_core.report.charts import balance_chart, threshold_chart
 from luss_core.report.colours import Palette, make_palette
-from luss_core.report.corrected import corrected_clusters, corrected_palette, places, summary
+from luss_core.report.corrected import corrected_clusters, corrected_palette, corrections_context, places
 from luss_core.report.gallery import gallery as cluster_cards
-from luss_core.report.gallery_data import default_names, source_of
-from luss_core.report.gallery_files import write_gallery
+from luss_core.report.gallery_data import default_names
 from luss_core.report.intensity import attention_maps, saliency_maps, with_intensities
 from luss_core.report.logs import read_log
 from luss_core.report.made import made_with, rejected
@@ -77,15 +76,10 @@ def report(
     threshold: Path | None,
     out: Path,
     title: str,
-    features: Path | None = None,
     edits: Path | None = None,
-    gallery: Path | None = None,
-    threads: int = 1,
+    gallery: str | None = None,
 ) -> None:
-    """Write one self-contained HTML page about a run: pictures, scores, curves, attention, clusters, settings.
-
-    Masks and what evaluate says of them are enough; what is None is left out of the page. ``gallery`` is a folder with
-    all images, for which clusters are needed.
+    """Write one HTML page about a run. Masks and what evaluate says of them are enough; what is None is left out.
 
     Raises:
         UserError: an input is missing or damaged.
@@ -95,22 +89,16 @@ def report(
     corrected, warning = of_run(edits, found.fingerprint if found else "", int(result["classes"]))
     truth, palette, classes = _classes(result, corrected)
     shown = (split := tables.main_split(result)) or inferred_split(listing, masks)
-    rows = panel_rows(listing, shown, truth, cfg.panels)
     predictions = [Prediction("found", masks, classes, None if truth else corrected)]
     show = partial(make_panels, listing, pixels, predictions=predictions, palette=palette, truth=truth)
-    panels = show(rows)
-    grouped = found if truth or not found else corrected_clusters(found, listing, corrected)
-    named = classes if truth else np.arange(len(palette.names))
-    if gallery and found:
-        source = source_of(result, listing, pixels, masks, found, features)
-        write_gallery(gallery, source, corrected, title=title, limit=cfg.images, threads=threads)
-    weights = _beside(pretrain_log, "encoder"), _beside(finetune_log, "segmenter")
+    panels = show(rows := panel_rows(listing, shown, truth, cfg.panels))
+    grouped, named = (found, classes) if truth or not found else corrected_clusters(found, listing, corrected)
     page = render(
         "page.html",
         title=title,
         truth=truth,
         **beyond_context(result),
-        **_corrections(result, corrected, warning, gallery if found else None),
+        **corrections_context(result, corrected, warning, gallery),
         palette=palette,
         **images_context(images, listing, rows),
         panels=panels,
@@ -122,7 +110,7 @@ def report(
         **clusters_context(grouped),
         clusters=grouped and cluster_cards(grouped, listing, pixels, palette, named, cfg.gallery, result["names"]),
         **balance_context(balance, result),
-        made=made_with([store, weights[0], examine, clusters, weights[1], threshold, scores]),
+        made=made_with([store, *_weights(pretrain_log, finetune_log), examine, clusters, threshold, scores]),
         **threshold_context(result, threshold),
         **(scored_context(result, split, table, palette) if split else {}),
     )
@@ -157,13 +145,6 @@ def _classes(result: dict[str, Any], edits: Edits) -> tuple[bool, Palette, np.nd
     if truth:
         return truth, make_palette(result["names"]), cluster_classes(result["match"], number)
     return truth, corrected_palette(edits, default_names(None, None, number)), places(edits)
-
-
-def _corrections(result: dict[str, Any], edits: Edits, warning: str | None, gallery: Path | None) -> dict[str, Any]:
-    """What people corrected, what they should know, and where all images are."""
-    warnings = [text for text in (*result.get("warnings", ()), warning) if text]
-    page = f"{gallery.name}/index.html" if gallery else None
-    return {"corrected": summary(edits), "warnings": warnings, "gallery": page}
 
 
 def _training(pretrain_log: Path | None, finetune_log: Path | None) -> Training:
@@ -287,6 +268,7 @@ def rule_text(rule: str | None) -> str:
     return f"Fixed in the settings (infer.threshold: {rule}), without any ground truth."
 
 
-def _beside(log: Path | None, name: str) -> Path | None:
-    """The weights that a training wrote beside its log."""
-    return log and log.with_name(f"{name}.safetensors")
+def _weights(pretrain_log: Path | None, finetune_log: Path | None) -> list[Path | None]:
+    """What trainings wrote beside their logs."""
+    files = (pretrain_log, "encoder"), (finetune_log, "segmenter")
+    return [log and log.with_name(f"{name}.safetensors") for log, name in files]

@@ -1,6 +1,7 @@
 """A run with random weights, as far as export: the folder of a data set with one preset and one seed."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from prior_data import prepared
@@ -14,17 +15,23 @@ from luss_core.stages.export import export
 from luss_core.stages.infer import infer
 
 CLASSES = 3
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "backbone": {"width": 8},
     "decoder": {"channels": 8, "low_level_channels": 8, "low_level_stage": 2, "aspp_stride": 8, "decoder_stride": 4},
 }
 
 
-def make_run(folder: Path, *, attention: bool = True) -> dict[str, Path]:
+SMALLEST: dict[str, Any] = {"backbone": {"family": "timm", "name": "test_efficientnet"}, "decoder": None}
+"""A network of timm, for tests that only need one."""
+
+
+def make_run(
+    folder: Path, *, attention: bool = True, network: dict[str, Any] = NETWORK, vote: str = "pixel", size: int = 40
+) -> dict[str, Path]:
     """Where everything lies that infer, evaluate and export wrote, and ``run``, the folder of the run."""
     root = prepared(folder)
     torch.manual_seed(0)
-    encoder = EncoderConfig.model_validate({**NETWORK, "attention": attention})
+    encoder = EncoderConfig.model_validate({**network, "attention": attention})
     cfg = SegmenterConfig(attend=attention)
     about = {
         "encoder": encoder.model_dump(mode="json"),
@@ -32,8 +39,8 @@ def make_run(folder: Path, *, attention: bool = True) -> dict[str, Path]:
         "classes": CLASSES,
         "provenance": {"settings": {"finetune": {}, "seed": 0}},
     }
-    network = Segmenter(cfg, Encoder(encoder), CLASSES)
-    torch.nn.init.normal_(network.head.weight)
+    made_of = Segmenter(cfg, Encoder(encoder), CLASSES)
+    torch.nn.init.normal_(made_of.head.weight)
     run = root / "net" / "seed0"
     files = {
         "run": run,
@@ -46,9 +53,9 @@ def make_run(folder: Path, *, attention: bool = True) -> dict[str, Path]:
         "scores": run / "evaluate" / "scores.json",
         "model": run / "export" / "model.safetensors",
     }
-    save_weights(files["segmenter"], network, about)
+    save_weights(files["segmenter"], made_of, about)
     made = {name: files[name] for name in ("images", "store", "segmenter", "masks", "scored", "threshold")}
-    infer(InferConfig(size=40), **made, device=torch.device("cpu"), threads=1)
+    infer(InferConfig.model_validate({"size": size, "vote": vote}), **made, device=torch.device("cpu"), threads=1)
     score(files, files["images"])
     return files
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from luss_core import __version__, runs
+from luss_core import __main__, __version__, runs
 from luss_core.config import METHODS
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,31 @@ def test_methods_that_pages_show_are_in_the_registry(page):
         assert METHODS[name].implementation.partition(":")[0] == file.removesuffix(".py").replace("/", ".")
 
 
+COMMAND = re.compile(r"(?:^ {4}|`)(?:\S*/)?(?:luss|python -m luss_core)(?: +(?P<words>[^`\n]*))?(?:$|`)", re.M)
+"""luss or what it is the same as, at the start of an example or between backquotes."""
+SHOWN = sorted(
+    {
+        tuple(found["words"].partition("  #")[0].split())
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for found in COMMAND.finditer(page.read_text(encoding="utf-8"))
+        if found["words"]
+    }
+)
+"""Each command that pages show, with all its words."""
+
+
+@pytest.mark.parametrize("name", sorted({words[0] for words in SHOWN} - {"COMMAND", "--help", "#", "run"}))
+def test_commands_and_options_that_pages_show_are_there(name, capsys):
+    assert name in __main__.COMMANDS
+    with pytest.raises(SystemExit) as end:
+        __main__.main([name, "--help"])
+    assert end.value.code == 0
+    options = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", capsys.readouterr().out))
+    shown = {word.partition("=")[0] for words in SHOWN if words[0] == name for word in words if word[0] == "-"}
+    assert shown <= options
+
+
 EXAMPLES = [
     (page, text) for page in PAGES for text in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
 ]
@@ -47,7 +72,7 @@ def test_settings_that_pages_show_are_valid(page, text):
     assert set(runs.presets(config)) >= set(config.run), page
 
 
-def test_the_readme_is_one_screen_with_two_commands():
+def test_the_readme_is_one_screen_with_three_commands():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 80
     assert [
@@ -55,6 +80,7 @@ def test_the_readme_is_one_screen_with_two_commands():
     ] == [
         "make run",
         "make test",
+        'make photos DATA="/path/to/my photographs"',
     ]
 
 

@@ -67,6 +67,7 @@ def test_another_clustering_is_noticed(tmp_path):
     start = Edits(clustering="first", categories=3)
     save(path, start.model_copy(update={"names": {1: "a"}}), start)
     assert of_run(path, "first", 3)[0].names == {1: "a"}
+    assert of_run(path, "", 3)[0].names == {1: "a"}  # where the clusters are not at hand
     edits, warning = of_run(path, "second", 3)
     assert edits.empty
     assert "belongs to another clustering" in warning

@@ -23,10 +23,11 @@ from luss_core.models.tensor_file import read_tensors
 from luss_core.stages.export import export
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["attention", "maps"])
+@pytest.fixture(scope="module", params=[(True, "pixel"), (False, "pixel"), (True, "object")], ids=str)
 def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Path]:
     """A segmenter with random weights, what infer and evaluate made with it, and what was exported."""
-    return make_run(tmp_path_factory.mktemp("export"), attention=request.param)
+    attend, vote = request.param
+    return make_run(tmp_path_factory.mktemp("export"), attention=attend, vote=vote)
 
 
 def segmented(run: dict[str, Path], model: Exported) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -45,13 +46,14 @@ def test_masks_are_those_of_infer_in_the_names_of_classes(run: dict[str, Path]) 
     pairs = segmented(run, model)
     assert len(pairs) == 5
     assert sum(min(theirs.shape) > model.short_side for theirs, _ in pairs) == 3
-    assert sum(len(np.unique(ours)) > 1 for _, ours in pairs) > 0
+    assert sum(len(np.unique(ours)) > 1 for _, ours in pairs) > 0 or model.vote == "object"  # all are one piece
     names = np.array([scores["match"][str(k)] for k in range(CLASSES + 1)])
     for theirs, ours in pairs:
         assert ours.dtype == np.int32
         assert np.array_equal(names[theirs], ours)
     assert model.names == ["other", "class 1", "class 2", "class 3"]
     assert model.threshold == scores["threshold"]["automatic"]
+    assert model.vote == read_json(run["threshold"])["vote"]
 
 
 def test_without_truth_categories_stay_numbers(run: dict[str, Path], tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from luss_core.report.corrected import corrected_clusters
 from luss_core.report.gallery_data import areas, gallery_data, source_of
 from luss_core.report.gallery_files import as_script, overlay
 from luss_core.stages.report import report
+from workflow_scripts.report import main
 
 EVIL = "</script><script>alert(1)</script>"
 
@@ -42,7 +43,8 @@ def make(folder: Path, *, truth: bool, edits: Edits | None = None, images: int =
         save(fake.run / NAME, Edits.model_validate(edits.model_dump() | base.model_dump(include=COMMON)), base)
     out, files = fake.run / "report" / "index.html", fake.arguments()
     more = {"features": fake.run / "features.h5", "edits": fake.run / NAME, "gallery": out.with_name("gallery")}
-    report(ReportConfig(images=images), **files, **more, prior=None, out=out, title="made up")
+    given = [f"--{name.replace('_', '-')}={path}" for name, path in (files | more).items() if path]
+    main([*given, f"--out={out}", "--title=made up", "--settings", json.dumps({"images": images})])
     page = (more["gallery"] / "index.html").read_text(encoding="utf-8")
     data = re.search(r'<script type="application/json" id="data">(.*)</script>', page)
     return fake, out.read_text(encoding="utf-8"), json.loads(data[1])
@@ -129,7 +131,7 @@ def test_moved_images_and_splits(plain):
     row, label = int(found.row[0]), int(found.label[0]) + 1
     name = f"{listing.split[row]}/{listing.id[row]}"
     edits = Edits(categories=3, split={4: label}, moved={name: {label: 4}})
-    grouped = corrected_clusters(found, listing, edits)
+    grouped, _ = corrected_clusters(found, listing, edits)
     assert grouped.label.tolist() == [3, *found.label[1:].tolist()]
     mask = np.full((8, 8), label, np.int32)
     picture = Image.open(BytesIO(overlay(mask, name, edits, class_colours(4)))).convert("RGB")

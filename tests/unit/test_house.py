@@ -60,7 +60,7 @@ LAYERS = (
     ("report",),
     ("away",),
     ("stages", "predict"),
-    ("photos",),
+    ("photos", "studio"),
 )
 """A module imports from its own layer and those above it in this list."""
 
@@ -105,7 +105,7 @@ def test_a_stage_has_one_name_in_five_places(stage):
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl")
+ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "suggest")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -137,10 +137,10 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "prior": {"maps", "summary", "files"},
         "pretrain": {"weights", "heads"},
         "examine": {"heads"},
-        "finetune": {"images"},
         "compare": {"scores", "masks", "similarity"},
         "probes": {"linear", "limited", "masks", "similarity"},
         "cacl": {"linear", "limited"},
+        "suggest": {"features"},
         "ablation": {"scores", "masks", "measures", "attention"},
         "benchmark": {"scores", "complete"},
     }
@@ -208,18 +208,25 @@ IMPORT_NAMES = {
 
 
 def test_what_the_package_imports_is_what_it_asks_for():
-    """Not what only the checks install: a plain `pip install -e .` must run the workflow."""
+    """Not what only the checks install: a plain `pip install -e .` must run the workflow, but for the studio."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = {Requirement(text).name for text in project["dependencies"]}
+    extra = {Requirement(text).name for text in project["optional-dependencies"]["studio"]}
+    assert imported(ROOT.glob("luss_core/studio/*.py")) <= asked | extra
+    rest = [file for file in ROOT.glob("luss_core/**/*.py") if file.parent.name != "studio"]
+    assert imported([*rest, *ROOT.glob("workflow_scripts/*.py")]) <= asked
+
+
+def imported(files):
+    """What Python files import of others, as it is called where it is installed from."""
     used = set()
-    for folder in ("luss_core", "workflow_scripts"):
-        for file in ROOT.glob(f"{folder}/**/*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-                used |= {name.partition(".")[0] for name in names}
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            used |= {name.partition(".")[0] for name in names}
     outside = used - set(sys.stdlib_module_names) - {"luss_core", "workflow_scripts"}
-    assert {IMPORT_NAMES.get(name, name) for name in outside} <= asked
+    return {IMPORT_NAMES.get(name, name) for name in outside}
 
 
 def test_the_lock_pins_every_dependency_within_its_bounds():

@@ -26,9 +26,9 @@ def checkout(tmp_path):
     return folder
 
 
-def make(folder, *words, **variables):
+def make(folder, *words, target="run", **variables):
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    command = ["make", "--no-print-directory", "run", *words]
+    command = ["make", "--no-print-directory", target, *words]
     return subprocess.run(command, cwd=folder, env={**environment, **variables}, capture_output=True, text=True)
 
 
@@ -39,6 +39,13 @@ def test_a_folder_arrives_whatever_its_path(checkout, path):
     said = run.stdout.splitlines()
     assert said[0] == f"DATA={path}"
     assert said[2:] == ["-m", "luss_core", "run", "--cores", "all", "-n", "--config", "run=[a b]"]
+
+
+def test_photographs_of_whoever_has_set_nothing_up(checkout):
+    run = make(checkout, "DATA=/my $photos", "ARGS=--categories 8", target="photos")
+    assert run.returncode == 0, run.stderr
+    said = run.stdout.splitlines()
+    assert (said[0], said[2:]) == ("DATA=/my $photos", ["-m", "luss_core", "photos", "--categories", "8"])
 
 
 def test_variables_of_other_programs_do_not_count(checkout):

@@ -42,6 +42,7 @@ def test_the_run_made_every_file(finished):
             "evaluate/per_class.csv",
             "export/model.safetensors",
             "report/index.html",
+            "report/gallery/index.html",
         ),
         *("logs/pretrain.log", "benchmarks/pretrain.jsonl"),
     ):
@@ -109,6 +110,19 @@ def test_a_setting_runs_its_stage_again(finished, tmp_path, settings, expected):
     assert finished.planned("--configfile", TINY, tmp_path / "changed.yaml") == expected
 
 
+def test_suggest_takes_what_extract_made_and_another_number_of_categories_leaves_it(project):
+    given = ("--configfile", TINY, "--config", "classes=9")
+    assert project.planned(*given, "--", "suggest") == {"suggest"}
+    run = project.snakemake("--cores", "1", *given, "--", "suggest")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "results/tiny/suggest/index.html" in run.stdout + run.stderr
+    (found,) = json.loads((project.work / "results/tiny/suggest/suggest.json").read_text())["runs"]
+    assert (found["run"], found["images"]) == ("shape, seed 0", 40)
+    assert [one["categories"] for one in found["tried"]] == list(range(2, 11))
+    assert project.planned("--configfile", TINY, "--", "suggest") == set()
+    assert project.planned("--configfile", TINY) == set()
+
+
 def test_names_of_the_categories_run_only_what_shows_them_again(project, tmp_path):
     (tmp_path / "its names.txt").write_text("other thing\n")
     given = ("--configfile", TINY, "--config", f"names={tmp_path / 'its names.txt'}")
@@ -137,6 +151,17 @@ def test_corrected_masks_run_what_follows_the_clusters_again_whenever_they_chang
     assert project.planned(*given) == set()
     mask.write_bytes(b"looked at again")
     assert project.planned(*given) == FINETUNE
+
+
+def test_corrections_run_only_what_shows_them_again(project):
+    edits = project.work / "results/tiny/shape/seed0/edits.yaml"
+    edits.write_text("names: {1: 'meadow'}\nmerged: {2: 1}\n")
+    planned = project.planned("--configfile", TINY)
+    assert REPORT <= planned <= REPORT | EXPORT
+    edits.write_text("names: {1: [\n")
+    run = project.snakemake("--dry-run", "--configfile", TINY)
+    assert run.returncode == 1
+    assert "seed0/edits.yaml: line 1 cannot be read as YAML" in run.stdout + run.stderr
 
 
 def test_masks_of_more_categories_than_are_looked_for_stop_before_any_work(finished):

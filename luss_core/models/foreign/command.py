@@ -50,7 +50,12 @@ def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m luss_core convert-weights", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "luss convert-weights",
+        description=__doc__,
+        epilog="example:\n  luss convert-weights checkpoint.pth checkpoint.safetensors",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=Path, metavar="IN", help="checkpoint that torch.save wrote")
     parser.add_argument("out", type=Path, metavar="OUT", help="file to write; ends in .safetensors")
     return parser

@@ -1,0 +1,1 @@
+"""The page of all images with editing: a small server on this machine."""
