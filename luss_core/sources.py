@@ -27,7 +27,7 @@ PACKAGE = "luss_core"
 TRAININGS = ("pretrain", "finetune", "limited")
 
 UNTRACKED = {
-    "luss_core": "the version number",
+    "luss_core": "the version number, and where a class is imported from",
     "luss_core.config": "the values that reach a stage are parameters of its rule already",
     "luss_core.bounds": "compares settings with the number of images",
     "luss_core.changed": "keeps a record of the user's files, which no result depends on",
@@ -50,14 +50,19 @@ UNTRACKED_IN_TRAINING = {
     "luss_core.data.categories": "says whether folders are categories, to judge by",
     "luss_core.corrected": "says which masks people corrected; a digest of these is one of the settings",
     "luss_core.data.coding": "says what the values of masks mean, for the reader of true masks below",
+    "luss_core.data.contents": "gives digests of files",
     "luss_core.data.corrected": "reads masks that people corrected; a digest of these is one of the settings",
     "luss_core.data.features": "gives vectors and pseudo labels as they were written; these are one of the settings",
+    "luss_core.data.files": "lists files for the readers",
+    "luss_core.data.find_coding": "says how corrected masks are coded; a digest of these is one of the settings",
     "luss_core.data.hdf5": "opens files for the readers",
     "luss_core.data.images": "reads which rows to train on; a digest of them as they were read is one of the settings",
     "luss_core.data.judged": "gives categories to judge by, which no training reads",
     "luss_core.data.kinds": "says what files are, by their names, for the stage before",
     "luss_core.data.mask_pixels": "opens files of masks",
     "luss_core.data.masks": "reads true masks; a digest of some as they were read is one of the settings",
+    "luss_core.data.pairing": "pairs names of images and masks",
+    "luss_core.data.seen": "looks at masks, to say how they are coded",
     "luss_core.data.sequences": "reads what is a frame of which video; a digest of the pairs is one of the settings",
     "luss_core.data.store": "reads pixels; a digest of some as they were read is one of the settings",
     "luss_core.edits": "says what is merged; what follows of it is one of the settings",

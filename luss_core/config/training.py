@@ -229,9 +229,9 @@ class FinetuneConfig(Section):
     views: FinetuneViewsConfig = Field(default_factory=FinetuneViewsConfig)
     train: FinetuneTrainConfig = Field(default_factory=FinetuneTrainConfig)
     corrected: Annotated[str, Field(min_length=1)] | None = None
-    """Folder of masks that you corrected: PNG files under the names of their images, with the ids that `luss export --to
-    png` writes (docs/correct.md). A short training behind all others teaches the attention where objects are, and the
-    categories which is which, and so improves the other images. null: none."""
+    """Folder of masks that you corrected: PNG files under the names of their images, with the ids that
+    `luss export --to png` writes (docs/correct.md). A short training behind all others teaches the attention where
+    objects are, and the categories which is which, and so improves the other images. null: none."""
 
     @model_validator(mode="after")
     def _head_agrees(self) -> Self:

@@ -8,6 +8,7 @@ from torch import nn
 
 from luss_core.config import PretrainConfig
 from luss_core.methods import build_method
+from luss_core.methods.base import Method
 from luss_core.models.encoder import Encoder
 from luss_core.models.tensor_file import read_about
 from luss_core.models.weights import load_network, save_weights
@@ -35,7 +36,7 @@ def load_heads(encoder: Path, cfg: PretrainConfig, network: Encoder) -> nn.Modul
         return nn.ModuleDict()
 
     def heads(_: Mapping[str, Any]) -> nn.ModuleDict:
-        kept: nn.ModuleDict = build_method(cfg.method, network, 1).position_heads
-        return kept
+        method: Method = build_method(cfg.method, network, 1)  # also says that the stage is made of that module
+        return method.position_heads
 
     return load_network(path, "head", "pretrain", heads)

@@ -1,4 +1,4 @@
-"""Categories by the nearest centroid of k-means, at each position of a map: nothing is learned, but from corrected masks."""
+"""Categories by the nearest centroid of k-means, at each position of a map: only corrected masks teach them."""
 
 from typing import NamedTuple
 

@@ -153,7 +153,8 @@ def test_readers_count_for_a_stage_before_the_training():
 
 def test_the_root_of_the_package_holds_nothing_that_would_have_to_count():
     body = ast.parse((ROOT / "luss_core" / "__init__.py").read_text()).body
-    assert [ast.unparse(node).partition(" ")[0] for node in body if not sources._is_text(node)] == ["__version__"]
+    made = [ast.unparse(node) for node in body if not sources._is_text(node)]
+    assert [text.partition("(")[0].partition(" =")[0] for text in made] == ["__version__", "def __getattr__"]
 
 
 SOURCE = '''"""Says."""

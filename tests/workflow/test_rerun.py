@@ -199,7 +199,7 @@ def test_another_seed_runs_beside_the_first(finished):
         ("workflow_scripts/ablation.py", "    ablation(", "    1 + 1\n    ablation(", set()),
         ("workflow_scripts/compare.py", "    compare(", "    1 + 1\n    compare(", set()),
         # a reader runs the stages that are not dear again; trainings before them do not count it, see below
-        ("luss_core/data/features.py", "class Features", "MORE = 1\n\n\nclass Features", EXTRACT),
+        ("luss_core/data/features.py", "class Features", "MORE = 1\n\n\nclass Features", EXTRACT | EXAMINE),
         # what keeps checkpoints, writes down and writes out decides no number
         ("luss_core/train/folder.py", "class TrainingFolder", "MORE = 1\n\n\nclass TrainingFolder", set()),
         ("luss_core/train/journal.py", "FLUSH = 10", "FLUSH = 20", set()),
