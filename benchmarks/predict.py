@@ -56,7 +56,7 @@ def seconds(work: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - start, time.process_time() - busy
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("model", type=Path, help="model.safetensors, or the folder of a run")
@@ -64,7 +64,7 @@ def main() -> None:
     add("--threads", type=int, default=2)
     add("--rounds", type=int, default=3)
     add("--device", default="cpu")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     device = make_device(args.device, args.threads)
     segmenter = Segmenter.load(args.model, device)
     with tempfile.TemporaryDirectory() as temporary:

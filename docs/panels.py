@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from luss_core.colours import class_colours
 from luss_core.data.images import read_images
 from luss_core.data.masks import IGNORE, read_mask, resize_nearest
 from luss_core.data.spread import panel_rows
 from luss_core.data.store import Store
 from luss_core.io import read_json
-from luss_core.report.colours import class_colours
 
 SIDE, GAP, COLUMNS = 128, 6, 8
 

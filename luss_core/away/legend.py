@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from luss_core.colours import class_colours
 from luss_core.data.images import write_csv
 from luss_core.edits import Edits
-from luss_core.report.colours import class_colours
 
 COLUMNS = ("id", "name", "colour", "kind", "class")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from luss_core.colours import Palette, class_colours
 from luss_core.data.features import Clusters
 from luss_core.data.images import ImageList
 from luss_core.edits import Edits
-from luss_core.report.colours import Palette, class_colours
 
 
 def corrected_palette(edits: Edits, names: Sequence[str]) -> Palette:

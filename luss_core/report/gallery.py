@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from luss_core.colours import Chip, Palette
 from luss_core.data.features import Clusters
 from luss_core.data.images import ImageList
 from luss_core.data.masks import IGNORE
 from luss_core.data.spread import evenly
 from luss_core.data.store import Store
-from luss_core.report.colours import Chip, Palette
 from luss_core.report.pictures import photo_uri, square
 
 SIDE = 96

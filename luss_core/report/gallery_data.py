@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from luss_core.colours import class_colours
 from luss_core.data.features import Clusters, Features
 from luss_core.data.images import ImageList
 from luss_core.data.masks import IGNORE, read_mask
@@ -18,7 +19,6 @@ from luss_core.data.nearness import members, nearest, plane
 from luss_core.data.spread import evenly
 from luss_core.data.store import Store
 from luss_core.edits import Edits
-from luss_core.report.colours import class_colours
 
 NEAREST = 4
 """Centroids of which the distance to an image is kept."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from luss_core.colours import Chip, Palette
 from luss_core.data.images import ImageList
 from luss_core.data.masks import IGNORE, read_mask
 from luss_core.data.store import Store
 from luss_core.edits import Edits
-from luss_core.report.colours import Chip, Palette
 from luss_core.report.pictures import overlay_uri, photo_uri
 
 LONGEST = 320

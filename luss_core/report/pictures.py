@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
+from luss_core.colours import IGNORED
 from luss_core.data.masks import IGNORE
-from luss_core.report.colours import IGNORED
 
 FILL, EDGE, VEIL, PALE = 130, 255, 130, 150
 """Opacity (0..255) of the inside of an object, of its edge, of the veil over "other", and of ignored pixels."""

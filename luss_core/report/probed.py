@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from luss_core.colours import OTHER, Palette, class_colours
 from luss_core.data.annotated import AnnotatedImages
 from luss_core.data.masks import IGNORE, read_mask
 from luss_core.data.spread import shown_positions
-from luss_core.report.colours import OTHER, Palette, class_colours
 from luss_core.report.panels import LONGEST, Panel, mask_layer
 from luss_core.report.pictures import photo_uri
 

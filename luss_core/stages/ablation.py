@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from luss_core.colours import make_palette
 from luss_core.config import ReportConfig, RowsConfig
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.spread import compared_rows
@@ -18,7 +19,6 @@ from luss_core.io import atomic, read_json, write_text
 from luss_core.metrics.absent import absence
 from luss_core.report.beyond import only_kind
 from luss_core.report.charts import Steps, standalone, steps_chart
-from luss_core.report.colours import make_palette
 from luss_core.report.comparison import (
     ScoredRun,
     cells,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from luss_core.colours import make_palette
 from luss_core.config import ReportConfig
 from luss_core.data.images import read_images
 from luss_core.data.spread import panel_rows
@@ -15,7 +16,6 @@ from luss_core.io import atomic, read_json, write_text
 from luss_core.metrics.absent import absence
 from luss_core.report.beyond import by_preset, groups, kind, weights_of
 from luss_core.report.charts import dot_chart
-from luss_core.report.colours import make_palette
 from luss_core.report.comparison import (
     ScoredRun,
     aggregate,

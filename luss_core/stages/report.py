@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from luss_core.colours import Palette, make_palette
 from luss_core.config import ReportConfig
 from luss_core.data.features import Clusters, read_clusters
 from luss_core.data.images import ImageList, read_images
@@ -23,7 +24,6 @@ from luss_core.metrics.threshold import read_threshold
 from luss_core.report import tables
 from luss_core.report.beyond import beyond_context
 from luss_core.report.charts import balance_chart, threshold_chart
-from luss_core.report.colours import Palette, make_palette
 from luss_core.report.corrected import corrected_clusters, corrected_palette, corrections_context, places
 from luss_core.report.gallery import gallery as cluster_cards
 from luss_core.report.gallery_data import default_names

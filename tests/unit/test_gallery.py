@@ -11,6 +11,7 @@ from fake_run import ABOUT, FakeRun, write_data, write_run
 from page_reader import Page
 from PIL import Image
 
+from luss_core.colours import class_colours
 from luss_core.config import ReportConfig
 from luss_core.data.features import Change, read_clusters, write_features
 from luss_core.data.images import read_images
@@ -19,7 +20,6 @@ from luss_core.data.nearness import changed, nearest, plane
 from luss_core.data.store import Store
 from luss_core.edits import Edits
 from luss_core.edits_file import NAME, save
-from luss_core.report.colours import class_colours
 from luss_core.report.corrected import corrected_clusters
 from luss_core.report.gallery_data import areas, gallery_data, source_of
 from luss_core.report.gallery_files import as_script, overlay

@@ -23,7 +23,7 @@ PYTHON = [
 ]
 
 LAYERS = (
-    ("errors", "config", "explain"),
+    ("errors", "config", "explain", "colours"),
     ("settings_file",),
     (
         "io",

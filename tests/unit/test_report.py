@@ -16,12 +16,12 @@ from page_reader import Page
 from PIL import Image
 from skimage.color import rgb2lab
 
+from luss_core.colours import class_colours
 from luss_core.config import ReportConfig
 from luss_core.data.images import read_images
 from luss_core.data.masks import IGNORE
 from luss_core.data.spread import evenly, spread
 from luss_core.errors import UserError
-from luss_core.report.colours import class_colours
 from luss_core.report.gallery import by_distance
 from luss_core.report.logs import read_log
 from luss_core.report.panels import cluster_classes

@@ -1,4 +1,4 @@
-"""One colour a class, the same in every picture and table of a page."""
+"""One colour a class, the same on every page, in masks and in what is exported."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
