@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from .waiting import until
+
 PHONE = {"viewport": {"width": 400, "height": 800}, "has_touch": True}
 
 
@@ -41,7 +43,7 @@ def test_pictures_load_and_the_overlay_slides(gallery: Callable):
     page.click("#list button:has-text('category 1')")
     page.select_option("#split", "test")
     page.click(".tile >> nth=0")
-    page.wait_for_function("document.getElementById('big-mask').naturalWidth > 0")
+    until(page, "document.getElementById('big-mask').naturalWidth > 0")
     assert page.locator("#big-mask").get_attribute("alt").startswith("found: ")
     for slider, value, style in (("#overlay-big", "30", "opacity"), ("#wipe", "25", "clipPath")):
         page.locator(slider).evaluate(f"(one) => {{ one.value = {value}; one.dispatchEvent(new Event('input')); }}")
@@ -64,7 +66,7 @@ def test_keys_alone(gallery: Callable):
     press("ArrowRight")
     assert page.locator("#viewed").inner_text() != first
     press("Escape")
-    page.wait_for_function("(row) => (document.activeElement.dataset.row ?? row) !== row", arg=at)  # once it is closed
+    until(page, f"(document.activeElement.dataset.row ?? '{at}') !== '{at}'")  # once the view is closed
     press("0")
     assert page.locator("#result").inner_text() == "480 images"
     press("?")

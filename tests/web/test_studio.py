@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from luss_core.edits_file import NAME, read_edits
 
+from .waiting import until
+
 EVIL = "<img src=x onerror=alert(1)> & “tulip”"
 
 
@@ -77,7 +79,7 @@ def test_move_an_image(studio: Callable, run: Path):
     choose(page, "category 1")
     page.click(".tile >> nth=0")
     name = page.locator("#viewed").inner_text()
-    page.wait_for_function("document.getElementById('big').naturalWidth > 0")
+    until(page, "document.getElementById('big').naturalWidth > 0")
     page.select_option("#move-to", "2")
     page.click("#move button")
     said(page, "is “category 2” now")
