@@ -45,7 +45,7 @@ class ScaledCrops(Views):
         """
         planes = {"masks": Plane(annotations.labels, nearest=True)}
         super().__init__(annotations.images, rows, ViewsConfig(), seed, planes=planes)
-        self.segment = segment
+        self.annotations, self.segment = annotations, segment
 
     def __getitem__(self, keys: Keys) -> Batch:
         positions = [position for position, _ in keys]
