@@ -18,6 +18,8 @@ def restrided(encoder: Encoder, stride: int, who: str) -> Backbone:
     Raises:
         UserError: its stride cannot become that.
     """
+    if isinstance(encoder.cfg.backbone, TimmConfig) and encoder.backbone.strides[-1] == stride:
+        return encoder.backbone  # a ViT of such patches has no other stride to ask for
     cfg = with_stride(encoder.cfg, stride, who).backbone
     try:
         backbone = make_backbone(cfg)

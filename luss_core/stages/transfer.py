@@ -13,7 +13,7 @@ from luss_core.errors import UserError
 from luss_core.io import atomic, write_text
 from luss_core.metrics.probe import probe_scores
 from luss_core.report import papers
-from luss_core.report.beyond import by_preset, weights_of
+from luss_core.report.beyond import weights_of
 from luss_core.report.charts import dot_chart
 from luss_core.report.comparison import ScoredRun, cells, first_runs
 from luss_core.report.page import render
@@ -58,45 +58,59 @@ def transfer(
     """
     found = read(cfg, runs)
     frame = every_run(found)
-    presets = [row.preset for row in rows.rows]
-    shares = list(dict.fromkeys(one.share for one in found))
-    spread = {score: papers.spread(long(frame, score), presets, shares) for score in SCORES}
-    steps = {pair: compared(frame, shares, *pair) for pair in pairs(presets)}
-    control, whole = control_of(presets), [one for one in found if one.share == shares[-1]]
-    seen = [Seen(after, steps[before, after]) for before, after in steps if before == control]
+    spread = spreads(frame, [row.preset for row in rows.rows])
+    whole = [one for one in found if one.share == found[-1].share]
     first = [runs[k] for k in first_runs(runs)]
     _, test = read_annotated(data, root)
     palette = probe_palette(test)
-    weights = by_preset([one.run for one in whole], [one.scores for one in whole], weights_of)
+    masks = [(run.preset, place(run, found[-1].share) / "masks") for run in first]
     page = render(
         "transfer.html",
         title=f"What encoders are worth with labels: {Path(whole[0].scores['data']['root']).name}",
-        question=QUESTION,
-        caveat=CAVEAT,
         note=cfg.note,
-        told=told(spread["mIoU"], seen, control),
         learned={row.preset: row.learned for row in rows.rows},
-        seeds=frame["seed"].nunique(),
+        **numbers(frame, spread),
+        **paper(),
         shares={one.share: one.scores["learned"] for one in found},
-        blocks=[{"score": score, "rows": shown(spread[score], score)} for score in SCORES],
-        steps=list(steps.values()),
-        sources=SOURCES,
-        names=NAMES,
-        reported=REPORTED,
-        weights={preset: text for preset, text in weights.items() if text},
+        weights={one.run.preset: text for one in reversed(whole) if (text := weights_of(one.scores))},
         first=whole[0].scores,
         untrained=untrained(found),
         classes=class_table(whole),
         palette=palette,
         presets=[run.preset for run in first],
-        panels=probe_panels(test, palette, [(run.preset, place(run, shares[-1]) / "masks") for run in first]),
-        charts=[(chart(frame, presets), "mIoU with each share of the labels.")],
+        panels=probe_panels(test, palette, masks),
+        charts=[(chart(frame, list(spread["mIoU"].mean.index)), "mIoU with each share of the labels.")],
         runs=[(one.run, one.scores["provenance"]) for one in whole],
     )
     _write(table, pd.DataFrame(lines(rows, spread)))
     _write(scores, frame)
     write_text(out, page)
-    logger.info("transfer: %d scores of %d encoders, %s", len(frame), len(presets), out)
+    logger.info("transfer: %d scores of %d encoders, %s", len(frame), len(rows.rows), out)
+
+
+def spreads(frame: pd.DataFrame, presets: Sequence[str]) -> dict[str, papers.Spread]:
+    """Mean and deviation of each score: rows are encoders, columns shares of the labels."""
+    shares = list(dict.fromkeys(frame["share"]))
+    return {score: papers.spread(long(frame, score), presets, shares) for score in SCORES}
+
+
+def numbers(frame: pd.DataFrame, spread: Mapping[str, papers.Spread]) -> dict[str, Any]:
+    """Tables of the page, and what is said of them."""
+    presets, shares = (list(axis) for axis in (spread["mIoU"].mean.index, spread["mIoU"].mean.columns))
+    control = control_of(presets)
+    steps = {pair: compared(frame, shares, *pair) for pair in pairs(presets)}
+    seen = [Seen(after, steps[before, after]) for before, after in steps if before == control]
+    return {
+        "told": told(spread["mIoU"], seen, control),
+        "seeds": frame["seed"].nunique(),
+        "blocks": [{"score": score, "rows": shown(spread[score], score)} for score in SCORES],
+        "steps": list(steps.values()),
+    }
+
+
+def paper() -> dict[str, Any]:
+    """What the page has of the paper."""
+    return {"question": QUESTION, "caveat": CAVEAT, "sources": SOURCES, "names": NAMES, "reported": REPORTED}
 
 
 def place(run: ScoredRun, share: str) -> Path:

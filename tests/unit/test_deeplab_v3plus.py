@@ -131,8 +131,10 @@ def test_positions_of_the_dilated_map_hold_those_of_the_strided_one():
 
 
 def test_an_encoder_whose_stride_cannot_become_16_is_refused():
+    vit = encoder({"family": "timm", "name": "test_vit"})
+    assert restrided(vit, 16, "mine") is vit.backbone
     with pytest.raises(UserError, match="of mine, test_vit.*cannot have one position every 8 pixels.*output_stride"):
-        restrided(encoder({"family": "timm", "name": "test_vit"}), 8, "mine")
+        restrided(vit, 8, "mine")
     coarse = EncoderConfig.model_validate({"backbone": IMAGENET | {"strides": [4, 2, 2, 2]}})
     with pytest.raises(UserError, match="stage 3 has one every 16 pixels already"):
         with_stride(coarse, 8, "mine")
