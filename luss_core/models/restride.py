@@ -24,7 +24,8 @@ def restrided(encoder: Encoder, stride: int, who: str) -> Backbone:
     try:
         backbone = make_backbone(cfg)
     except UserError as error:
-        raise cannot(cfg, stride, who, f"timm says: {error}") from error
+        known = f"it has one every {encoder.backbone.strides[-1]} pixels, and timm cannot change that"
+        raise cannot(cfg, stride, who, known) from error
     if backbone.strides[-1] != stride:
         raise cannot(cfg, stride, who, f"it has one every {backbone.strides[-1]} pixels whatever is asked for")
     backbone.load_state_dict(encoder.backbone.state_dict())
