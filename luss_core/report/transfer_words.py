@@ -48,10 +48,10 @@ def _of_encoder(seen: Seen, control: str) -> list[str]:
         and whole.mean is not None
         and "open" not in (few.verdict, whole.verdict)
     ):
-        more = few.mean > whole.mean
+        more = few.mean - whole.mean
         texts.append(
-            f"Pre-training is worth {'more' if more else 'no more'} to it where labels are few"
-            f" ({few.mean - whole.mean:+.1f} points)."
+            f"It is worth {abs(more):.1f} points {'more' if more > 0 else 'less'} where labels are few than where they"
+            " are many."
         )
     return texts
 
