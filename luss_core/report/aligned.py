@@ -83,7 +83,7 @@ def masks_file(path: Path, run: AlignedRun) -> Iterator[TextIO]:
 
 
 def mask_text(row: int, label: int, content: list[Any] | None, first: bool) -> str:
-    """One image in a file of masks: the category that it was clustered into (0: none), and its mask."""
+    """One image in a file of masks: its category (0: none), and its mask."""
     return f'{"" if first else ","}"{row}":{json.dumps([label, content], separators=(",", ":"))}'
 
 

@@ -64,7 +64,20 @@ const about = () => {
     const near = view.near(category).map((id) => make("button", { type: "button", onclick: () => choose({ category: id }) }, swatch(id), ` ${view.name(id)}`));
     $("near").replaceChildren(...(near.length ? [make("span", { className: "note", textContent: "Near: " }), ...near] : []));
   }
+  $("ways").replaceChildren(...(category ? Object.keys(luss.orders).filter((key) => key !== "name").map(way).filter(Boolean) : []));
   hook("about", category);
+};
+// The first images of the category in one order; a click lists all in that order.
+const way = (key) => {
+  const [name, order] = luss.orders[key];
+  const first = page.data.images.filter((image) => image.category === page.choice.category).sort(order).slice(0, 5);
+  if (!first.length || (key === "apart" && !first[0].apart)) return null;
+  const mini = (image) => make("button", { type: "button", className: "mini", title: image.n, onclick: () => {
+    choose({ sort: key, sure: "all", split: "", text: "", on: null });
+    page.open(image);
+  } }, make("img", { src: page.photo(image), loading: "lazy", alt: `image ${image.n}` }));
+  const head = make("button", { type: "button", className: "pill", textContent: name, "aria-pressed": String(page.choice.sort === key), onclick: () => choose({ sort: key }) });
+  return make("div", { className: "way" }, head, ...first.map(mini));
 };
 
 // Images
@@ -80,8 +93,8 @@ const tile = (image, place) => {
   const apart = page.choice.sort === "apart" || page.choice.sure === "apart";
   const number = apart ? luss.whole(image.apart) : image.category ? luss.whole(image.sure) : "";
   const caption = make("span", { className: "caption" }, swatch(image.category), make("span", { textContent: page.view.name(image.category) }), make("small", { textContent: number, title: apart ? "of what seeds found here is something else in another seed" : "confidence" }));
-  const both = [make("span", { className: "side" }, pictures(image, image.a && page.mask(image), found(image)), caption)];
-  if (other) both.push(make("span", { className: "side" }, pictures(image, other.mask, other.alt), make("span", { className: "caption" }, ...other.caption())));
+  const both = [make("span", { className: "run" }, pictures(image, image.a && page.mask(image), found(image)), caption)];
+  if (other) both.push(make("span", { className: "run" }, pictures(image, other.mask, other.alt), make("span", { className: "caption" }, ...other.caption())));
   const button = make("button", { type: "button", className: "tile", tabIndex: place ? -1 : 0, title: image.n, "data-row": String(image.r), onclick: () => open(place), onfocus: () => rove(place) }, ...both);
   return make("li", {}, button);
 };

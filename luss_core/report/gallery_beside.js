@@ -41,12 +41,11 @@ page.beside = (image) => {
   if (!other.at) return null;
   const [label, content] = other.masks[image.r] || [0, null];
   const ids = (content ? content[0] : []).filter((id) => id && id !== luss.IGNORED);
-  const main = ids.length === 1 ? ids[0] : label || ids[0];
   const names = [...new Set(ids.map((id) => here(id).name))];
   return {
     mask: content && luss.painted(content[1], content[0], (id) => here(id).colour),
     alt: names.length ? `found in ${other.at.title}: ${names.join(", ")}` : `nothing found in ${other.at.title}`,
-    caption: () => (main ? [chip(here(main).colour), make("span", { textContent: here(main).name })] : [chip(), make("span", { textContent: "no category" })]),
+    caption: () => (label ? [chip(here(label).colour), make("span", { textContent: here(label).name })] : [chip(), make("span", { textContent: "no category" })]),
     chips: () => (names.length ? ids.flatMap((id) => [chip(here(id).colour), ` ${here(id).name}   `]) : [content ? "No object was found in it." : "It has no mask there."]),
   };
 };

@@ -20,7 +20,7 @@ from luss_core.io import atomic_folder, read_json
 from luss_core.metrics.agreement import by_class, disagreement, mean_disagreement, partners, shared, summed, weighed
 from luss_core.report.aligned import AlignedRun, mask_text, masks_file, packed, write_runs
 from luss_core.report.comparison import ScoredRun
-from luss_core.report.gallery_data import default_names
+from luss_core.report.gallery_data import areas, default_names
 from luss_core.stages.all_images import read_files
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Found(NamedTuple):
 
     row: int
     labels: list[int]
+    """Category of it in each run, 0 for none."""
     content: list[list[Any] | None]
     """``packed`` of each."""
     pairs: list[np.ndarray]
@@ -55,9 +56,7 @@ def align(cfg: ReportConfig, *, runs: Sequence[ScoredRun], out: Path, threads: i
     apart: list[list[np.ndarray]] = [[] for _ in combinations(aligned, 2)]
     with atomic_folder(out) as partial, ThreadPoolExecutor(threads) as pool:
         with ExitStack() as stack:
-            files = [
-                stack.enter_context(masks_file(partial / f"{k}.html", aligned[k])) for k in range(len(aligned))
-            ]
+            files = [stack.enter_context(masks_file(partial / f"{k}.html", aligned[k])) for k in range(len(aligned))]
             for start in range(0, len(rows), CHUNK):
                 chunk = rows[start : start + CHUNK]
                 for found in pool.map(lambda row: _found(listing, aligned, row), chunk):
@@ -146,7 +145,14 @@ def _found(listing: ImageList, runs: Sequence[AlignedRun], row: int) -> Found:
     masks, labels = [run.mask(name) for run in runs], [run.labels.get(row, 0) for run in runs]
     small = [mask if mask is None else _small(mask) for mask in masks]
     content = [packed(mask, run.categories) for mask, run in zip(masks, runs, strict=True)]
-    return Found(row, labels, content, list(_pairs(small, labels)))
+    pairs = list(_pairs(small, labels))
+    shown = [label or _largest(mask) for label, mask in zip(labels, masks, strict=True)]
+    return Found(row, shown, content, pairs)
+
+
+def _largest(mask: np.ndarray | None) -> int:
+    found = areas(mask)
+    return int(found[0][0]) if found else 0
 
 
 def _pairs(masks: Sequence[np.ndarray | None], labels: Sequence[int]) -> Iterator[np.ndarray]:
