@@ -47,7 +47,7 @@ const listCategories = () => {
   $("list").replaceChildren(all, ...page.listed().map((id) => button(id, page.view.name(id), page.view.sizes[id])));
 };
 
-const about = () => {
+const about = (page.about = () => {
   const { category } = page.choice;
   const { view, data } = page;
   $("heading").replaceChildren(...(category ? [swatch(category)] : []), category === null ? "All images" : view.name(category));
@@ -66,7 +66,7 @@ const about = () => {
   }
   $("ways").replaceChildren(...(category ? Object.keys(luss.orders).filter((key) => key !== "name").map(way).filter(Boolean) : []));
   hook("about", category);
-};
+});
 // The first images of the category in one order; a click lists all in that order.
 const way = (key) => {
   const [name, order] = luss.orders[key];

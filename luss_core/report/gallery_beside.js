@@ -99,6 +99,7 @@ const begin = (runs) => {
     $("sure").append(make("option", { value: "apart", textContent: "where seeds disagree most" }));
     page.keys.r = () => page.choose({ sort: "apart" });
     $("key-apart").hidden = false;
+    page.about();
   }
   const rest = runs.runs.filter((run) => run !== own);
   $("beside").append(...rest.map((run) => make("option", { value: run.name, textContent: luss.runTitle(run) })));

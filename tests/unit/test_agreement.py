@@ -37,9 +37,7 @@ def test_partners_have_the_most_in_common():
     assert partners([summed(images)], 5, 5).tolist() == [0, *(j + 1 for j in best)]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "expected"), [(3, 2, [0, 2, 0, 0]), (1, 4, [0, 2]), (2, 2, [0, 2, 0])]
-)
+@pytest.mark.parametrize(("first", "second", "expected"), [(3, 2, [0, 2, 0, 0]), (1, 4, [0, 2]), (2, 2, [0, 2, 0])])
 def test_what_never_meets_has_no_partner(first: int, second: int, expected: list[int]):
     assert partners([np.array([[1, 2, 5], [0, 1, 9]])], first, second).tolist() == expected
     assert partners([np.empty((0, 3), np.int64)], first, second).tolist() == [0] * (first + 1)
