@@ -110,7 +110,16 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-ACROSS = ("align", "compare", "ablation", "benchmark", "probes", "cacl", "suggest", "join")
+ACROSS = (
+    "align",
+    "compare",
+    "ablation",
+    "benchmark",
+    "probes",
+    "cacl",
+    "suggest",
+    "join",
+)
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
