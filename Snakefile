@@ -28,6 +28,7 @@ include: "rules/infer.smk"
 include: "rules/evaluate.smk"
 include: "rules/export.smk"
 include: "rules/report.smk"
+include: "rules/align.smk"
 include: "rules/compare.smk"
 include: "rules/ablation.smk"
 include: "rules/benchmark.smk"
@@ -49,6 +50,7 @@ rule all:
     input:
         of_runs(rules.report.output.page, CONFIG.run),
         of_runs(rules.export.output.model, CONFIG.run),
+        rules.align.output if SEVERAL else [],
 
 
 onsuccess:

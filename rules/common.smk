@@ -84,6 +84,7 @@ NAMES = or_stop(as_input, "names", runs.names_file)
 WEIGHTS = or_stop(as_input, "pretrain.weights", runs.weight_files)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
+SEVERAL = len(CONFIG.run) * len(CONFIG.seeds) > 1
 # Of each preset the one that trains its encoder, which is what a probe judges.
 ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
 # Of each preset the one whose features are its own: how many categories they show.
@@ -113,6 +114,7 @@ THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
 ACROSS = (
+    "align",
     "compare",
     "ablation",
     "benchmark",

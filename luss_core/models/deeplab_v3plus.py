@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from luss_core.config import DeepLabV3PlusConfig
 from luss_core.models.backbone import Backbone, initialize
+from luss_core.models.blocks import convolution
 
 QUARTER = 4
 """Pixels of the image from one position of the decoder to the next."""
@@ -53,8 +54,8 @@ class Head(nn.Module):
         self.aspp = ASPP(cfg, deep)
         self.low_level = convolution(low, cfg.low_level_channels, 1)
         self.decoder = nn.Sequential(
-            convolution(cfg.channels + cfg.low_level_channels, cfg.channels, 3, separable=cfg.separable),
-            convolution(cfg.channels, cfg.channels, 3, separable=cfg.separable),
+            wide(cfg.channels + cfg.low_level_channels, cfg.channels, cfg.separable),
+            wide(cfg.channels, cfg.channels, cfg.separable),
         )
         self.apply(initialize)
         self.classifier = nn.Conv2d(cfg.channels, classes, 1)
@@ -76,7 +77,7 @@ class ASPP(nn.Module):
 
     def __init__(self, cfg: DeepLabV3PlusConfig, inputs: int):
         super().__init__()
-        dilated = [convolution(inputs, cfg.channels, 3, rate, cfg.separable) for rate in cfg.dilations]
+        dilated = [wide(inputs, cfg.channels, cfg.separable, rate) for rate in cfg.dilations]
         self.branches = nn.ModuleList([convolution(inputs, cfg.channels, 1), *dilated])
         self.pool = convolution(inputs, cfg.channels, 1)
         self.project = convolution(5 * cfg.channels, cfg.channels, 1)
@@ -89,19 +90,12 @@ class ASPP(nn.Module):
         return found
 
 
-def convolution(inputs: int, outputs: int, kernel: int, dilation: int = 1, separable: bool = False) -> nn.Sequential:
-    """A convolution of stride 1, BatchNorm and ReLU; a separable one is two of these, the depthwise one first."""
-    if separable:
-        return nn.Sequential(
-            *_normalized(inputs, inputs, kernel, dilation, inputs), *_normalized(inputs, outputs, 1, 1, 1)
-        )
-    return nn.Sequential(*_normalized(inputs, outputs, kernel, dilation, 1))
-
-
-def _normalized(inputs: int, outputs: int, kernel: int, dilation: int, groups: int) -> tuple[nn.Module, ...]:
-    padding = dilation * (kernel // 2)
-    convolved = nn.Conv2d(inputs, outputs, kernel, 1, padding, dilation, groups, bias=False)
-    return convolved, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+def wide(inputs: int, outputs: int, separable: bool, dilation: int = 1) -> nn.Sequential:
+    """A 3x3 convolution, BatchNorm and ReLU; a separable one is a depthwise and a 1x1 one, with these behind each."""
+    if not separable:
+        return convolution(inputs, outputs, 3, dilation)
+    depthwise = nn.Conv2d(inputs, inputs, 3, 1, dilation, dilation, inputs, bias=False)
+    return nn.Sequential(depthwise, nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), *convolution(inputs, outputs, 1))
 
 
 def padded(images: Tensor, multiple: int) -> Tensor:

@@ -105,7 +105,7 @@ def test_a_stage_has_one_name_in_five_places(stage):
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "transfer", "suggest")
+ACROSS = ("align", "compare", "ablation", "benchmark", "probes", "cacl", "transfer", "suggest")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -137,6 +137,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "prior": {"maps", "summary", "files"},
         "pretrain": {"weights", "heads"},
         "examine": {"heads"},
+        "align": {"galleries"},
         "compare": {"scores", "masks", "similarity"},
         "probes": {"linear", "limited", "masks", "similarity"},
         "cacl": {"linear", "limited"},
