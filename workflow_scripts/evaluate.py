@@ -16,6 +16,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--balance", type=Path, help="balance.json of cluster; NMI is copied from it")
     parser.add_argument("--pretrain-log", type=Path, help="log.jsonl of pretrain; it may show that nothing was learned")
     parser.add_argument("--names", type=Path, help="text file with a category folder and its name in each line")
+    parser.add_argument("--edits", type=Path, help="edits.yaml: what people corrected; scored beside what was found")
+    parser.add_argument("--clusters", type=Path, help="clusters.h5 of cluster, to which the edits have to belong")
+    parser.add_argument("--mark", help="what the edits go by in the workflow; changes nothing")
     parser.add_argument("--out", type=Path, required=True, help="scores.json to write")
     parser.add_argument("--match", type=Path, required=True, help="match.json to write: cluster to class")
     parser.add_argument("--table", type=Path, required=True, help="per_class.csv to write")
@@ -28,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
         threshold=args.threshold,
         balance=args.balance,
         pretrain_log=args.pretrain_log,
+        edits=args.edits,
+        clusters=args.clusters,
         classes=args.classes,
         names=args.names,
         out=args.out,

@@ -15,7 +15,8 @@ from luss_core.data.scored import scored_images
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_fields, write_json
 from luss_core.metrics.absent import absence
-from luss_core.metrics.class_table import CLASS_COLUMNS, class_rows, cluster_rows
+from luss_core.metrics.class_table import CLASS_COLUMNS, CORRECTED, class_rows, cluster_rows
+from luss_core.metrics.corrected import Corrected, edits_of_clusters, score_corrected
 from luss_core.metrics.evaluation import MatchedCounts, check_classes
 from luss_core.metrics.files import each
 from luss_core.metrics.matching import identity, to_json
@@ -74,6 +75,8 @@ def evaluate(
     table: Path,
     threads: int,
     pretrain_log: Path | None = None,
+    edits: Path | None = None,
+    clusters: Path | None = None,
 ) -> None:
     """Score every split that has masks, at the automatic threshold and at the oracle's.
 
@@ -82,12 +85,17 @@ def evaluate(
     does; it uses ground truth, the automatic one does not. Images are looked at twice: once for all 81 thresholds
     together, once for the boundaries at the two chosen ones. Without any ground truth the matching is the identity.
 
+    All this is of what was found, whatever people corrected since. Where they did, and there is truth, the scores of
+    the corrected masks stand beside it: ``corrected`` in scores.json, and rows of that rule in per_class.csv.
+
     Args:
         scored: scored.h5; without it the masks are scored as they are, and there is no oracle.
         threshold: threshold.json, needed with ``scored``.
         balance: balance.json of cluster, from which NMI and accuracy are copied where the folders are categories.
         pretrain_log: log.jsonl of pretrain, which may show that nothing was learned.
         names: text file of what the category folders are called; without it classes are called as these.
+        edits: edits.yaml of the run, which may not be there.
+        clusters: clusters.h5, which tells whether these edits are of this clustering.
 
     Raises:
         UserError: masks are missing, of another size than their image, or hold unknown ids; a file cannot be read.
@@ -103,6 +111,7 @@ def evaluate(
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
     judged = {s: result for s, result in results.items() if result.automatic.images}
+    corrected = score_corrected(cfg, splits, search, edits_of_clusters(edits, clusters, classes), called, threads)
     content = {
         "classes": classes,
         "names": called,
@@ -113,9 +122,10 @@ def evaluate(
         **about,
         **agreement(cfg, listing, classes, results, balance, about["supervised"]),
         "confusion": _confusion(judged),
+        "corrected": corrected and corrected.to_json(cfg.absent),
         "provenance": provenance({"evaluate": cfg.model_dump(mode="json"), "classes": classes}),
     }
-    write_csv(table, CLASS_COLUMNS, _table(results, called))
+    write_csv(table, CLASS_COLUMNS, _table(results, corrected, called))
     write_json(match, matching)
     write_json(out, content)
     _report(content)
@@ -241,7 +251,7 @@ def _confusion(judged: dict[str, Result]) -> dict[str, Any] | None:
     return {"split": split, "counts": judged[split].automatic.confusion.tolist()}
 
 
-def _table(results: dict[str, Result], names: list[str]) -> Iterator[tuple[object, ...]]:
+def _table(results: dict[str, Result], corrected: Corrected | None, names: list[str]) -> Iterator[tuple[object, ...]]:
     """Rows of per_class.csv."""
     for split, result in results.items():
         if not result.automatic.images:
@@ -249,6 +259,9 @@ def _table(results: dict[str, Result], names: list[str]) -> Iterator[tuple[objec
             continue
         for rule, counts in result.rules.items():
             yield from class_rows(split, rule, counts.counts, counts.match, names)
+        if corrected:
+            counts = corrected.splits[split]
+            yield from class_rows(split, CORRECTED, counts.counts, counts.match, names)
 
 
 def _report(content: dict[str, Any]) -> None:
@@ -262,6 +275,9 @@ def _report(content: dict[str, Any]) -> None:
             place = "" if cut[rule] is None else f", {rule} threshold {cut[rule] / 100:.2f}"
             values = (entry[rule][key] for key in ("mIoU", "F", "img_acc"))
             log.info("%s%s: mIoU %.2f, F %.2f, image accuracy %.2f", split, place, *values)
+        if found := content["corrected"]:
+            values = (found["splits"][split][key] for key in ("mIoU", "F", "img_acc"))
+            log.info("%s, as people corrected it: mIoU %.2f, F %.2f, image accuracy %.2f", split, *values)
         if absent := absence(entry["automatic"], content["names"]):
             log.warning("%s: %s", split, absent)
     if not content["truth"]:

@@ -63,7 +63,8 @@ class Run:
                 writer.append(row, *ids.shape, pack(ids, levels))
 
     def evaluate(self, without: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
-        evaluate(EvaluateConfig(**settings), **(self.arguments() | dict.fromkeys(without)))
+        files = {name: settings.pop(name) for name in ("edits", "clusters") if name in settings}
+        evaluate(EvaluateConfig(**settings), **(self.arguments() | dict.fromkeys(without) | files))
         return json.loads((self.root / "evaluate" / "scores.json").read_text())
 
     def table(self) -> list[dict[str, str]]:
