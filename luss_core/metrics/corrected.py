@@ -1,6 +1,6 @@
 """Scores of masks as a person corrected them, to stand beside those of what was found."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +14,11 @@ from luss_core.edits import Edits, looked_up
 from luss_core.edits_file import of_run
 from luss_core.metrics.evaluation import MatchedCounts
 from luss_core.metrics.files import Counted, each
-from luss_core.metrics.joint import Joint
-from luss_core.metrics.matching import Match, assign, to_json
+from luss_core.metrics.matching import Match, match_rest, same_names, to_json
 from luss_core.metrics.scores import Absent, scores
 from luss_core.metrics.search import Search
 from luss_core.metrics.segmented import SegmentedImage, count_pixels, with_truth
+
 
 class Corrected(NamedTuple):
     """The scores of all splits."""
@@ -78,7 +78,9 @@ def score_corrected(
     if search is None or edits.empty:
         return None
     classes, judged = len(names) - 1, {split: with_truth(images) for split, images in splits.items()}
-    items = {s: [_Item(image, edits.table_of(image.name)) for image in images] for s, images in judged.items() if images}
+    items = {
+        s: [_Item(image, edits.table_of(image.name)) for image in images] for s, images in judged.items() if images
+    }
     count = partial(_count, classes=classes)
     named = by_name(edits, names)
     if cfg.match == "identity":
@@ -94,31 +96,13 @@ def score_corrected(
 
 
 def by_name(edits: Edits, names: Sequence[str]) -> Match:
-    """The class of each shown category that a person called as one; case and spaces around do not count.
+    """The class of each shown category that a person called as one.
 
     Args:
-        names: of the classes, other first; of two classes with one name the first is meant.
+        names: of the classes, other first.
     """
-    classes = {name.strip().casefold(): k for k, name in reversed(list(enumerate(names))) if k}
-    called = {k: edits.names[k].strip().casefold() for k in edits.shown if k in edits.names}
-    return {k: classes[name] for k, name in called.items() if name in classes}
-
-
-def match_rest(joints: Iterable[Joint], known: Match, shown: Sequence[int], total: int, classes: int) -> Match:
-    """The matching with ``known`` in it: the other categories and classes one to one, with the most images that hold
-    both. Where there are more categories than classes, some have none.
-
-    Args:
-        shown: categories that masks hold.
-        total: the largest of their ids.
-    """
-    together = np.zeros((total + 1, classes + 1), np.int64)
-    for joint in joints:
-        together[np.ix_(joint.predicted, joint.truth)] += 1
-    clusters = np.array([k for k in shown if k not in known], np.int64)
-    free = np.setdiff1d(np.arange(1, classes + 1), list(known.values()))
-    found = assign(together[np.ix_(clusters, free)])
-    return {0: 0, **known, **{int(clusters[i - 1]): int(free[j - 1]) for i, j in found.items() if i}}
+    called = {k: edits.names[k] for k in edits.shown if k in edits.names}
+    return same_names(called, dict(list(enumerate(names))[1:]))
 
 
 def _count(item: _Item, classes: int) -> Counted:

@@ -78,9 +78,7 @@ def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:
     said = [f"Settings: {place.file.name}, written now and yours to change", *_of_classes(wish, classes)]
     said.append(f"  encoder: {chosen.ready.name}, {_whence(chosen)}" + (f" ({'; '.join(reasons)})" if reasons else ""))
     if sum(plans[chosen.ready.name].values()) > 60 * wish.most:
-        said.append(
-            f"  no encoder is ready within {wish.most:g} minutes; of those that can be had this is the fastest"
-        )
+        said.append(f"  no encoder is ready within {wish.most:g} minutes; of those that can be had this is the fastest")
     undecided = folder.categories_for(count) if classes is None else None
     return Choice(place.file, config, plans[chosen.ready.name], speed.device, said, undecided)
 

@@ -84,9 +84,7 @@ def evaluate(
     oracle threshold has the greatest mIoU there, with the matching found anew at each threshold as the official search
     does; it uses ground truth, the automatic one does not. Images are looked at twice: once for all 81 thresholds
     together, once for the boundaries at the two chosen ones. Without any ground truth the matching is the identity.
-
-    All this is of what was found, whatever people corrected since. Where they did, and there is truth, the scores of
-    the corrected masks stand beside it: ``corrected`` in scores.json, and rows of that rule in per_class.csv.
+    All this is of what was found. Of what people corrected the scores stand beside it, as ``corrected``.
 
     Args:
         scored: scored.h5; without it the masks are scored as they are, and there is no oracle.
@@ -94,8 +92,7 @@ def evaluate(
         balance: balance.json of cluster, from which NMI and accuracy are copied where the folders are categories.
         pretrain_log: log.jsonl of pretrain, which may show that nothing was learned.
         names: text file of what the category folders are called; without it classes are called as these.
-        edits: edits.yaml of the run, which may not be there.
-        clusters: clusters.h5, which tells whether these edits are of this clustering.
+        edits: edits.yaml of the run; of another clustering than ``clusters`` (clusters.h5) it counts for nothing.
 
     Raises:
         UserError: masks are missing, of another size than their image, or hold unknown ids; a file cannot be read.

@@ -12,8 +12,9 @@ from luss_core.data.features import Change, Clusters, write_clusters
 from luss_core.data.masks import at_threshold
 from luss_core.edits import Edits
 from luss_core.edits_file import mark, read_edits
-from luss_core.metrics.corrected import by_name, match_rest
+from luss_core.metrics.corrected import by_name
 from luss_core.metrics.joint import joint_histogram
+from luss_core.metrics.matching import match_rest
 
 FOUND = {0: 0, 1: 2, 2: 3, 3: 1}
 """The class that each cluster of a made-up run is matched with."""
@@ -48,7 +49,9 @@ def test_both_scores_stand_beside_each_other(tmp_path: Path, caplog: pytest.LogC
     assert alone["corrected"] is None
     text = "background: [2]\nmoved:\n  test/f1/000: {3: 1}\n"
     both = scored(run, text)
-    assert {key: both[key] for key in alone if key != "corrected"} == {k: v for k, v in alone.items() if k != "corrected"}
+    assert {key: both[key] for key in alone if key != "corrected"} == {
+        k: v for k, v in alone.items() if k != "corrected"
+    }
     edits = Edits(categories=CLASSES, background=(2,), moved={"test/f1/000": {3: 1}})
     found = both["corrected"]
     assert found["match"] == {"0": 0, "1": 2, "3": 1}
