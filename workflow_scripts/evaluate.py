@@ -4,6 +4,7 @@ from pathlib import Path
 
 from luss_core import cli
 from luss_core.config import EvaluateConfig
+from luss_core.metrics.corrected import edits_of_clusters
 from luss_core.stages.evaluate import evaluate
 
 
@@ -31,8 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         threshold=args.threshold,
         balance=args.balance,
         pretrain_log=args.pretrain_log,
-        edits=args.edits,
-        clusters=args.clusters,
+        edits=edits_of_clusters(args.edits, args.clusters, args.classes),
         classes=args.classes,
         names=args.names,
         out=args.out,

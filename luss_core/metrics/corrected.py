@@ -59,7 +59,7 @@ def score_corrected(
     cfg: EvaluateConfig,
     splits: Mapping[str, Sequence[SegmentedImage]],
     search: Search | None,
-    edits: Edits,
+    edits: Edits | None,
     names: Sequence[str],
     threads: int,
 ) -> Corrected | None:
@@ -75,7 +75,7 @@ def score_corrected(
     Raises:
         UserError: a file cannot be read.
     """
-    if search is None or edits.empty:
+    if search is None or edits is None or edits.empty:
         return None
     classes, judged = len(names) - 1, {split: with_truth(images) for split, images in splits.items()}
     items = {

@@ -12,11 +12,12 @@ from luss_core.config import EvaluateConfig
 from luss_core.data.categories import why_not
 from luss_core.data.images import ImageList, read_expected, read_images, write_csv
 from luss_core.data.scored import scored_images
+from luss_core.edits import Edits
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_fields, write_json
 from luss_core.metrics.absent import absence
 from luss_core.metrics.class_table import CLASS_COLUMNS, CORRECTED, class_rows, cluster_rows
-from luss_core.metrics.corrected import Corrected, edits_of_clusters, score_corrected
+from luss_core.metrics.corrected import Corrected, score_corrected
 from luss_core.metrics.evaluation import MatchedCounts, check_classes
 from luss_core.metrics.files import each
 from luss_core.metrics.matching import identity, to_json
@@ -75,8 +76,7 @@ def evaluate(
     table: Path,
     threads: int,
     pretrain_log: Path | None = None,
-    edits: Path | None = None,
-    clusters: Path | None = None,
+    edits: Edits | None = None,
 ) -> None:
     """Score every split that has masks, at the automatic threshold and at the oracle's.
 
@@ -84,22 +84,18 @@ def evaluate(
     oracle threshold has the greatest mIoU there, with the matching found anew at each threshold as the official search
     does; it uses ground truth, the automatic one does not. Images are looked at twice: once for all 81 thresholds
     together, once for the boundaries at the two chosen ones. Without any ground truth the matching is the identity.
-    All this is of what was found. Of what people corrected the scores stand beside it, as ``corrected``.
 
     Args:
-        scored: scored.h5; without it the masks are scored as they are, and there is no oracle.
-        threshold: threshold.json, needed with ``scored``.
+        scored: scored.h5, with ``threshold``; without it the masks are scored as they are, and there is no oracle.
         balance: balance.json of cluster, from which NMI and accuracy are copied where the folders are categories.
         pretrain_log: log.jsonl of pretrain, which may show that nothing was learned.
         names: text file of what the category folders are called; without it classes are called as these.
-        edits: edits.yaml of the run; of another clustering than ``clusters`` (clusters.h5) it counts for nothing.
+        edits: what people corrected. Its scores, ``corrected``, stand beside those of what was found.
 
     Raises:
         UserError: masks are missing, of another size than their image, or hold unknown ids; a file cannot be read.
     """
-    check_classes(classes)
-    if scored and not threshold:
-        raise UserError(f"{scored} needs the threshold.json that infer wrote beside it; give both or neither")
+    _check(classes, scored, threshold)
     listing, expected = read_images(images), read_expected(images)
     called = class_names(listing, classes, names)
     splits = _splits(listing, masks, scored)
@@ -108,7 +104,7 @@ def evaluate(
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
     judged = {s: result for s, result in results.items() if result.automatic.images}
-    corrected = score_corrected(cfg, splits, search, edits_of_clusters(edits, clusters, classes), called, threads)
+    corrected = score_corrected(cfg, splits, search, edits, called, threads)
     content = {
         "classes": classes,
         "names": called,
@@ -126,6 +122,12 @@ def evaluate(
     write_json(match, matching)
     write_json(out, content)
     _report(content)
+
+
+def _check(classes: int, scored: Path | None, threshold: Path | None) -> None:
+    check_classes(classes)
+    if scored and not threshold:
+        raise UserError(f"{scored} needs the threshold.json that infer wrote beside it; give both or neither")
 
 
 def class_names(listing: ImageList, classes: int, names: Path | None) -> list[str]:
