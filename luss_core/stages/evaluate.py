@@ -89,7 +89,6 @@ def evaluate(
         scored: scored.h5, with ``threshold``; without it the masks are scored as they are, and there is no oracle.
         balance: balance.json of cluster, from which NMI and accuracy are copied where the folders are categories.
         pretrain_log: log.jsonl of pretrain, which may show that nothing was learned.
-        names: text file of what the category folders are called; without it classes are called as these.
         edits: what people corrected. Its scores, ``corrected``, stand beside those of what was found.
 
     Raises:
@@ -97,8 +96,7 @@ def evaluate(
     """
     _check(classes, scored, threshold)
     listing, expected = read_images(images), read_expected(images)
-    called = class_names(listing, classes, names)
-    splits = _splits(listing, masks, scored)
+    called, splits = class_names(listing, classes, names), _splits(listing, masks, scored)
     cut, about = _cut(threshold), _origin(threshold, balance, pretrain_log)
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
