@@ -1,20 +1,26 @@
 """The stage evaluate where people corrected what was found: both sets of scores, and what a name matches."""
 
+import json
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
 import official
 import pytest
+from fake_run import FakeRun, write_data, write_run
 from segmented_run import AUTOMATIC, CLASSES, Run, make_run
 
+from luss_core.config import ReportConfig
 from luss_core.data.features import Change, Clusters, write_clusters
 from luss_core.data.masks import at_threshold
 from luss_core.edits import Edits
 from luss_core.edits_file import mark, read_edits
+from luss_core.io import write_json
 from luss_core.metrics.corrected import by_name
 from luss_core.metrics.joint import joint_histogram
 from luss_core.metrics.matching import match_rest
+from luss_core.stages.report import report
 
 FOUND = {0: 0, 1: 2, 2: 3, 3: 1}
 """The class that each cluster of a made-up run is matched with."""
@@ -124,3 +130,23 @@ def test_the_mark_changes_with_what_is_corrected_alone(tmp_path: Path) -> None:
     file.write_text("merged: {2: 1}\n")
     assert mark(file) != before
     assert read_edits(file).merged == {2: 1}
+
+
+def test_the_page_has_both_and_the_classes_of_what_was_found(tmp_path: Path) -> None:
+    fake = FakeRun(tmp_path, tmp_path / "swav" / "seed0", 3, True)
+    write_data(fake)
+    write_run(fake)
+    out, folder = tmp_path / "index.html", fake.run / "evaluate"
+    scores = json.loads((folder / "scores.json").read_text())
+    better = {split: entry["automatic"] | {"mIoU": 87.7} for split, entry in scores["splits"].items()}
+    write_json(folder / "scores.json", scores | {"corrected": {"match": {}, "named": [], "splits": better}})
+    with (folder / "per_class.csv").open("a") as table:
+        table.write("test,corrected,1,name000,99.1234,99.1,,1,1\n")
+    (fake.run / "edits.yaml").write_text("names: {1: moss}\n")
+    report(ReportConfig(), **fake.arguments(), edits=fake.run / "edits.yaml", prior=None, out=out, title="x")
+    text = out.read_text(encoding="utf-8")
+    alone = scores["splits"]["test"]["automatic"]["mIoU"]
+    plain = re.sub("<[^>]*>", "", text)
+    assert f"As found, by the method alone: mIoU {alone:.1f} %. As corrected by people since: mIoU 87.7 %" in plain
+    assert text.count("number-corrected") == 2
+    assert "99.1" not in text
