@@ -307,6 +307,15 @@ def edits_argument(wildcards, input):
     return f"--edits {input.edits}" if input.edits else ""
 
 
+def corrections_argument(wildcards):
+    """What evaluate is told of corrections. It runs again when they change, but where no mask is there to score by."""
+    file = Path(RUN.format(**wildcards), edits_file.NAME)
+    scored = or_stop(runs.largest_id, Path(DATA, "prepare", "summary.json")) > 0
+    if not scored or not (mark := or_stop(edits_file.mark, file)):
+        return ""
+    return f"--edits {file} --clusters {labels_of(wildcards)} --mark {mark}"
+
+
 def images_of_corrected(wildcards):
     """The image list, which tells whose the masks are that people corrected, where a run learns from such."""
     return rules.prepare.output.images if wildcards.preset in CORRECTED else []

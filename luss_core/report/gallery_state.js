@@ -66,13 +66,12 @@ luss.orders = {
 
 // The images of a choice: { category (null for all), parts, sort, sure, split, text, on (a set of rows on the map) }.
 luss.choose = (data, choice) => {
-  const limits = luss.quarters(data.images.map((image) => image.sure));
-  const most = luss.quarters(data.images.map((image) => image.apart)).high;
+  const limits = luss.quarters(data.images.map((image) => (choice.sure === "apart" ? image.apart : image.sure)));
   const fitting = {
     all: () => true,
     low: (image) => image.sure <= limits.low,
     high: (image) => image.sure >= limits.high,
-    apart: (image) => image.apart > 0 && image.apart >= most,
+    apart: (image) => image.apart > 0 && image.apart >= limits.high,
   };
   const words = choice.text.toLowerCase();
   const fits = (image) =>

@@ -36,7 +36,7 @@ def test_the_prior_belongs_to_the_data_set(fresh):
 
 def test_a_sweep_is_presets_times_seeds(fresh):
     jobs = fresh.jobs("--config", "run=[swav,colour]", "seeds=[0,1,2]")
-    assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
+    assert jobs == {"synthesize": 1, "prepare": 1, "align": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
 
 
 def test_several_gpus_and_nodes_are_asked_for(fresh):
@@ -159,7 +159,8 @@ def test_recipes_can_be_run(fresh, photographs, recipe):
     generated = "data_root" not in settings
     jobs = fresh.jobs("--configfile", recipe, *folders_of(settings, photographs))
     untold = {"prior"} if recipe.stem == "cacl" else set()  # no saliency teaches its methods
-    assert jobs.keys() == {*STAGES, "all"} - untold - (set() if generated else {"synthesize"})
+    several = {"align"} if len(settings.get("seeds", [0])) * len(settings.get("run", ["shape"])) > 1 else set()
+    assert jobs.keys() == {*STAGES, "all", *several} - untold - (set() if generated else {"synthesize"})
     assert jobs["pretrain"] == len(settings.get("seeds", [0])) * len(settings.get("run", ["shape"]))
 
 
