@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
+from luss_core.config.advcam import AdvCAMConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
 from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
@@ -54,6 +55,7 @@ from luss_core.config.views import ColourConfig, CropConfig, ViewsConfig
 from luss_core.errors import UserError
 
 __all__ = [
+    "AdvCAMConfig",
     "AnnotatedConfig",
     "AnyBackbone",
     "BackboneConfig",
@@ -164,6 +166,15 @@ class Stages(Section):
             raise ValueError(
                 "finetune.segmenter.attend is true, but pretrain.attention is false: set attend: false and, as in the"
                 " paper, encoder: trained"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _maps_to_climb(self) -> Self:
+        if self.infer.advcam is not None and self.finetune.segmenter.attend:
+            raise ValueError(
+                "infer.advcam spreads activation maps over the object, but with finetune.segmenter.attend: true the"
+                " attention decides what is foreground; set attend: false, or infer.advcam: null"
             )
         return self
 

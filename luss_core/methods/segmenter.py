@@ -60,7 +60,8 @@ class Segmenter(Method):
 
     def segment(self, images: Tensor) -> Segmented:
         """(B, 3, H, W) -> class activation maps, the head with its pooling removed, and where objects are."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.cfg.encoder == "trained"):
+        learns = self.cfg.encoder == "trained" or images.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             maps = self.encoder(images)
         z = maps.output if self.cfg.features == "output" else maps.stage4
         attention = maps.attention if self.cfg.attend else None
