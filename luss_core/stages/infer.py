@@ -93,6 +93,7 @@ def infer(
             "score_max": scale.greatest,
             "size": cfg.size,
             "vote": cfg.vote,
+            **({} if cfg.advcam is None else {"advcam": cfg.advcam.model_dump(mode="json")}),
             "weights": foreign(read_about(segmenter, "finetune")),
             "provenance": about,
         },

@@ -1,16 +1,26 @@
 """AdvCAM: the score it climbs, the mask that limits it, and what it must leave alone."""
 
 import gc
+import json
 
+import numpy as np
 import pytest
 import torch
+from exported_run import SMALLEST, make_run
 from torch import nn
 
+from luss_core.away.network import write_torch
 from luss_core.config import AdvCAMConfig, BackboneConfig, Config, EncoderConfig, SegmenterConfig
+from luss_core.data.decode import Decoded
+from luss_core.data.images import read_images
+from luss_core.data.masks import read_mask
+from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.methods.advcam import AdvCAM, climb, objective, with_advcam
+from luss_core.methods.exported import load_exported
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
+from luss_core.models.tensor_file import read_about
 from luss_core.runs import load
 
 PLAIN = {"scales": [1], "flip": False, "normalize": False}
@@ -94,7 +104,7 @@ def test_the_mask_limits_the_change_where_the_map_was_high():
 
         climb(maps_of, images(), category, 8, AdvCAMConfig(step=0.02, weight=weight, **PLAIN))
         high = seen[0] > 0.5 * seen[0].amax((1, 2), keepdim=True)
-        return float(((seen[-1] - seen[0]).abs() * high).sum())
+        return ((seen[-1] - seen[0]).abs() * high).sum().item()
 
     assert change(50) < 0.5 * change(0)
 
@@ -180,3 +190,18 @@ def test_a_vit_can_be_climbed():
 def test_settings_that_cannot_be_climbed_with(changes, said):
     with pytest.raises(UserError, match=said):
         load(Config().model_dump() | changes)
+
+
+def test_an_exported_network_climbs_as_infer_did(tmp_path):
+    settings = {"steps": 2, "step": 0.3, "scales": [1], "flip": False}
+    files = make_run(tmp_path, attention=False, network=SMALLEST, advcam=settings)
+    about = read_about(files["model"], "export")
+    assert (about["version"], about["advcam"]["step"]) == (3, 0.3)
+    assert json.loads(files["threshold"].read_text())["score_max"] == 1
+    listing, model = read_images(files["images"]), load_exported(files["model"])
+    for row in map(int, listing.rows("test")):
+        image = Decoded(Store(files["store"]).read(row), int(listing.height[row]), int(listing.width[row]))
+        mask = read_mask(files["masks"] / "test" / f"{listing.id[row]}.png")
+        assert np.array_equal(model.clusters([image])[0], mask)
+    with pytest.raises(UserError, match="carry it away with --to model, or set infer.advcam: null"):
+        write_torch(files["run"], tmp_path / "out")
