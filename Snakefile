@@ -35,6 +35,7 @@ include: "rules/linear.smk"
 include: "rules/limited.smk"
 include: "rules/probes.smk"
 include: "rules/cacl.smk"
+include: "rules/wsss.smk"
 include: "rules/suggest.smk"
 
 
@@ -42,7 +43,7 @@ take_benchmarks_off_cached_rules()
 
 
 rule all:
-    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes` and `cacl` set runs side by side; `suggest` says how many categories they show."""
+    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes`, `cacl` and `wsss` set runs side by side; `suggest` says how many categories they show."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
@@ -54,5 +55,5 @@ onsuccess:
 
 
 onerror:
-    show_unfinished_benchmark()
+    show_unfinished()
     atexit.register(FAILURES.tell)  # behind Snakemake's own last words

@@ -52,6 +52,7 @@ from luss_core.config.training import (
     TrainConfig,
 )
 from luss_core.config.views import ColourConfig, CropConfig, ViewsConfig
+from luss_core.config.wsss import WSSSConfig, WSSSRow, WSSSRows
 from luss_core.errors import UserError
 
 __all__ = [
@@ -115,6 +116,9 @@ __all__ = [
     "TimmConfig",
     "TrainConfig",
     "ViewsConfig",
+    "WSSSConfig",
+    "WSSSRow",
+    "WSSSRows",
     "with_settings_of_method",
 ]
 
@@ -227,6 +231,7 @@ class Config(Stages):
     """Which file of envs/ `snakemake --use-conda` installs."""
     probes: ProbesConfig = Field(default_factory=ProbesConfig)
     cacl: CACLTablesConfig = Field(default_factory=CACLTablesConfig)
+    wsss: WSSSConfig = Field(default_factory=WSSSConfig)
     suggest: SuggestConfig = Field(default_factory=SuggestConfig)
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
@@ -264,8 +269,8 @@ class Config(Stages):
     def named(self) -> dict[str, tuple[str, ...]]:
         """Presets, by the key that names them."""
         keys = {"run": self.run, "controls": self.controls, "ablation": self.ablation}
-        benchmark = self.benchmark
-        return {**keys, "benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
+        keys |= {f"benchmark.{key}": getattr(self.benchmark, key) for key in ("methods", "own_pipeline")}
+        return {**keys, "wsss.encoders": self.wsss.encoders}
 
     @property
     def asked(self) -> tuple[str, ...]:

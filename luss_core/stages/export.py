@@ -41,9 +41,9 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
     ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``vote`` (pixel, object)
     whether its pieces get one category each; ``advcam``, where there is one, how images climb; ``match`` (cluster to
-    class) and ``names`` (of the classes, other first) are null without ground truth; ``categories`` says what each id is called and coloured, whether or not there is
-    truth, and ``white`` which value of images of 16 bits is white. ``version`` goes up when a reader of today could not
-    make the same masks any more.
+    class) and ``names`` (of the classes, other first) are null without ground truth; ``categories`` says what each id
+    is called and coloured, whether or not there is truth, and ``white`` which value of images of 16 bits is white.
+    ``version`` goes up when a reader of today could not make the same masks any more.
 
     Raises:
         UserError: an input is missing or damaged.
