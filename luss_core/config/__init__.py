@@ -12,6 +12,16 @@ from luss_core.config.advcam import AdvCAMConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
 from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
+from luss_core.config.cams import (
+    CAMS,
+    AnyCamMethod,
+    CamConfig,
+    CamMethodConfig,
+    SCCamConfig,
+    SeamConfig,
+    check_scale,
+    smaller_side,
+)
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
     ClusterConfig,
@@ -59,11 +69,15 @@ __all__ = [
     "AdvCAMConfig",
     "AnnotatedConfig",
     "AnyBackbone",
+    "AnyCamMethod",
     "BackboneConfig",
     "BenchmarkConfig",
     "BenchmarkRow",
     "BenchmarkRows",
     "CACLTablesConfig",
+    "CAMS",
+    "CamConfig",
+    "CamMethodConfig",
     "ClusterConfig",
     "ColourConfig",
     "Config",
@@ -105,7 +119,9 @@ __all__ = [
     "RowConfig",
     "RowsConfig",
     "SMALL_DECODER",
+    "SCCamConfig",
     "STAGES",
+    "SeamConfig",
     "Section",
     "SegmenterConfig",
     "ShapeConfig",
@@ -119,6 +135,8 @@ __all__ = [
     "WSSSConfig",
     "WSSSRow",
     "WSSSRows",
+    "check_scale",
+    "smaller_side",
     "with_settings_of_method",
 ]
 
@@ -180,6 +198,13 @@ class Stages(Section):
                 "infer.advcam spreads activation maps over the object, but with finetune.segmenter.attend: true the"
                 " attention decides what is foreground; set attend: false, or infer.advcam: null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _scale_leaves_positions(self) -> Self:
+        if isinstance(self.pretrain.backbone, BackboneConfig) and self.finetune.train.epochs:
+            sizes = [crop.size for crop in self.finetune.views.crops]
+            check_scale(self.finetune.method, sizes, self.pretrain.backbone.pixels[-1])
         return self
 
 

@@ -29,8 +29,6 @@ class AdvCAMConfig(Section):
     published code means to double the sum of 0.5, which has half the steps, but doubles all."""
     flip: bool = True
     """Climb the mirrored image too."""
-    normalize: bool = True
-    """Divide the maps of an image by their greatest score, as published: its foreground is a fraction of that."""
 
     @field_validator("scales")
     @classmethod

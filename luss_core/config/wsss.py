@@ -34,7 +34,7 @@ class WSSSConfig(Section):
     """Which of `rows`, in this order."""
     pipeline: dict[str, dict[str, Any]] = {
         "finetune": {
-            # METHOD "method": {"name": "cam", "present": "one"},
+            "method": {"name": "cam", "present": "one"},
             "segmenter": {"attend": False, "encoder": "trained", "head": "linear", "label": "pixel"},
             "corrected": None,
         },

@@ -3,9 +3,9 @@
 The maps of a 1x1 convolution that is pooled on average are those of Grad-CAM at the layer below it: the gradient of the
 score is the same at every position, the weights of the category. So no gradient is taken for the maps themselves.
 
-Departures from the published code: the category is the one that the network finds (images have no label), the maps of
-all categories are averaged (each pixel takes the best, as without AdvCAM), the mirrored image climbs on its own, scales
-count the same, and the maps after the last step count too, as in the paper.
+Departures from the published code: the category is the one that the network finds (images have no label); the maps of
+all categories are averaged, and become masks as those of one pass do, which for SEAM is behind its refinement; the
+mirrored image climbs on its own; scales count the same; the maps after the last step count too, as in the paper.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class AdvCAM(nn.Module):
         self.encoder = network.encoder
 
     def segment(self, images: Tensor) -> Segmented:
-        """(B, 3, H, W) -> maps (B, C, h, w); each image is climbed on its own, whatever else is in the batch.
+        """(B, 3, H, W) -> what masks are made of, as `Segmenter.segment`; each image is climbed on its own.
 
         Memory is that of one step, however many there are. Works inside `torch.inference_mode`.
         """
@@ -47,11 +47,11 @@ class AdvCAM(nn.Module):
                 else:
                     total += F.interpolate(maps, total.shape[-2:], mode="bilinear", align_corners=False)
             assert total is not None
-            found = total / len(self.cfg.scales)
-            return Segmented(_normalized(found) if self.cfg.normalize else found, None)
+            with torch.no_grad():
+                return self.network.segment(images, total / len(self.cfg.scales))
 
     def _maps(self, images: Tensor) -> Tensor:
-        return self.network.segment(images).maps.float()
+        return self.network.activated(self.network.encoded(images)).maps.float()
 
     def _views(self, images: Tensor, scale: float) -> Tensor:
         """The images at a scale, and behind them mirrored."""
@@ -126,9 +126,3 @@ def objective(maps: Tensor, first: Tensor, category: Tensor, cfg: AdvCAMConfig) 
 def _of(maps: Tensor, category: Tensor) -> Tensor:
     """(B, h, w) the positive part of the map of a category."""
     return maps[torch.arange(len(maps), device=maps.device), category].relu()
-
-
-def _normalized(maps: Tensor) -> Tensor:
-    """Maps divided by the greatest value of each image, where that is above 0."""
-    greatest = maps.amax((1, 2, 3), keepdim=True)
-    return torch.where(greatest > 0, maps / greatest.clamp_min(TINY), maps)

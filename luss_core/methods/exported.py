@@ -16,7 +16,8 @@ from luss_core.data.normalization import MEAN, STD
 from luss_core.data.whole import to_network
 from luss_core.errors import UserError
 from luss_core.methods.advcam import AdvCAM, with_advcam
-from luss_core.methods.segmenter import Segmented, Segmenter, make_segmenter
+from luss_core.methods.cams import make_segmenter
+from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.methods.vote import VOTES
 from luss_core.methods.whole_images import enlarged, seen
 from luss_core.models.weights import load_network
