@@ -492,7 +492,9 @@ def show_what_is_there(name, table, missing):
     told = [runs.settings(section) for section in (table, missing, CONFIG.report)]
     images, log = rules.prepare.output.images, f"{DATA}/logs/{name}.log"
     pictures = (
-        f"--store {rules.prepare.output.store}" if name == "wsss" else f"--figure {made.figure}"
+        f"--store {rules.prepare.output.store}"
+        if name == "wsss"
+        else f"--figure {made.figure}"
     )
     try:
         shell(
