@@ -26,7 +26,12 @@ def of_labels(
     """The loss of images of one category each."""
     if rule == "cross-entropy":
         return F.cross_entropy(logits, label)
-    return soft_margin(logits, F.one_hot(label, logits.shape[1]).bool())
+    return soft_margin(logits, alone(label, logits.shape[1]))
+
+
+def alone(label: Int[Tensor, " B"], classes: int) -> Bool[Tensor, "B C"]:
+    """True for the label of each row; unlike torch's, no GPU is waited for."""
+    return label[:, None] == torch.arange(classes, device=label.device)
 
 
 def unit(maps: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K h w"]:

@@ -22,6 +22,8 @@ SEEDS = 20_000
 """Of k-means, at the most."""
 SAMPLE = 256
 """Vectors a sub-category that k-means learns from, as faiss does by itself."""
+RESTARTS = 5
+"""Of k-means, the best of which is taken: some categories have few images more than sub-categories."""
 HELD_BYTES = 1 << 28
 """Of vectors that are held at once while sub-categories are found."""
 
@@ -114,7 +116,7 @@ def within_categories(features: Features, label: np.ndarray, count: int, iterati
         for c in part:
             own = np.ascontiguousarray(vectors[np.searchsorted(chosen, samples[c])])
             few = len(own) <= count
-            centroids[c] = own if few else fit_centroids(own, count, iterations, restarts=1, seed=seed)[0]
+            centroids[c] = own if few else fit_centroids(own, count, iterations, RESTARTS, seed)[0]
     found, start = np.zeros(len(label), np.int64), 0
     for block in features.blocks():
         labels = label[start : start + len(block)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from luss_core.config import CamConfig, CamMethodConfig, SegmenterConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
-from luss_core.losses.cams import unit
+from luss_core.losses.cams import alone, unit
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, Maps, attention_weights, pool
 from luss_core.models.heads import global_average
@@ -108,7 +108,7 @@ class Segmenter(Method):
 
 def present(logits: Tensor, rule: Literal["one", "several"]) -> Tensor:
     """(B, C) bool, the categories of images: that of the greatest logit, and if several all of a probability > 0.5."""
-    best = F.one_hot(logits.argmax(dim=1), logits.shape[1]).bool()
+    best = alone(logits.argmax(dim=1), logits.shape[1])
     return best if rule == "one" else best | (logits > 0)
 
 
