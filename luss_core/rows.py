@@ -17,10 +17,9 @@ from luss_core.config import (
     RowConfig,
     RowsConfig,
     Stages,
-    WSSSRow,
-    WSSSRows,
 )
 from luss_core.config.cacl import BESIDE, LIMITED
+from luss_core.config.wsss import WSSSRow, WSSSRows
 from luss_core.paper_rows import CACL
 from luss_core.presets import COMMON, PIPELINE
 from luss_core.runs import CHAIN, makers, presets

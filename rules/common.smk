@@ -502,7 +502,7 @@ def show_what_is_there(name, table, missing):
             " --out {made.page} --table {made.table} --summary {made.summary} {pictures}"
             " --settings {told[2]:q} 2>&1 | tee -i {log}"
         )
-        print(f"\nThe page of {name} with what is there: {made.page}")
+        print(f"\nThe {name} with what is there: {made.page}")
     except subprocess.CalledProcessError:
         print(f"\nThe page of what is there could not be made; its log is {log}")
 

@@ -7,7 +7,8 @@ the pictures, are read from what lies beside the scores: the segmenter, its scor
 from pathlib import Path
 
 from luss_core import cli
-from luss_core.config import MissingRuns, ReportConfig, WSSSRows
+from luss_core.config import MissingRuns, ReportConfig
+from luss_core.config.wsss import WSSSRows
 from luss_core.report.comparison import parse_run
 from luss_core.stages.wsss import wsss
 

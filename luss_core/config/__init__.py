@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
-from luss_core.config.advcam import AdvCAMConfig
+from luss_core.config.advcam import check_maps
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
 from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
@@ -62,11 +62,10 @@ from luss_core.config.training import (
     TrainConfig,
 )
 from luss_core.config.views import ColourConfig, CropConfig, ViewsConfig
-from luss_core.config.wsss import WSSSConfig, WSSSRow, WSSSRows
+from luss_core.config.wsss import WSSSConfig
 from luss_core.errors import UserError
 
 __all__ = [
-    "AdvCAMConfig",
     "AnnotatedConfig",
     "AnyBackbone",
     "AnyCamMethod",
@@ -132,9 +131,6 @@ __all__ = [
     "TimmConfig",
     "TrainConfig",
     "ViewsConfig",
-    "WSSSConfig",
-    "WSSSRow",
-    "WSSSRows",
     "check_scale",
     "smaller_side",
     "with_settings_of_method",
@@ -189,15 +185,7 @@ class Stages(Section):
                 "finetune.segmenter.attend is true, but pretrain.attention is false: set attend: false and, as in the"
                 " paper, encoder: trained"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _maps_to_climb(self) -> Self:
-        if self.infer.advcam is not None and self.finetune.segmenter.attend:
-            raise ValueError(
-                "infer.advcam spreads activation maps over the object, but with finetune.segmenter.attend: true the"
-                " attention decides what is foreground; set attend: false, or infer.advcam: null"
-            )
+        check_maps(self.infer.advcam, self.finetune.segmenter.attend)
         return self
 
     @model_validator(mode="after")

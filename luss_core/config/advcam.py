@@ -36,3 +36,16 @@ class AdvCAMConfig(Section):
         if len(set(value)) < len(value):
             raise ValueError(f"found {list(value)}, which names a scale twice; allowed: each once, such as [1, 0.5]")
         return value
+
+
+def check_maps(cfg: AdvCAMConfig | None, attend: bool) -> None:
+    """Compare with finetune.segmenter.attend.
+
+    Raises:
+        ValueError: the maps, which climbing changes, do not decide what is foreground.
+    """
+    if cfg is not None and attend:
+        raise ValueError(
+            "infer.advcam spreads activation maps over the object, but with finetune.segmenter.attend: true the"
+            " attention decides what is foreground; set attend: false, or infer.advcam: null"
+        )

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luss_core.config import AdvCAMConfig
+from luss_core.config.advcam import AdvCAMConfig
 from luss_core.data.whole import nearest_multiple
 from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.models.heads import global_average

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from luss_core.config import AdvCAMConfig
+from luss_core.config.advcam import AdvCAMConfig
 from luss_core.data.decode import FULL, Decoded, reduced, stored_size
 from luss_core.data.masks import at_threshold
 from luss_core.data.normalization import MEAN, STD

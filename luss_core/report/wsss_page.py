@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from luss_core.config import WSSSRows
+from luss_core.config.wsss import WSSSRows
 from luss_core.report.benchmark_page import Reason
 from luss_core.report.beyond import groups
 from luss_core.report.comparison import cells

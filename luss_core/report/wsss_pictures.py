@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from luss_core.colours import Palette
-from luss_core.config import WSSSRow
+from luss_core.config.wsss import WSSSRow
 from luss_core.data.images import ImageList
 from luss_core.data.scored import read_scored, scored_images
 from luss_core.data.spread import panel_rows

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from luss_core.config import WSSSRow
-from luss_core.config.wsss import before
+from luss_core.config.wsss import WSSSRow, before
 from luss_core.report import papers
 from luss_core.report.comparison import ScoredRun, none
 from luss_core.report.tables import RULES

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from luss_core.colours import make_palette
-from luss_core.config import MissingRuns, ReportConfig, WSSSRows
+from luss_core.config import MissingRuns, ReportConfig
+from luss_core.config.wsss import WSSSRows
 from luss_core.data.images import ImageList, read_images
 from luss_core.data.store import Store
 from luss_core.io import atomic, read_json, write_text

@@ -9,7 +9,8 @@ from exported_run import SMALLEST, make_run
 from torch import nn
 
 from luss_core.away.network import write_torch
-from luss_core.config import AdvCAMConfig, BackboneConfig, Config, EncoderConfig, SegmenterConfig
+from luss_core.config import BackboneConfig, Config, EncoderConfig, SegmenterConfig
+from luss_core.config.advcam import AdvCAMConfig
 from luss_core.data.decode import Decoded
 from luss_core.data.images import read_images
 from luss_core.data.masks import read_mask

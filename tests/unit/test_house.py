@@ -42,6 +42,7 @@ LAYERS = (
         "rows",
         "presets",
         "paper_rows",
+        "wsss_rows",
         "names",
         "running",
         "probed",
@@ -105,7 +106,7 @@ def test_a_stage_has_one_name_in_five_places(stage):
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "suggest")
+ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "wsss", "suggest")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""

@@ -9,7 +9,8 @@ from fake_run import FakeRun
 from page_reader import Page
 from wsss_run import ENCODER, rows_of, write_rows
 
-from luss_core.config import MissingRun, MissingRuns, ReportConfig, SegmenterConfig, WSSSRows
+from luss_core.config import MissingRun, MissingRuns, ReportConfig, SegmenterConfig
+from luss_core.config.wsss import WSSSRows
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
 from luss_core.report.comparison import ScoredRun
@@ -78,7 +79,7 @@ def test_gains_are_paired_and_the_text_says_whether_they_shrink(made: Path) -> N
         in text
     )
     assert "SEAM + AdvCAM adds +2.0 to SEAM with true labels and +0.0 from clusters" in text
-    gains = next(body for _, body in Page((made / "index.html").read_text()).all("table") if "over" in body)
+    gains = next(body for _, body in Page((made / "index.html").read_text()).all("table") if "Points of mIoU" in body)
     assert re.search(r"SEAM \+ AdvCAM\s*SEAM\s*swav\s*true labels\s*\+2\.0\s*± 0\.2\s*more", gains)
     assert re.search(r"\+1\.7\s*to \+1\.8", gains)
 

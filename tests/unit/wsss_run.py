@@ -7,7 +7,8 @@ import numpy as np
 from fake_run import ABOUT, FakeRun, write_data, write_run
 from safetensors.numpy import save_file
 
-from luss_core.config import EncoderConfig, SegmenterConfig, WSSSRow, WSSSRows
+from luss_core.config import EncoderConfig, SegmenterConfig
+from luss_core.config.wsss import WSSSRow, WSSSRows
 from luss_core.data.images import read_images
 from luss_core.data.scored import pack, write_scored
 from luss_core.wsss_rows import name_of
