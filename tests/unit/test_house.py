@@ -144,6 +144,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "suggest": {"features"},
         "ablation": {"scores", "masks", "measures", "attention"},
         "benchmark": {"scores", "complete"},
+        "wsss": {"scores", "complete"},
     }
     assert named - used - {"source"} == implied.get(stage, set())
 
