@@ -47,8 +47,8 @@ class Seam(Segmenter):
     Departures: an image has one label, as in LUSS, and the maps of others, which the code multiplies with 0, are not
     computed; the smaller side is whole positions of the coarsest map, so that both maps cover the whole image, and
     interpolation is between centres of pixels; no dropout before the head, which is that of the published network.
-    Where no label says which categories an image shows, its own classification does. Resizing alone, as in the code:
-    the paper found that turning adds nothing.
+    Where no label says which categories an image shows, its own classification does. Of the transformations of the
+    paper resizing alone, as in the code.
     """
 
     method: SeamConfig

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,7 +15,8 @@ from luss_core.digests import content
 from luss_core.edits import Edits
 from luss_core.io import provenance
 from luss_core.methods.cams import build_segmenter
-from luss_core.models.centroids import of_clusters
+from luss_core.methods.segmenter import Segmenter
+from luss_core.models.centroids import NearestCentroid, of_clusters
 from luss_core.models.encoder import load_encoder
 from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
@@ -76,15 +78,17 @@ def finetune(
             settings |= {"corrected": {"masks": len(masks.masks.rows), "size": size}}
         if group.rank():
             return
-        about = {
-            "encoder": network.cfg.model_dump(mode="json"),
-            "segmenter": cfg.segmenter.model_dump(mode="json"),
-            "classes": classes,
-            "centroids": centroids and centroids.shape._asdict(),
-            "weights": foreign(read_about(encoder, "pretrain")),
-            "provenance": provenance(settings),
-        }
-        if cfg.method != CamConfig():
-            about["method"] = cfg.method.model_dump(mode="json")
-        save_weights(out, method.trained, about)
+        own = {"weights": foreign(read_about(encoder, "pretrain")), "provenance": provenance(settings)}
+        save_weights(out, method.trained, described(method, centroids) | own)
         last.hand_over(log)
+
+
+def described(method: Segmenter, centroids: NearestCentroid | None) -> dict[str, Any]:
+    """What a file of its weights says so that the segmenter can be made; see ``make_segmenter``."""
+    about = {
+        "encoder": method.encoder.cfg.model_dump(mode="json"),
+        "segmenter": method.cfg.model_dump(mode="json"),
+        "classes": method.classes,
+        "centroids": centroids and centroids.shape._asdict(),
+    }
+    return about if method.method == CamConfig() else about | {"method": method.method.model_dump(mode="json")}
