@@ -105,18 +105,35 @@ def _by_seed(part: pd.DataFrame, rows: Sequence[WSSSRow], gain: Gain) -> pd.Seri
     return values[0] - values[1]
 
 
-def told(gained: Sequence[Gain], shrunk: Sequence[Shrinks]) -> list[str]:
-    """What is seen, in sentences."""
+def told(table: pd.DataFrame, gained: Sequence[Gain], rows: Sequence[WSSSRow], split: str) -> list[str]:
+    """How many methods gain with each kind of labels, and the best of each encoder, in sentences."""
     found = [_told_with(gained, labels) for labels in LABELS]
-    for one in shrunk:
-        chance = {"open": ", which may be chance"}.get(one.verdict, "") if one.folders.seeds > 1 else ""
-        more, less = one.folders.mean or 0.0, one.clusters.mean or 0.0
-        word = "shrinks, as in the paper" if more > 0 and less < more else "does not shrink, unlike in the paper"
-        found.append(
-            f"{one.encoder}: {title(one.method)} adds {signed(more)} to {title(one.first)} with true labels and"
-            f" {signed(less)} from clusters: the gain {word}{chance}."
-        )
+    means = spread(table, rows, OWN).mean[f"mIoU_{split}"]
+    for encoder in dict.fromkeys(row.encoder for row in rows):
+        best = []
+        for labels, name in LABELS.items():
+            own = {row.name: row for row in rows if (row.encoder, row.labels) == (encoder, labels)}
+            values = means.reindex(list(own)).dropna()
+            if len(values):
+                best.append(f"{values.max():.1f} with {name} ({title(own[str(values.idxmax())].segmented)})")
+        if best:
+            found.append(f"Best mIoU of {encoder}: {', '.join(best)}.")
     return [text for text in found if text]
+
+
+def told_of(one: Shrinks) -> str:
+    """Whether a gain shrinks, in one line."""
+    more, less = one.folders.mean or 0.0, one.clusters.mean or 0.0
+    if more <= 0:
+        verdict = "no gain with true labels that could shrink"
+    else:
+        verdict = "the gain shrinks, as in the paper" if less < more else "the gain does not shrink, unlike the paper's"
+        if one.folders.seeds > 1 and one.verdict == "open":
+            verdict += ", which may be chance"
+    return (
+        f"{one.encoder}, {title(one.method)} over {title(one.first)}: {signed(more)} with true labels,"
+        f" {signed(less)} from clusters; {verdict}."
+    )
 
 
 def _told_with(gained: Sequence[Gain], labels: str) -> str:
