@@ -64,13 +64,18 @@ class Segmenter(Method):
         accuracy = (logits.argmax(dim=1) == label).float().mean()
         return Output(F.cross_entropy(logits, label), {"accuracy": accuracy})
 
-    def segment(self, images: Tensor) -> Segmented:
-        """(B, 3, H, W) -> what masks are made of: the activations, or the maps of the categories that images show."""
-        return self.shown(self.activated(self.encoded(images)))
+    def segment(self, images: Tensor, cams: Tensor | None = None) -> Segmented:
+        """(B, 3, H, W) -> what masks are made of: the activations, or the maps of the categories that images show.
+
+        Args:
+            cams: (B, C, h, w) in place of the activations of the images.
+        """
+        return self.shown(self.activated(self.encoded(images)) if cams is None else Segmented(cams, None))
 
     def encoded(self, images: Tensor) -> Maps:
         """(B, 3, H, W) -> what the encoder makes of images."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.cfg.encoder == "trained"):
+        learns = self.cfg.encoder == "trained" or images.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             maps: Maps = self.encoder(images)
         return maps
 
