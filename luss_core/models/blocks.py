@@ -68,7 +68,7 @@ def convolution(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling, Sec. 3.3 of arXiv:1706.05587: convolutions of several rates and the mean, joined."""
+    """Atrous spatial pyramid pooling, Sec. 3.3 of arXiv:1706.05587: convolutions of several rates, and the mean."""
 
     def __init__(self, inputs: int, rates: Sequence[int], outputs: int):
         super().__init__()

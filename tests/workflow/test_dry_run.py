@@ -59,6 +59,26 @@ def test_probes_are_of_each_encoder_once(fresh):
     assert jobs == made
 
 
+def test_transfer_trains_each_encoder_once_and_looks_at_labels_and_strides_before(fresh, tmp_path):
+    jobs = fresh.jobs("transfer", "--config", "run=[swav,shape]", "seeds=[0,1]")
+    made = {"synthesize": 1, "prepare": 1, "prior": 1, "pretrain": 2 * 3, "segment": 2 * 3 * 2, "transfer": 1}
+    assert jobs == made
+    data = {"format": "camvid", "root": str(annotated.camvid(tmp_path / "CamVid"))}
+    vit = {"backbone": {"family": "timm", "name": "vit_small_patch14_dinov2.lvd142m"}, "decoder": None}
+    vit |= {"attention": False, "method": {"name": "swav"}, "train": {"epochs": 0}}
+    coarse = {"finetune": {"segmenter": {"attend": False, "encoder": "trained"}}, "pretrain": vit}
+    mine = {"probes": {"data": data, "limited": {"percents": [100]}}, "presets": {"vit": coarse}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    few = fresh.snakemake("--dry-run", "transfer", "--configfile", tmp_path / "mine.yaml")
+    assert few.returncode != 0
+    assert "error: transfer.percents: 10 % of 6 labelled images is less than two images" in few.stderr
+    whole = 'transfer={"percents": [100], "encoders": [random, vit]}'
+    run = fresh.snakemake("--dry-run", "transfer", "--configfile", tmp_path / "mine.yaml", "--config", whole)
+    assert run.returncode != 0
+    assert "error: the encoder of vit, vit_small_patch14_dinov2.lvd142m, has one position every 14 pixels" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 SMALL = 'probes={"limited": {"percents": [1]}}'
 
 
@@ -127,7 +147,8 @@ def folders_of(settings: dict, photographs: Path) -> list[str]:
     """Arguments for the folders that a recipe names: two images, and a few annotated ones."""
     found = [f"data_root={photographs}"] if "data_root" in settings else []
     if "probes" in settings:
-        root = annotated.camvid(photographs.parent / "CamVid")
+        layout = settings["probes"]["data"]["format"]
+        root = getattr(annotated, layout)(photographs.parent / layout)
         found += [f'probes={{"data": {{"root": "{root}"}}, "limited": {{"percents": [100]}}}}']
     return ["--config", *found] if found else []
 
