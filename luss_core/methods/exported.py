@@ -13,13 +13,14 @@ from luss_core.data.decode import FULL, Decoded, reduced, stored_size
 from luss_core.data.normalization import MEAN, STD
 from luss_core.data.whole import to_network
 from luss_core.errors import UserError
-from luss_core.methods.segmenter import Segmented, Segmenter, make_segmenter
+from luss_core.methods.cams import make_segmenter
+from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.methods.vote import VOTES
 from luss_core.methods.whole_images import Cut, enlarged, seen
 from luss_core.models.weights import load_network
 from luss_core.runtime import autocast
 
-READ = 2
+READ = 3
 """The newest version of files that is read here; see luss_core/stages/export.py."""
 CPU = torch.device("cpu")
 
