@@ -33,7 +33,8 @@ from luss_core.data.store import Store
 from luss_core.data.whole import resize_short, to_network
 from luss_core.errors import UserError
 from luss_core.losses.cues import CUES, CUES_OF_HEADS, together
-from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
+from luss_core.methods.cams import load_segmenter
+from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.methods.whole_images import foreground, labels_and_scores, to_levels
 from luss_core.metrics.counts import f_measure
 from luss_core.metrics.threshold import THRESHOLDS, otsu

@@ -16,7 +16,7 @@ import torch
 
 from luss_core import cli
 from luss_core.config import EvaluateConfig, InferConfig
-from luss_core.methods.segmenter import load_segmenter
+from luss_core.methods.cams import load_segmenter
 from luss_core.models.tensor_file import read_about
 from luss_core.models.weights import save_weights
 from luss_core.stages.evaluate import evaluate

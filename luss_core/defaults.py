@@ -17,7 +17,17 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
-from luss_core.config import FAMILIES, METHODS, STAGES, BackboneConfig, Config, MethodConfig, Section
+from luss_core.config import (
+    CAMS,
+    FAMILIES,
+    METHODS,
+    STAGES,
+    BackboneConfig,
+    CamMethodConfig,
+    Config,
+    MethodConfig,
+    Section,
+)
 
 WIDTH = 120
 
@@ -68,6 +78,8 @@ def _entry(key: str, value: Any, width: int) -> list[str]:
     if isinstance(value, MethodConfig):
         methods = {name: method.config for name, method in METHODS.items()}
         inside = [f"name: {value.name}", *_choices(methods, "name", inner)]
+    elif isinstance(value, CamMethodConfig):
+        inside = [f"name: {value.name}", *_choices(CAMS, "name", inner)]
     elif isinstance(value, BackboneConfig):
         inside = [f"family: {value.family}", *_choices(FAMILIES, "family", inner)]
     elif isinstance(value, BaseModel):

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from luss_core.config import FAMILIES, METHODS, Section
+from luss_core.config import CAMS, FAMILIES, METHODS, Section
 
-KINDS = {**{name: method.config for name, method in METHODS.items()}, **FAMILIES}
+KINDS = {**{name: method.config for name, method in METHODS.items()}, **CAMS, **FAMILIES}
 """What pydantic names in the place of a setting beside its keys: methods and families of backbones."""
 
 
@@ -28,7 +28,8 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
         if item["type"] == "extra_forbidden":
             hint = _hint(item["loc"], kind)
         elif item["type"] == "union_tag_invalid":
-            what, known = ("family", FAMILIES) if item["loc"][-1] == "backbone" else ("method", METHODS)
+            of_finetune = "finetune" in (*prefix.split("."), *item["loc"])
+            what, known = _known(item["loc"][-1], of_finetune)
             hint = f"unknown {what} {item['ctx']['tag']!r}; {nearest_first(item['ctx']['tag'], known)}"
         elif item["type"] == "string_pattern_mismatch":  # that of names
             hint = f"a name has letters, digits and _ . + - only, a letter or digit first; found {item['input']!r}"
@@ -38,6 +39,13 @@ def explain(error: ValidationError, origin: str, kind: type[Section], prefix: st
             hint = f"{item['msg']}, found {item['input']!r}"
         lines.append(f"  {place}: {hint}" if place else f"  {hint}")
     return "\n".join(lines)
+
+
+def _known(key: int | str, of_finetune: bool) -> tuple[str, Collection[str]]:
+    """What a key names, and the names that there are."""
+    if key == "backbone":
+        return "family", FAMILIES
+    return "method", CAMS if of_finetune else METHODS
 
 
 def _is_kind(before: int | str | None, part: int | str) -> bool:

@@ -37,7 +37,7 @@ def load(values: Mapping[str, Any]) -> Config:
         _check_name(preset)
         resolve(config, preset)
     for key, names in config.named.items():
-        kind = "method" if "." in key else "preset"
+        kind = "method" if key.startswith("benchmark.") else "preset"
         for preset in names:
             if preset not in config.presets:
                 raise UserError(f"{key}: unknown {kind} {preset!r}; {nearest_first(preset, config.presets)}")

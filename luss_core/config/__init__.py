@@ -11,6 +11,16 @@ from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
 from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
+from luss_core.config.cams import (
+    CAMS,
+    AnyCamMethod,
+    CamConfig,
+    CamMethodConfig,
+    SCCamConfig,
+    SeamConfig,
+    check_scale,
+    smaller_side,
+)
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
     ClusterConfig,
@@ -41,6 +51,14 @@ from luss_core.config.network import (
 )
 from luss_core.config.presets import PRESETS, WHOLE
 from luss_core.config.probes import AnnotatedConfig, LimitedConfig, LinearConfig, ProbesConfig
+from luss_core.config.segment import (
+    DeepLabV3PlusConfig,
+    SegmentConfig,
+    TransferConfig,
+    TransferRow,
+    TransferRows,
+    WholeConfig,
+)
 from luss_core.config.suggestion import SuggestConfig
 from luss_core.config.training import (
     FinetuneConfig,
@@ -56,16 +74,21 @@ from luss_core.errors import UserError
 __all__ = [
     "AnnotatedConfig",
     "AnyBackbone",
+    "AnyCamMethod",
     "BackboneConfig",
     "BenchmarkConfig",
     "BenchmarkRow",
     "BenchmarkRows",
     "CACLTablesConfig",
+    "CAMS",
+    "CamConfig",
+    "CamMethodConfig",
     "ClusterConfig",
     "ColourConfig",
     "Config",
     "CropConfig",
     "DecoderConfig",
+    "DeepLabV3PlusConfig",
     "Dilation",
     "EncoderConfig",
     "EvaluateConfig",
@@ -102,17 +125,27 @@ __all__ = [
     "RowConfig",
     "RowsConfig",
     "SMALL_DECODER",
+    "SCCamConfig",
     "STAGES",
+    "SeamConfig",
     "Section",
+    "SegmentConfig",
     "SegmenterConfig",
     "ShapeConfig",
     "Stages",
     "SuggestConfig",
     "SwAVConfig",
     "SynthesizeConfig",
+    "TAUGHT",
     "TimmConfig",
     "TrainConfig",
+    "TransferConfig",
+    "TransferRow",
+    "TransferRows",
     "ViewsConfig",
+    "WholeConfig",
+    "check_scale",
+    "smaller_side",
     "with_settings_of_method",
 ]
 
@@ -127,6 +160,9 @@ RUN_STAGES = STAGES[STAGES.index("pretrain") :]
 
 PROBES = ("linear", "limited")
 """Stages that judge an encoder with labels: parts of the section probes, the same for every preset."""
+
+TAUGHT = ("segment",)
+"""Stages that train with labels from an encoder on: sections of their own, the same for every preset."""
 
 
 class Stages(Section):
@@ -165,6 +201,13 @@ class Stages(Section):
                 "finetune.segmenter.attend is true, but pretrain.attention is false: set attend: false and, as in the"
                 " paper, encoder: trained"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _scale_leaves_positions(self) -> Self:
+        if isinstance(self.pretrain.backbone, BackboneConfig) and self.finetune.train.epochs:
+            sizes = [crop.size for crop in self.finetune.views.crops]
+            check_scale(self.finetune.method, sizes, self.pretrain.backbone.pixels[-1])
         return self
 
 
@@ -216,6 +259,8 @@ class Config(Stages):
     """Which file of envs/ `snakemake --use-conda` installs."""
     probes: ProbesConfig = Field(default_factory=ProbesConfig)
     cacl: CACLTablesConfig = Field(default_factory=CACLTablesConfig)
+    segment: SegmentConfig = Field(default_factory=SegmentConfig)
+    transfer: TransferConfig = Field(default_factory=TransferConfig)
     suggest: SuggestConfig = Field(default_factory=SuggestConfig)
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
@@ -254,7 +299,13 @@ class Config(Stages):
         """Presets, by the key that names them."""
         keys = {"run": self.run, "controls": self.controls, "ablation": self.ablation}
         benchmark = self.benchmark
-        return {**keys, "benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
+        keys |= {"benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
+        return {**keys, "transfer.encoders": self.transferred}
+
+    @property
+    def transferred(self) -> tuple[str, ...]:
+        """Presets whose encoders `snakemake transfer` compares."""
+        return self.transfer.encoders or tuple(dict.fromkeys(("random", *self.run)))
 
     @property
     def asked(self) -> tuple[str, ...]:

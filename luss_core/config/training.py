@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from luss_core.config.base import Fraction, Name, Positive, Section
+from luss_core.config.cams import AnyCamMethod, CamConfig
 from luss_core.config.methods import AnyMethod, ShapeConfig
 from luss_core.config.network import SMALL_DECODER, BackboneConfig, DecoderConfig, EncoderConfig, check_views
 from luss_core.config.views import CropConfig, ViewsConfig
@@ -225,6 +226,7 @@ class SegmenterConfig(Section):
 class FinetuneConfig(Section):
     """Step 3: encoder, 1x1 convolution, global average pooling, cross-entropy on the pseudo labels."""
 
+    method: AnyCamMethod = Field(default_factory=CamConfig)
     segmenter: SegmenterConfig = Field(default_factory=SegmenterConfig)
     views: FinetuneViewsConfig = Field(default_factory=FinetuneViewsConfig)
     train: FinetuneTrainConfig = Field(default_factory=FinetuneTrainConfig)
@@ -246,4 +248,5 @@ class FinetuneConfig(Section):
                 "corrected masks teach the attention where objects are, and segmenter.attend is false: set it to true,"
                 " with pretrain.attention: true, or set corrected: null"
             )
+        self.method.check(self)
         return self

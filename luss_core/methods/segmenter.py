@@ -1,20 +1,18 @@
 """Fine-tuning on image-level pseudo labels and class activation maps: steps 3 and 4 of the LUSS pipeline, Sec. 3.1."""
 
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luss_core.config import EncoderConfig, SegmenterConfig
+from luss_core.config import CamConfig, CamMethodConfig, SegmenterConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
+from luss_core.losses.cams import alone, unit
 from luss_core.methods.base import Method, Output, Progress
-from luss_core.models.centroids import NearestCentroid, Shape
-from luss_core.models.encoder import Encoder, attention_weights, pool
+from luss_core.models.encoder import Encoder, Maps, attention_weights, pool
 from luss_core.models.heads import global_average
-from luss_core.models.weights import load_network
 
 
 class Segmented(NamedTuple):
@@ -31,9 +29,17 @@ class Segmenter(Method):
 
     head: nn.Module
 
-    def __init__(self, cfg: SegmenterConfig, encoder: Encoder, classes: int, centroids: NearestCentroid | None = None):
+    def __init__(
+        self,
+        cfg: SegmenterConfig,
+        encoder: Encoder,
+        classes: int,
+        head: nn.Module | None = None,
+        method: CamMethodConfig | None = None,
+    ):
         """Args:
-        centroids: in place of the 1x1 convolution, where cfg.head says so.
+        head: in place of a new 1x1 convolution; nearest centroids, where cfg.head says so.
+        method: how it learns, and which categories an image may show; None: as CamConfig.
         """
         super().__init__()
         if cfg.attend and encoder.attention is None:
@@ -41,32 +47,51 @@ class Segmenter(Method):
                 "finetune.segmenter.attend is true, but the encoder has no attention; set it to false, or"
                 " pretrain.attention to true and run pretrain again"
             )
-        self.cfg, self.encoder = cfg, encoder
+        self.cfg, self.encoder, self.classes, self.method = cfg, encoder, classes, method or CamConfig()
         self.lr_scale = {"head.": cfg.head_lr}
         if cfg.encoder == "frozen":
             self.encoder.requires_grad_(False)
         for part in (encoder.attention, encoder.decoder if cfg.features == "stage4" else None):
             if part is not None:  # No label reaches it, and several processes wait for gradients of what learns.
                 part.requires_grad_(False)
-        self.head = centroids or _convolution(encoder.width_of(cfg.features), classes)
+        self.head = head or _convolution(encoder.width_of(cfg.features), classes, self.method.bias)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
         assert batch.label is not None
-        found = [self.segment(view) for view in views]
-        logits = torch.cat([_pooled(*maps) for maps in found])
+        found = [self.activated(self.encoded(view)) for view in views]
+        logits = torch.cat([pooled(maps) for maps in found])
         label = batch.label.repeat(len(views))
         accuracy = (logits.argmax(dim=1) == label).float().mean()
         return Output(F.cross_entropy(logits, label), {"accuracy": accuracy})
 
     def segment(self, images: Tensor) -> Segmented:
-        """(B, 3, H, W) -> class activation maps, the head with its pooling removed, and where objects are."""
+        """(B, 3, H, W) -> what masks are made of: the activations, or the maps of the categories that images show."""
+        return self.shown(self.activated(self.encoded(images)))
+
+    def encoded(self, images: Tensor) -> Maps:
+        """(B, 3, H, W) -> what the encoder makes of images."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.cfg.encoder == "trained"):
-            maps = self.encoder(images)
+            maps: Maps = self.encoder(images)
+        return maps
+
+    def activated(self, maps: Maps) -> Segmented:
+        """Class activation maps, the head with its pooling removed, and where objects are."""
         z = maps.output if self.cfg.features == "output" else maps.stage4
         attention = maps.attention if self.cfg.attend else None
         if self.cfg.label == "image":
             z = pool(maps, self.cfg.features, self.cfg.attend)[:, :, None, None]
         return Segmented(self.head(z), attention)
+
+    def shown(self, found: Segmented) -> Segmented:
+        """The maps of the categories that each image shows, 0..1, and -1 for the others; as they are if any may be."""
+        if self.method.present == "any":
+            return found
+        return Segmented(only(unit(found.maps.float()), present(pooled(found), self.method.present)), None)
+
+    @property
+    def trained(self) -> "Segmenter":
+        """What segments, once training is over."""
+        return self
 
     def train(self, mode: bool = True) -> Self:
         """A frozen encoder stays in evaluation mode."""
@@ -76,32 +101,27 @@ class Segmenter(Method):
         return self
 
 
-def _convolution(width: int, classes: int) -> nn.Conv2d:
-    convolution = nn.Conv2d(width, classes, 1)
+def present(logits: Tensor, rule: Literal["one", "several"]) -> Tensor:
+    """(B, C) bool, the categories of images: that of the greatest logit, and if several all of a probability > 0.5."""
+    best = alone(logits.argmax(dim=1), logits.shape[1])
+    return best if rule == "one" else best | (logits > 0)
+
+
+def only(maps: Tensor, kept: Tensor) -> Tensor:
+    """(B, C, h, w) maps, not negative, -1 where (B, C) is not kept; of (B, 1, h, w) maps the same for all that are."""
+    return torch.where(kept[:, :, None, None], maps, -1.0)
+
+
+def _convolution(width: int, classes: int, bias: bool) -> nn.Conv2d:
+    convolution = nn.Conv2d(width, classes, 1, bias=bias)
     nn.init.normal_(convolution.weight, std=0.01)
     return convolution
 
 
-def _pooled(maps: Tensor, attention: Tensor | None) -> Tensor:
+def pooled(found: Segmented) -> Tensor:
     """(B, C) mean of the maps, weighted with the attention where there is one; labels do not teach the attention."""
+    maps, attention = found
     if attention is None or maps.shape[-2:] == (1, 1):
         return global_average(maps)
     c = attention_weights(attention.detach(), maps)
     return (c * maps).sum(dim=(2, 3)) / c.sum(dim=(2, 3))
-
-
-def load_segmenter(path: Path) -> Segmenter:
-    """The network that ``finetune`` exported, in evaluation mode.
-
-    Raises:
-        UserError: as ``load_network``.
-    """
-    return load_network(path, "segmenter", "finetune", make_segmenter)
-
-
-def make_segmenter(about: dict[str, Any]) -> Segmenter:
-    """A segmenter without weights from what its file says."""
-    encoder = Encoder(EncoderConfig.model_validate(about["encoder"]))
-    centroids = about.get("centroids")
-    head = NearestCentroid(Shape(**centroids), about["classes"]) if centroids else None
-    return Segmenter(SegmenterConfig.model_validate(about["segmenter"]), encoder, about["classes"], head)

@@ -24,8 +24,9 @@ WHAT = (
     " luss_core.methods.exported.load_exported(path).segment(image)"
 )
 
-VERSION = 2
-"""Of what the metadata say. 1 had neither this number nor ``categories``, ``white`` and ``vote``."""
+VERSION, WITH_METHOD = 2, 3
+"""Of what the metadata say. 1 had neither this number nor ``categories``, ``white`` and ``vote``; 3 says in
+``method`` how maps become masks, where that is not as it always was."""
 
 MAKE = ("encoder", "segmenter", "classes")
 """What a file of weights says so that its network can be made."""
@@ -34,7 +35,8 @@ MAKE = ("encoder", "segmenter", "classes")
 def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path, scores: Path, out: Path) -> None:
     """Write the weights of the segmenter with what infer and evaluate found out, as safetensors.
 
-    The metadata ``luss`` is JSON: ``encoder``, ``segmenter`` and ``classes`` make the network, ``weights`` says
+    The metadata ``luss`` is JSON: ``encoder``, ``segmenter``, ``classes``, ``centroids`` and ``method`` (of finetune;
+    null: class activation maps as they are) make the network, ``weights`` says
     from which of others it began (null: random ones); ``mean``, ``std``,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
     ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``vote`` (pixel, object)
@@ -63,9 +65,10 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     match, names = (result["match"], result["names"]) if result["truth"] else (None, None)
     content = {
         "what": WHAT,
-        "version": VERSION,
+        "version": WITH_METHOD if about.get("method") else VERSION,
         **{name: about[name] for name in MAKE},
         "centroids": about.get("centroids"),
+        "method": about.get("method"),
         "weights": foreign(about),
         "mean": MEAN,
         "std": STD,

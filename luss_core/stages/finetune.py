@@ -2,19 +2,21 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from luss_core import group, sources
-from luss_core.config import FinetuneConfig
+from luss_core.config import CamConfig, FinetuneConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.loader import Views
 from luss_core.data.store import Store
 from luss_core.digests import content
 from luss_core.edits import Edits
 from luss_core.io import provenance
+from luss_core.methods.cams import build_segmenter
 from luss_core.methods.segmenter import Segmenter
-from luss_core.models.centroids import of_clusters
+from luss_core.models.centroids import NearestCentroid, of_clusters
 from luss_core.models.encoder import load_encoder
 from luss_core.models.tensor_file import foreign, read_about
 from luss_core.models.weights import save_weights
@@ -44,11 +46,14 @@ def finetune(
 ) -> None:
     """Train the encoder and a 1x1 convolution to predict the cluster of each image; Sec. 3.1 of the LUSS paper.
 
+    How, cfg.method says.
+
     Args:
         images, size, edits: only with corrected masks: images.csv, the shorter side in pixels at which images will be
             segmented, and what is merged or split in the run.
     """
-    settings = {"finetune": cfg.model_dump(mode="json", exclude={"corrected"}), "seed": seed, "classes": classes}
+    unsaid = {"corrected"} | ({"method"} if cfg.method.name == "cam" else set())  # which decides nothing of a training
+    settings = {"finetune": cfg.model_dump(mode="json", exclude=unsaid), "seed": seed, "classes": classes}
     found = read_clusters(clusters)
     masks = None
     if cfg.corrected is not None:
@@ -63,7 +68,7 @@ def finetune(
     last = folder
     with folder.locked():
         centroids = of_clusters(found) if cfg.segmenter.head == "centroids" else None
-        method = Segmenter(cfg.segmenter, network, classes, centroids)
+        method = build_segmenter(cfg, network, classes, found.label, centroids)
         logger.info(
             "finetune: %d images, %d pseudo categories, %s", len(views), classes, group.described(resources.device)
         )
@@ -73,13 +78,17 @@ def finetune(
             settings |= {"corrected": {"masks": len(masks.masks.rows), "size": size}}
         if group.rank():
             return
-        about = {
-            "encoder": network.cfg.model_dump(mode="json"),
-            "segmenter": cfg.segmenter.model_dump(mode="json"),
-            "classes": classes,
-            "centroids": centroids and centroids.shape._asdict(),
-            "weights": foreign(read_about(encoder, "pretrain")),
-            "provenance": provenance(settings),
-        }
-        save_weights(out, method, about)
+        own = {"weights": foreign(read_about(encoder, "pretrain")), "provenance": provenance(settings)}
+        save_weights(out, method.trained, described(method, centroids) | own)
         last.hand_over(log)
+
+
+def described(method: Segmenter, centroids: NearestCentroid | None) -> dict[str, Any]:
+    """What a file of its weights says so that the segmenter can be made; see ``make_segmenter``."""
+    about = {
+        "encoder": method.encoder.cfg.model_dump(mode="json"),
+        "segmenter": method.cfg.model_dump(mode="json"),
+        "classes": method.classes,
+        "centroids": centroids and centroids.shape._asdict(),
+    }
+    return about if method.method == CamConfig() else about | {"method": method.method.model_dump(mode="json")}

@@ -20,7 +20,8 @@ from luss_core.data.scored import ScoredWriter, join_scored, pack, write_scored
 from luss_core.data.store import Store
 from luss_core.data.whole import portion, resize_short, to_network
 from luss_core.io import provenance, write_json
-from luss_core.methods.segmenter import Segmenter, load_segmenter
+from luss_core.methods.cams import load_segmenter
+from luss_core.methods.segmenter import Segmenter
 from luss_core.methods.whole_images import foreground, segment_image, to_levels
 from luss_core.metrics.threshold import THRESHOLDS, otsu
 from luss_core.models.tensor_file import foreign, read_about

@@ -22,9 +22,9 @@ from luss_core.models.batchnorm import synchronized
 from luss_core.train.diagnostics import WORDS, Diagnostics
 from luss_core.train.folder import TrainingFolder
 from luss_core.train.loop import Resources, fit
-from tests.method.test_methods import CPU, TRAIN, make, views, views_of
+from tests.method.test_methods import CAMS, CPU, TRAIN, make, views, views_of
 
-NAMES = (*METHODS, "segmenter", "attended")
+NAMES = (*METHODS, "segmenter", "attended", *CAMS)
 STEPS, STOP = 6, 3
 """The queue of two batches is full after two steps, and so takes part in the last four."""
 CFG = TRAIN.model_copy(update={"optimizer": "sgd", "lr": 3e-6})

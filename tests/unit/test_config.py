@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luss_core import defaults
-from luss_core.config import FAMILIES, METHODS, RUN_STAGES, STAGES, Config, Stages
+from luss_core.config import CAMS, FAMILIES, METHODS, RUN_STAGES, STAGES, Config, Stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +23,7 @@ def test_config_yaml_reads_as_the_defaults():
     expected = Config().model_dump(mode="json")
     expected["pretrain"]["method"] = {"name": "shape"}  # its settings are comments
     expected["pretrain"]["backbone"] = {"family": "resnet"}
+    expected["finetune"]["method"] = {"name": "cam"}
     assert values == expected  # floats are floats, not texts such as 1e-6
 
 
@@ -43,6 +44,14 @@ def test_the_comments_on_a_family_are_its_defaults(family):
         "\n".join(line[6:] for line in lines.splitlines() if line.startswith("    # ") and ":" in line)
     )
     assert {"family": family, **found} == FAMILIES[family].model_validate({}).model_dump(mode="json")
+
+
+@pytest.mark.parametrize("name", CAMS)
+def test_the_comments_on_a_method_of_finetune_are_its_defaults(name):
+    lines = defaults.render().partition(f"    # Settings of {name} and")[2].partition("\n\n")[0].splitlines()
+    own = (line.partition("# ")[2] for line in lines)
+    found = yaml.safe_load("\n".join(line for line in own if line.partition(":")[0] in CAMS[name].model_fields))
+    assert {"name": name, **found} == CAMS[name].model_validate({}).model_dump(mode="json")
 
 
 def test_config_yaml_fits_the_page():

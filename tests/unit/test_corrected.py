@@ -21,8 +21,9 @@ from luss_core.digests import content
 from luss_core.edits import Edits
 from luss_core.errors import UserError
 from luss_core.methods.base import Progress
+from luss_core.methods.cams import load_segmenter
 from luss_core.methods.corrected import PLANE, Corrected, category_loss, foreground_loss
-from luss_core.methods.segmenter import Segmented, Segmenter, load_segmenter
+from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.models.attention import OutputAttention
 from luss_core.models.centroids import NearestCentroid, Shape
 from luss_core.models.encoder import Encoder, Maps, pool

@@ -11,7 +11,9 @@ from luss_core.config import EncoderConfig, FinetuneConfig
 from luss_core.data.features import Change, Clusters, write_clusters
 from luss_core.data.images import read_images
 from luss_core.digests import content
+from luss_core.methods.cams import load_segmenter
 from luss_core.models.encoder import Encoder
+from luss_core.models.tensor_file import read_about
 from luss_core.models.weights import save_weights
 from luss_core.stages.finetune import finetune
 from luss_core.train.loop import Resources
@@ -45,10 +47,10 @@ def data(tmp_path_factory) -> Path:
     return root
 
 
-def train(data: Path, out: Path, encoder: Path) -> str:
+def train(data: Path, out: Path, encoder: Path, settings: FinetuneConfig = SETTINGS) -> str:
     """Digest of the weights of the segmenter."""
     finetune(
-        SETTINGS,
+        settings,
         store=data / "prepare/images.h5",
         encoder=encoder,
         clusters=data / "clusters.h5",
@@ -84,3 +86,28 @@ def test_another_encoder_trains_anew_and_the_same_one_does_not(data, tmp_path, m
         patched.setattr("luss_core.train.loop.train_step", None)
         assert train(data, tmp_path, again) == first
         assert train(data, tmp_path, tmp_path / "other.safetensors") == other
+
+
+def test_what_is_trained_is_loaded_by_its_method(data, tmp_path):
+    """And says no more than before where the method is the one that always was."""
+    encoder, images = write_encoder(tmp_path / "encoder.safetensors", 1), torch.rand(1, 3, 40, 48)
+    methods = {"cam": {}, "seam": {"scale": 0.5}, "sc-cam": {"subcategories": 2, "rounds": 1}}
+    for name, own in methods.items():
+        changes = {
+            "method": {"name": name, **own},
+            "segmenter": {"attend": False, "encoder": "trained"},
+            "train": {"epochs": 2, "batch_size": 2},
+        }
+        settings = FinetuneConfig.model_validate(SETTINGS.model_dump() | changes)
+        train(data, tmp_path / name, encoder, settings)
+        file = tmp_path / name / "segmenter.safetensors"
+        network = load_segmenter(file)
+        about = read_about(file, "finetune")
+        assert ("method" in about) == ("method" in about["provenance"]["settings"]["finetune"]) == (name != "cam")
+        assert type(network).__name__ == ("Seam" if name == "seam" else "Segmenter")
+        assert network.method == settings.method
+        found = network.segment(images).maps
+        assert found.isfinite().all()
+        assert (found.amin(dim=(2, 3)) < 0).sum() == 1 or name == "cam"  # one of the two categories is not shown
+        log = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        assert {"cam": "accuracy", "seam": "ecr", "sc-cam": "subcategory_loss"}[name] in log[-1]
