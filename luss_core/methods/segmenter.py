@@ -54,6 +54,9 @@ class Segmenter(Method):
         for part in (encoder.attention, encoder.decoder if cfg.features == "stage4" else None):
             if part is not None:  # No label reaches it, and several processes wait for gradients of what learns.
                 part.requires_grad_(False)
+        if self.method.freezes_batchnorm:
+            for layer in batchnorms(encoder):
+                layer.requires_grad_(False)
         self.head = head or _convolution(encoder.width_of(cfg.features), classes, self.method.bias)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
@@ -94,11 +97,19 @@ class Segmenter(Method):
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """A frozen encoder stays in evaluation mode."""
+        """A frozen encoder stays in evaluation mode, and so does frozen BatchNorm."""
         super().train(mode)
+        if self.method.freezes_batchnorm:
+            for layer in batchnorms(self.encoder):
+                layer.eval()
         if self.cfg.encoder == "frozen":
             self.encoder.eval()
         return self
+
+
+def batchnorms(module: nn.Module) -> list[nn.Module]:
+    """All layers of BatchNorm."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 def present(logits: Tensor, rule: Literal["one", "several"]) -> Tensor:
