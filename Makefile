@@ -3,6 +3,7 @@
 # make test   set up .venv, then every check
 # make test-oldest  what computes, with the oldest versions that pyproject.toml allows
 # make test-web     the pages of the gallery and the studio in a browser (Chromium; installed here where root may)
+# make pictures     the pictures of docs/photographs.md, of a run on generated scenes (Chromium)
 # make fuzz         damaged files of every kind in all readers, 20,000 of them
 # make faults       the workflow under 100 faults: full disks, kills, damaged, locked and lost files; some of it needs root
 # make test-gpu     what only a machine with an NVIDIA GPU shows
@@ -22,7 +23,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14; 
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: run photos test test-oldest test-gpu test-slurm test-web fuzz faults bars format config lock clean own
+.PHONY: run photos test test-oldest test-gpu test-slurm test-web pictures fuzz faults bars format config lock clean own
 
 run: $(READY)
 	@$(BIN)/python -m luss_core run --cores all $(ARGS)
@@ -50,6 +51,9 @@ test-oldest:
 # Training on a GPU beside training on the processor; some of it wants two.
 test-gpu: $(READY)
 	$(BIN)/pytest -rs -m gpu tests/gpu
+
+pictures: $(READY)
+	$(BIN)/python benchmarks/pictures.py
 
 # `make test` tries some of them.
 fuzz: $(READY)

@@ -28,6 +28,7 @@ include: "rules/infer.smk"
 include: "rules/evaluate.smk"
 include: "rules/export.smk"
 include: "rules/report.smk"
+include: "rules/align.smk"
 include: "rules/compare.smk"
 include: "rules/ablation.smk"
 include: "rules/benchmark.smk"
@@ -35,6 +36,8 @@ include: "rules/linear.smk"
 include: "rules/limited.smk"
 include: "rules/probes.smk"
 include: "rules/cacl.smk"
+include: "rules/segment.smk"
+include: "rules/transfer.smk"
 include: "rules/suggest.smk"
 
 
@@ -42,11 +45,12 @@ take_benchmarks_off_cached_rules()
 
 
 rule all:
-    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes` and `cacl` set runs side by side; `suggest` says how many categories they show."""
+    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes`, `cacl` and `transfer` set runs side by side; `suggest` says how many categories they show."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
         of_runs(rules.export.output.model, CONFIG.run),
+        rules.align.output if SEVERAL else [],
 
 
 onsuccess:

@@ -100,10 +100,14 @@ class Edits(Section):
             ids: (H, W) int32 as infer found them; what is no category, such as 1000 for ignored, stays.
             image: split/id; empty for an image that is not of the run, of which nothing was moved.
         """
-        table, known = np.arange(self.total + 1, dtype=np.int32), ids < self.total + 1
-        for found, category in self.moved.get(image, {}).items():
-            table[found] = category
-        return np.where(known, self.table[table][np.where(known, ids, 0)], ids).astype(ids.dtype)
+        return looked_up(self.table_of(image), ids)
+
+    def table_of(self, image: str) -> np.ndarray:
+        """(total + 1,) int32: what is shown for each id in an image."""
+        found = np.arange(self.total + 1, dtype=np.int32)
+        for category, to in self.moved.get(image, {}).items():
+            found[category] = to
+        return self.table[found]
 
     def category_of(self, found: int, image: str = "") -> int:
         """The same for one id."""
@@ -119,6 +123,12 @@ class Edits(Section):
             yield str(key[0]), int(key[-1])
             if isinstance(value, int):
                 yield str(key[0]), value
+
+
+def looked_up(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """(H, W) ids by a table of them; what is beyond it stays."""
+    known = ids < len(table)
+    return np.where(known, table[np.where(known, ids, 0)], ids).astype(ids.dtype)
 
 
 def flat(edits: Edits) -> dict[Key, Any]:

@@ -1,5 +1,6 @@
 """edits.yaml of a run, read and written whole, and what it was before, to undo. Imports no torch."""
 
+import hashlib
 import json
 import logging
 import time
@@ -12,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from luss_core import settings_file
-from luss_core.edits import Conflict, Edits, changes, combined
+from luss_core.edits import Conflict, Edits, changes, combined, flat
 from luss_core.errors import UserError
 from luss_core.explain import explain
 from luss_core.io import locked, write_text
@@ -65,6 +66,16 @@ def of_run(path: Path | None, clustering: str, categories: int) -> tuple[Edits, 
         return Edits.model_validate(found.model_dump() | about), None
     except ValidationError as error:
         raise UserError(f"{explain(error, str(path), Edits)}\n  correct it, or move the file away") from error
+
+
+def mark(path: Path) -> str:
+    """A text that changes with what is corrected; empty where nothing is.
+
+    Raises:
+        UserError: as ``read_edits``.
+    """
+    content = sorted(map(repr, flat(read_edits(path)).items()))
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16] if content else ""
 
 
 def save(path: Path, mine: Edits, base: Edits) -> Edits:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -9,11 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from luss_core.config import AnnotatedConfig, Config
+from luss_core.config import AnnotatedConfig, Config, PretrainConfig, TimmConfig
 from luss_core.errors import UserError
 
 if TYPE_CHECKING:
     from luss_core import changed
+
+PATCH = re.compile(r"_patch(\d+)")
+"""In names of timm."""
 
 
 def annotated(config: Config) -> Path | None:
@@ -50,6 +54,39 @@ def check(config: Config) -> None:
     few(len(train), min(config.probes.limited.percents), 0)
 
 
+def check_transfer(config: Config, preset: str, pretrain: PretrainConfig, percent: str) -> None:
+    """Whether a segmentation network can learn from a share of the labels and begin from an encoder, as far as the
+    settings and the lists of files tell: before the encoder is trained for days.
+
+    Raises:
+        UserError: the share is less than two images, or the stride of the encoder cannot become that of the network.
+    """
+    check_stride(preset, pretrain, config.segment.network.output_stride)
+    root = annotated(config)
+    if root is None:
+        return
+    from luss_core.data.annotated import read_annotated
+    from luss_core.data.annotated.share import share_of
+
+    train, _ = read_annotated(config.probes.data, root)
+    share_of(len(train), float(percent), 0)
+
+
+def check_stride(preset: str, pretrain: PretrainConfig, stride: int) -> None:
+    """What `models.restride` will refuse, as far as names tell: the patches of a ViT are its stride.
+
+    Raises:
+        UserError: it cannot become ``stride``.
+    """
+    backbone = pretrain.backbone
+    if isinstance(backbone, TimmConfig) and (patch := PATCH.search(backbone.name)) and int(patch[1]) != stride:
+        raise UserError(
+            f"the encoder of {preset}, {backbone.name}, has one position every {patch[1]} pixels, which cannot become"
+            f" the {stride} of segment.network.output_stride; leave it out of transfer.encoders. ResNets and most CNNs"
+            " of timm can be used"
+        )
+
+
 def settings(config: Config, stage: str) -> str:
     """The settings of linear or limited, and of the data set, as JSON text: a section probes without the rest of it.
 
@@ -82,7 +119,7 @@ def noticed(cfg: AnnotatedConfig, root: Path, made: Path, writes: bool) -> str:
     if change:
         sys.stderr.write(
             f"probes.data.root {root} has changed since probes learned from it: {changed.described(change, 'file')}."
-            " The stages linear and limited run again, for every encoder\n"
+            " What learned from it runs again for every encoder: linear, limited and segment\n"
         )
     if writes and (change or not record.exists()):
         with suppress(UserError):  # a folder that cannot be written: all are compared again

@@ -17,6 +17,8 @@ from luss_core.config import (
     RowConfig,
     RowsConfig,
     Stages,
+    TransferRow,
+    TransferRows,
 )
 from luss_core.config.cacl import BESIDE, LIMITED
 from luss_core.paper_rows import CACL
@@ -80,6 +82,13 @@ def paper_tables(config: Config) -> PaperTablesConfig:
         )
     common = whole.model_dump(mode="json", exclude={"method"})
     return PaperTablesConfig(tables=tuple(tables), seeds=config.seeds, pretrain=common)
+
+
+def transfer_rows(config: Config) -> TransferRows:
+    """The encoders of `snakemake transfer`, and how each came about."""
+    found = presets(config)
+    told = tuple(TransferRow(preset=name, learned=learned(found[name].pretrain)) for name in config.transferred)
+    return TransferRows(rows=told, seeds=config.seeds)
 
 
 def settings_apart(method: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def load(values: Mapping[str, Any]) -> Config:
         _check_name(preset)
         resolve(config, preset)
     for key, names in config.named.items():
-        kind = "method" if "." in key else "preset"
+        kind = "method" if key.startswith("benchmark.") else "preset"
         for preset in names:
             if preset not in config.presets:
                 raise UserError(f"{key}: unknown {kind} {preset!r}; {nearest_first(preset, config.presets)}")
@@ -142,6 +142,15 @@ def contents(files: Iterable[Path]) -> str:
     return hashlib.sha256("".join(held).encode()).hexdigest()
 
 
+def largest_id(summary: Path) -> int:
+    """The largest id in the masks of a data set, from what prepare wrote of it; 0 without masks, or before prepare.
+
+    Raises:
+        UserError: ``summary`` is cut short.
+    """
+    return int(read_json(summary).get("largest_mask_id", 0)) if summary.exists() else 0
+
+
 def check_classes(config: Config, summary: Path) -> None:
     """Stop where the masks that prepare read hold more categories than are to be found: not after days of training.
 
@@ -151,7 +160,7 @@ def check_classes(config: Config, summary: Path) -> None:
     Raises:
         UserError: ids above ``config.classes``, or ``summary`` is cut short.
     """
-    largest = read_json(summary).get("largest_mask_id", 0) if summary.exists() else 0
+    largest = largest_id(summary)
     if largest > config.classes:
         raise UserError(
             f"config: classes = {config.classes}, but {summary} says that masks hold ids up to {largest}; set classes"

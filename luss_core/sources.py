@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "luss_core"
-TRAININGS = ("pretrain", "finetune", "limited")
+TRAININGS = ("pretrain", "finetune", "limited", "segment")
 
 UNTRACKED = {
     "luss_core": "the version number, and where a class is imported from",
@@ -47,6 +47,7 @@ UNTRACKED = {
 """Modules that do not count, nor what they import, and why."""
 
 UNTRACKED_IN_TRAINING = {
+    "luss_core.data.annotated.packed": "keeps decoded images; a digest of some as they are read is one of the settings",
     "luss_core.data.categories": "says whether folders are categories, to judge by",
     "luss_core.corrected": "says which masks people corrected; a digest of these is one of the settings",
     "luss_core.data.coding": "says what the values of masks mean, for the reader of true masks below",

@@ -27,7 +27,7 @@ from luss_core import (
     unfinished,
 )
 from luss_core.as_typed import as_typed
-from luss_core.config import METHODS, PROBES, RUN_STAGES, STAGES
+from luss_core.config import METHODS, PROBES, RUN_STAGES, STAGES, TAUGHT
 from luss_core.errors import UserError
 
 BASE = Path(workflow.basedir)
@@ -84,6 +84,7 @@ NAMES = or_stop(as_input, "names", runs.names_file)
 WEIGHTS = or_stop(as_input, "pretrain.weights", runs.weight_files)
 CACHED = workflow.enable_cache and bool(or_stop(runs.cache_folder, os.environ))
 RUNS = {name: name for name in CONFIG.run}
+SEVERAL = len(CONFIG.run) * len(CONFIG.seeds) > 1
 # Of each preset the one that trains its encoder, which is what a probe judges.
 ENCODERS = {name: MAKERS["pretrain"][name] for name in CONFIG.run}
 # Of each preset the one whose features are its own: how many categories they show.
@@ -95,6 +96,9 @@ PAPER_ROWS = {
     for table in TABLES.tables
     for row in table.rows
 }
+# Of each encoder that is compared by what it is worth with labels, the preset that trains it.
+TRANSFERRED = {name: MAKERS["pretrain"][name] for name in CONFIG.transferred}
+SHARES = [f"{percent:g}" for percent in sorted(CONFIG.transfer.percents)]
 PERCENTS = [f"{percent:g}" for percent in CONFIG.probes.limited.percents]
 WITH_CONTROLS = RUNS | {name: name for name in CONFIG.controls}
 
@@ -109,7 +113,17 @@ SCORED = f"{RUN}/infer/scored.h5"
 THRESHOLD = f"{RUN}/infer/threshold.json"
 PART = "" if CONFIG.shards == 1 else ".{scatteritem}"
 INFERRED = f"{RUN}/infer/part{PART}"
-ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "suggest", "join")
+ACROSS = (
+    "align",
+    "compare",
+    "ablation",
+    "benchmark",
+    "probes",
+    "cacl",
+    "transfer",
+    "suggest",
+    "join",
+)
 SOURCE = "results/source/{stage}.json"
 DRY = workflow.output_settings.dryrun
 STAND_INS = {}  # of files that a dry run would have to write
@@ -293,6 +307,15 @@ def edits_argument(wildcards, input):
     return f"--edits {input.edits}" if input.edits else ""
 
 
+def corrections_argument(wildcards):
+    """What evaluate is told of corrections. It runs again when they change, but where no mask is there to score by."""
+    file = Path(RUN.format(**wildcards), edits_file.NAME)
+    scored = or_stop(runs.largest_id, Path(DATA, "prepare", "summary.json")) > 0
+    if not scored or not (mark := or_stop(edits_file.mark, file)):
+        return ""
+    return f"--edits {file} --clusters {labels_of(wildcards)} --mark {mark}"
+
+
 def images_of_corrected(wildcards):
     """The image list, which tells whose the masks are that people corrected, where a run learns from such."""
     return rules.prepare.output.images if wildcards.preset in CORRECTED else []
@@ -406,7 +429,7 @@ def look_before_work():
 
 def record_source():
     """Bring the files of digests up to date; Snakemake compares their content with that of the last run."""
-    made = {stage: (stage, None) for stage in (*STAGES, *PROBES, *ACROSS)}
+    made = {stage: (stage, None) for stage in (*STAGES, *PROBES, *TAUGHT, *ACROSS)}
     del made["pretrain"]
     for method in sorted({stages.pretrain.method.name for stages in PRESETS.values()}):
         made[f"pretrain-{method}"] = "pretrain", method
@@ -487,6 +510,7 @@ def pages_message():
         rules.benchmark.output.page,
         rules.probes.output.page,
         rules.cacl.output.page,
+        rules.transfer.output.page,
         rules.suggest.output.page,
     ]
     return "\n  ".join(["To open in a browser:", *filter(os.path.exists, pages)])

@@ -37,9 +37,10 @@ rule evaluate:
         settings=settings("evaluate"),
         classes=CONFIG.classes,
         names=names_argument,
+        corrections=corrections_argument,
     shell:
         "python -m workflow_scripts.evaluate --images {input.images} --masks {input.masks} --scored {input.scored}"
         " --threshold {input.threshold} --balance {input.balance} --classes {params.classes}"
-        " --pretrain-log {input.pretrain} {params.names}"
+        " --pretrain-log {input.pretrain} {params.names} {params.corrections}"
         " --out {output.scores} --match {output.match} --table {output.table}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

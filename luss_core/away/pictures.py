@@ -67,6 +67,13 @@ def _ends(path: Path) -> bool:
         return file.read() == END
 
 
+def areas(ids: np.ndarray, count: int) -> np.ndarray:
+    """(count,) pixels of each of the ids 0..count - 1."""
+    if count > ENTRIES:
+        return np.bincount(ids.ravel(), minlength=count)
+    return np.array(Image.fromarray(ids.astype(np.uint8)).histogram()[:count])  # twice as fast as bincount
+
+
 def write_overlay(path: Path, pixels: np.ndarray, ids: np.ndarray, colours: np.ndarray) -> None:
     """A JPEG of the photograph with the categories in their colours; other stays as it is.
 

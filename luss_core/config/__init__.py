@@ -51,6 +51,14 @@ from luss_core.config.network import (
 )
 from luss_core.config.presets import PRESETS, WHOLE
 from luss_core.config.probes import AnnotatedConfig, LimitedConfig, LinearConfig, ProbesConfig
+from luss_core.config.segment import (
+    DeepLabV3PlusConfig,
+    SegmentConfig,
+    TransferConfig,
+    TransferRow,
+    TransferRows,
+    WholeConfig,
+)
 from luss_core.config.suggestion import SuggestConfig
 from luss_core.config.training import (
     FinetuneConfig,
@@ -80,6 +88,7 @@ __all__ = [
     "Config",
     "CropConfig",
     "DecoderConfig",
+    "DeepLabV3PlusConfig",
     "Dilation",
     "EncoderConfig",
     "EvaluateConfig",
@@ -120,15 +129,21 @@ __all__ = [
     "STAGES",
     "SeamConfig",
     "Section",
+    "SegmentConfig",
     "SegmenterConfig",
     "ShapeConfig",
     "Stages",
     "SuggestConfig",
     "SwAVConfig",
     "SynthesizeConfig",
+    "TAUGHT",
     "TimmConfig",
     "TrainConfig",
+    "TransferConfig",
+    "TransferRow",
+    "TransferRows",
     "ViewsConfig",
+    "WholeConfig",
     "check_scale",
     "smaller_side",
     "with_settings_of_method",
@@ -145,6 +160,9 @@ RUN_STAGES = STAGES[STAGES.index("pretrain") :]
 
 PROBES = ("linear", "limited")
 """Stages that judge an encoder with labels: parts of the section probes, the same for every preset."""
+
+TAUGHT = ("segment",)
+"""Stages that train with labels from an encoder on: sections of their own, the same for every preset."""
 
 
 class Stages(Section):
@@ -241,6 +259,8 @@ class Config(Stages):
     """Which file of envs/ `snakemake --use-conda` installs."""
     probes: ProbesConfig = Field(default_factory=ProbesConfig)
     cacl: CACLTablesConfig = Field(default_factory=CACLTablesConfig)
+    segment: SegmentConfig = Field(default_factory=SegmentConfig)
+    transfer: TransferConfig = Field(default_factory=TransferConfig)
     suggest: SuggestConfig = Field(default_factory=SuggestConfig)
     methods: dict[Name, dict[str, Any]] = {}
     """Settings of methods by name, in every preset that trains with them; its own pretrain.method comes first."""
@@ -279,7 +299,13 @@ class Config(Stages):
         """Presets, by the key that names them."""
         keys = {"run": self.run, "controls": self.controls, "ablation": self.ablation}
         benchmark = self.benchmark
-        return {**keys, "benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
+        keys |= {"benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
+        return {**keys, "transfer.encoders": self.transferred}
+
+    @property
+    def transferred(self) -> tuple[str, ...]:
+        """Presets whose encoders `snakemake transfer` compares."""
+        return self.transfer.encoders or tuple(dict.fromkeys(("random", *self.run)))
 
     @property
     def asked(self) -> tuple[str, ...]:

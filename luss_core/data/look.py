@@ -25,6 +25,8 @@ OFTEN = 0.1
 """Share of images that are smaller than a crop from which it is a question."""
 MUCH = 8
 """Photographs whose shorter side is reduced by more are told of: small things are lost."""
+OF_RECIPES = 224
+"""Pixels of the shorter side that the recipes for photographs begin with."""
 
 
 class Look(NamedTuple):
@@ -47,12 +49,16 @@ class Look(NamedTuple):
         ]
 
 
-def look(facts: Facts, cfg: PrepareConfig) -> Look:
-    """The sentences about some facts; they depend on nothing but these and the settings of prepare."""
+def look(facts: Facts, cfg: PrepareConfig, settings: str = "your settings") -> Look:
+    """The sentences about some facts; they depend on nothing but these and the settings of prepare.
+
+    Args:
+        settings: what a person calls the file of these settings.
+    """
     return Look(
         [line for line in (*_images(facts), *_contents(facts), *_left(facts)) if line],
         [line for line in _plan(facts, cfg) if line],
-        [line for line in _questions(facts, cfg) if line],
+        [line for line in _questions(facts, cfg, settings) if line],
     )
 
 
@@ -156,7 +162,7 @@ def _plan(facts: Facts, cfg: PrepareConfig) -> list[str]:
     return lines
 
 
-def _questions(facts: Facts, cfg: PrepareConfig) -> list[str]:
+def _questions(facts: Facts, cfg: PrepareConfig, settings: str) -> list[str]:
     headers, listing = facts.headers, facts.listing
     lines = [listing.remark]
     lines += [text for kind, text in zip(listing.left_out.ordered, listing.left_out.lines, strict=True) if kind.advice]
@@ -176,9 +182,15 @@ def _questions(facts: Facts, cfg: PrepareConfig) -> list[str]:
     if times > MUCH:
         lines.append(
             f"half of the images are made {times:.0f} times smaller, or more (prepare.short_side = {cfg.short_side}):"
-            " if small things matter raise it, which takes more memory and time, or begin with recipes/photographs.yaml"
+            f" if small things matter raise it, which takes more memory and time, {_how_to_raise(cfg, settings)}"
         )
     return lines
+
+
+def _how_to_raise(cfg: PrepareConfig, settings: str) -> str:
+    if cfg.short_side < OF_RECIPES:
+        return "or begin with recipes/photographs.yaml"
+    return f"together with each size below it (views, extract, infer), in {settings}"
 
 
 def _about_copies(facts: Facts) -> list[str]:

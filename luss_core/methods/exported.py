@@ -10,14 +10,13 @@ import torch
 from PIL import Image
 
 from luss_core.data.decode import FULL, Decoded, reduced, stored_size
-from luss_core.data.masks import at_threshold
 from luss_core.data.normalization import MEAN, STD
 from luss_core.data.whole import to_network
 from luss_core.errors import UserError
 from luss_core.methods.cams import make_segmenter
 from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.methods.vote import VOTES
-from luss_core.methods.whole_images import enlarged, seen
+from luss_core.methods.whole_images import Cut, enlarged, seen
 from luss_core.models.weights import load_network
 from luss_core.runtime import autocast
 
@@ -87,9 +86,9 @@ class Exported:
     def cut(self, found: Segmented, images: Sequence[Decoded]) -> list[np.ndarray]:
         """The masks of what the network, or a copy of it in another form, said of images."""
         shapes = [(image.height, image.width) for image in images]
-        vote_from = self.threshold if self.vote == "object" else None
-        maps = enlarged(found, shapes, self.score_max, vote_from)
-        return [at_threshold(label, levels, self.threshold) for label, levels in maps]
+        cut = Cut(self.score_max, self.threshold)
+        maps = enlarged(found, shapes, cut if self.vote == "object" else None)
+        return [np.where(cut(score), label, 0) for label, score in maps]
 
     @property
     def _class_of(self) -> np.ndarray:

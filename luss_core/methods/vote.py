@@ -30,12 +30,22 @@ def voted(label: np.ndarray, foreground: np.ndarray, maps: Tensor) -> np.ndarray
     height, width = maps.shape[-2:]
     # a pixel belongs to the cell of the map in which it lies
     rows, columns = (np.arange(n) * cells // n for n, cells in zip(label.shape, (height, width), strict=True))
-    cell = (rows[:, None] * width + columns)[foreground]
-    own = piece[foreground] - 1
-    pixels = coo_array((np.ones(len(own), np.float32), (own, cell)), (count, height * width)).tocsr()
+    start, length = _stretches(piece, columns)
+    y, x = np.divmod(start, label.shape[1])
+    whose = piece[y, x]  # 0 where it is no foreground
+    inside = whose > 0
+    places = whose[inside] - 1, (rows[y] * width + columns[x])[inside]
+    pixels = coo_array((length[inside].astype(np.float32), places), (count, height * width)).tocsr()
     with torch.autocast(maps.device.type, enabled=False):
         chance = maps[0].float().softmax(dim=0).flatten(1).T.cpu().numpy()
-    best = (pixels @ chance).argmax(axis=1) + 1
-    result = label.copy()
-    result[foreground] = best[own]
-    return result
+    best = np.zeros(count + 1, np.int32)
+    best[1:] = (pixels @ chance).argmax(axis=1) + 1
+    return np.where(foreground, np.repeat(best[whose], length).reshape(label.shape), label)
+
+
+def _stretches(piece: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) first pixels of stretches of a row that lie in one piece and one cell, and their lengths: few for many."""
+    begins = np.ones(piece.shape, bool)
+    begins[:, 1:] = (piece[:, 1:] != piece[:, :-1]) | (columns[1:] != columns[:-1])
+    start = np.flatnonzero(begins)
+    return start, np.diff(start, append=piece.size)

@@ -10,6 +10,9 @@ from luss_core.metrics.scores import scores
 
 CLASS_COLUMNS = ("split", "rule", "class", "name", "IoU", "BIoU", "cluster", "truth_pixels", "predicted_pixels")
 
+CORRECTED = "corrected"
+"""What scores of corrected masks are called beside those of the thresholds."""
+
 Row = tuple[object, ...]
 
 
@@ -17,14 +20,16 @@ def class_rows(split: str, rule: str, counts: Counts, match: Match, names: Seque
     """A row a class.
 
     Args:
-        match: the cluster of each class; one to one.
+        match: the class of each cluster. Several, or none, may be of one class where people corrected them.
         names: of the classes 0..C.
     """
     values, region = scores(counts), counts.areas[0, REGION]
-    cluster_of = {name: cluster for cluster, name in match.items()}
+    clusters: dict[int, list[str]] = {}
+    for cluster, name in match.items():
+        clusters.setdefault(name, []).append(str(cluster))
     columns = values["IoU"], values["BIoU"], region[TRUTH].tolist(), region[PREDICTED].tolist()
     for i, (overlap, edge, truth, predicted) in enumerate(zip(*columns, strict=True)):
-        yield split, rule, i, names[i], f"{overlap:.4f}", f"{edge:.4f}", cluster_of[i], truth, predicted
+        yield split, rule, i, names[i], f"{overlap:.4f}", f"{edge:.4f}", " ".join(clusters.get(i, ())), truth, predicted
 
 
 def cluster_rows(split: str, pixels: np.ndarray) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from luss_core.data.find_coding import Ask
 from luss_core.data.outcome import examples
 from luss_core.data.survey import by_kind, survey
 from luss_core.errors import UserError
+from luss_core.metrics.legend import beside
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ def folder_coding(folder: Path, names: Sequence[Path], option: str, said: str, c
     )
     paths = [name.as_posix() for name in names]
     fixed = _said(option, said)
+    if said == "auto" and beside(folder):
+        fixed = Coding()  # as predict and export write masks: the index of a palette is the id, whatever its colours
     coding, seen, reasons = survey(folder, paths, fixed, classes, False, threads, ask)
     if not seen:
         raise UserError(f"{option} {folder}: none of the {len(reasons)} masks looked at is one:{examples(reasons)}")

@@ -2,11 +2,12 @@
 
 Masks are PNG files of the same relative path below both folders: RGB with id = R + 256 G and 1000 = ignore,
 or one channel or a palette with 255 = ignore; for others see --truth-coding. Id 0 is "other"; classes are 1..C. All
-scores are percent.
+scores are percent. A folder that `luss predict` or `luss export --to png` wrote can be given as it is.
 """
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -20,12 +21,18 @@ from luss_core.metrics.coding_option import add_coding, folder_coding
 from luss_core.metrics.counts import RANGES
 from luss_core.metrics.evaluation import MatchedCounts, Unknown, check_classes, match_images
 from luss_core.metrics.files import Counted, Pair, check_sizes, count_pair, each, pair_folders
-from luss_core.metrics.matching import Match, identity, read_match, to_json
+from luss_core.metrics.joint import Joint
+from luss_core.metrics.legend import beside, classes_in, masks_in, names_in
+from luss_core.metrics.matching import Match, identity, match_rest, read_match, same_names, to_json
 from luss_core.metrics.scores import Absent, scores
+
+log = logging.getLogger(__name__)
 
 KEYS = ("mIoU", "mBIoU", "F", "img_acc", *RANGES, *(f"mBIoU_{name}" for name in RANGES), "IoU", "match")
 KEYS += ("mIoU_present", "mBIoU_present", "absent_classes")
 """What --json prints."""
+SHOWN = 5
+"""Pairs that a message names."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -67,17 +74,41 @@ def evaluate_folders(
     """
     check_classes(classes)
     known = None if match == "auto" else _known_match(match, classes)
+    prediction, truth = masks_in(prediction), masks_in(truth)
     pairs = pair_folders(prediction, truth)
     check_sizes(pairs)
     pairs = _with_codings(pairs, prediction, truth, codings, classes, threads)
     counted: Iterable[Counted] = each(partial(count_pair, classes=classes), pairs, threads)
     if known is None:
         counted = list(counted)  # about 1 kB an image, so that no file is read twice
-        known = match_images((item.joint for item in counted), classes)
+        known = _match([item.joint for item in counted], prediction, truth, classes)
     counts = MatchedCounts(classes, known, unknown or ("drop" if match == "identity" else "error"))
     for item in counted:
         counts.add(item)
     return {**scores(counts.finish(), absent), "match": to_json(known)}
+
+
+def _match(joints: list[Joint], prediction: Path, truth: Path, classes: int) -> Match:
+    """By the names that tables beside both folders say, where there are such, and else by the images that hold both."""
+    tables = beside(prediction), beside(truth)
+    named: Match = {}
+    if tables[0] and tables[1]:
+        known = {k: name for k, name in names_in(tables[1]).items() if 0 < k <= classes}
+        named = same_names(names_in(tables[0]), known)
+    if not named:
+        return match_images(joints, classes)
+    seen = {int(k) for joint in joints for k in joint.predicted if k}
+    others = [k for k in sorted(seen - set(named)) if k <= classes]
+    log.warning(
+        "%d of the predicted ids are called as classes of the truth are, in %s and %s, and are taken for these (%s);"
+        " %d other(s) are matched by the images that hold both",
+        len(named),
+        *tables,
+        ", ".join(f"{k} = {name}" for k, name in sorted(named.items())[:SHOWN]) + ", ..." * (len(named) > SHOWN),
+        len(others),
+    )
+    total = max(*seen, *named, classes)
+    return match_rest(joints, named, others, total, classes)
 
 
 def _with_codings(
@@ -132,9 +163,10 @@ def _parser() -> argparse.ArgumentParser:
         "--match",
         default="auto",
         metavar="auto|identity|FILE",
-        help="auto: Hungarian matching of predicted ids and classes on these images (default)\n"
+        help="auto: Hungarian matching of predicted ids and classes on these images (default); ids that have the\n"
+        "name of a class, by categories.csv beside both folders, are that class\n"
         "identity: predicted ids are class ids\n"
-        'FILE: match.json, {"predicted id": class id}',
+        'FILE: match.json, {"predicted id": class id}, or categories.csv, whose column class says it',
     )
     add_coding(parser, "--truth", "the masks of the truth")
     add_coding(parser, "--prediction", "the predicted masks")
@@ -161,7 +193,7 @@ def _known_match(match: str, classes: int) -> Match:
         return identity(classes)
     if not Path(match).is_file():
         raise UserError(f"--match {match}: no such file; allowed: auto, identity, or the path of a match.json")
-    return read_match(Path(match), classes)
+    return classes_in(Path(match)) if match.endswith(".csv") else read_match(Path(match), classes)
 
 
 def _number(value: float | None) -> str:

@@ -1,7 +1,7 @@
 """Which class each cluster stands for: Hungarian matching by how many images contain both."""
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,34 @@ def assign(together: np.ndarray) -> Match:
 
     clusters, matched = linear_sum_assignment(together, maximize=True)
     return {0: 0, **{int(i) + 1: int(j) + 1 for i, j in zip(clusters, matched, strict=True)}}
+
+
+def same_names(called: Mapping[int, str], names: Mapping[int, str]) -> Match:
+    """The class of each category that is called as one; case and spaces around do not count.
+
+    Args:
+        names: of classes; of two with one name the first is meant.
+    """
+    classes = {name.strip().casefold(): k for k, name in reversed(list(names.items()))}
+    plain = {k: name.strip().casefold() for k, name in called.items()}
+    return {k: classes[name] for k, name in plain.items() if name in classes}
+
+
+def match_rest(joints: Iterable[Joint], known: Match, shown: Sequence[int], total: int, classes: int) -> Match:
+    """The matching with ``known`` in it: the other categories and classes one to one, with the most images that hold
+    both. Where there are more categories than classes, some have none.
+
+    Args:
+        shown: categories that masks hold.
+        total: the largest of their ids.
+    """
+    together = np.zeros((total + 1, classes + 1), np.int64)
+    for joint in joints:
+        together[np.ix_(joint.predicted, joint.truth)] += 1
+    clusters = np.array([k for k in shown if k not in known], np.int64)
+    free = np.setdiff1d(np.arange(1, classes + 1), list(known.values()))
+    found = assign(together[np.ix_(clusters, free)])
+    return {0: 0, **known, **{int(clusters[i - 1]): int(free[j - 1]) for i, j in found.items() if i}}
 
 
 def matched_ids(predicted: np.ndarray, match: Mapping[int, int]) -> np.ndarray:

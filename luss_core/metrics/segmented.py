@@ -19,6 +19,8 @@ from luss_core.metrics.threshold import THRESHOLDS
 class SegmentedImage(NamedTuple):
     """The files of one image."""
 
+    name: str
+    """split/id."""
     mask: Path
     scored: ScoredImage | None
     """None where a mask is all that there is."""
@@ -50,12 +52,12 @@ def segmented_images(
     """
     found, missing = [], []
     for row in map(int, listing.rows(split)):
-        name = f"{split}/{listing.id[row]}.png"
+        name, mask = f"{split}/{listing.id[row]}", masks / f"{split}/{listing.id[row]}.png"
         truth = listing.truth(row)
         size = int(listing.height[row]), int(listing.width[row])
-        found.append(SegmentedImage(masks / name, (scored or {}).get(row), truth, size))
+        found.append(SegmentedImage(name, mask, (scored or {}).get(row), truth, size))
         if scored is not None and truth and row not in scored:
-            missing.append(f"there is no scored map of {masks / name}")
+            missing.append(f"there is no scored map of {mask}")
     raise_listed(missing, len(found), "run the stage infer again")
     return found
 
@@ -121,8 +123,17 @@ def count_mask(image: SegmentedImage, classes: int) -> Counted:
     Raises:
         UserError: unreadable, or the truth has ids above ``classes``.
     """
+    return count_pixels(image, read_prediction(image.mask), classes)
+
+
+def count_pixels(image: SegmentedImage, mask: np.ndarray, classes: int) -> Counted:
+    """The joint histogram of (H, W) ids and the truth of an image.
+
+    Raises:
+        UserError: unreadable, or the truth has ids above ``classes``.
+    """
     assert image.truth is not None
-    return _counted(image.mask, read_prediction(image.mask), image.truth, classes)
+    return _counted(image.mask, mask, image.truth, classes)
 
 
 def score_image(image: SegmentedImage, classes: int, oracle: int | None) -> ImageScores:

@@ -14,6 +14,8 @@ from luss_core.photos.encoders import ENCODERS, Chosen, Ready
 from luss_core.photos.timing import Speed, Trial, tried
 
 CAN_ASK = "suggest" in COMMANDS
+MINUTES = 30.0
+"""Where nobody says how long it may take."""
 
 
 class Wish(NamedTuple):
@@ -21,12 +23,17 @@ class Wish(NamedTuple):
 
     root: Path
     categories: int | None
-    minutes: float
+    minutes: float | None
     encoder: str | None
     name: str | None
     cores: int
     suggest: bool = False
     """Whether the photographs are asked how many categories there are, though settings say it already."""
+
+    @property
+    def most(self) -> float:
+        """Minutes that there are."""
+        return MINUTES if self.minutes is None else self.minutes
 
     @property
     def weights(self) -> Path | None:
@@ -70,10 +77,8 @@ def settle(wish: Wish, facts: Facts, work_folder: Path) -> Choice:
     config = settings.checked(settings.load(place.file))
     said = [f"Settings: {place.file.name}, written now and yours to change", *_of_classes(wish, classes)]
     said.append(f"  encoder: {chosen.ready.name}, {_whence(chosen)}" + (f" ({'; '.join(reasons)})" if reasons else ""))
-    if sum(plans[chosen.ready.name].values()) > 60 * wish.minutes:
-        said.append(
-            f"  no encoder is ready within {wish.minutes:g} minutes; of those that can be had this is the fastest"
-        )
+    if sum(plans[chosen.ready.name].values()) > 60 * wish.most:
+        said.append(f"  no encoder is ready within {wish.most:g} minutes; of those that can be had this is the fastest")
     undecided = folder.categories_for(count) if classes is None else None
     return Choice(place.file, config, plans[chosen.ready.name], speed.device, said, undecided)
 
@@ -93,6 +98,12 @@ def _as_it_was(wish: Wish, place: settings.Place, facts: Facts, count: int) -> C
     undecided = folder.categories_for(count) if asked else None
     said += _of_classes(wish, None) if undecided else [f"  categories: {config.classes}"]
     said += [f"  encoder: {ready.name}"] if ready is not None else []
+    if wish.minutes is not None:
+        said.append(
+            f"  --minutes {wish.minutes:g}: has no effect here, since it decides the encoder, and {place.file.name} has"
+            f" one; to choose anew beside it add --name {place.name}-2, or name one: --encoder {' or '.join(ENCODERS)}"
+            f" --name {place.name}-2"
+        )
     return Choice(place.file, config, _plans(speed, count, wish.cores)[near.name], speed.device, said, undecided)
 
 
@@ -116,7 +127,7 @@ def _chosen(wish: Wish, candidates: Sequence[Ready], plans: dict[str, dict[str, 
     if wish.weights is not None:
         return Chosen(candidates[0], str(wish.weights)), []
     minutes = {name: sum(plan.values()) / 60 for name, plan in plans.items()}
-    return encoders.choose(candidates, minutes, wish.minutes)
+    return encoders.choose(candidates, minutes, wish.most)
 
 
 def _plans(speed: Speed, count: int, cores: int) -> dict[str, dict[str, float]]:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luss_core.errors import UserError
-from luss_core.photos import folder
+from luss_core.photos import folder, settings
 from luss_core.photos.choice import Choice, Wish, settle
 from luss_core.photos.encoders import ENCODERS
 from luss_core.photos.running import say, start
@@ -28,8 +28,6 @@ from luss_core.photos.work import WORDS, in_words
 from luss_core.start import DATA, program, snakefile
 
 SIDE = max(ready.side for ready in ENCODERS.values())
-MINUTES = 30.0
-"""Where nobody says how long it may take."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -49,7 +47,8 @@ def main(argv: list[str] | None = None) -> None:
     root, cores = folder.checked(args.folder), args.cores or _cores()
     say(f"Looking at {root}")
     facts = folder.seen(root, SIDE, min(cores, 4))
-    say(*(f"  {line}" for line in folder.told(facts, SIDE)))
+    file = settings.place(root, args.name, Path.cwd()).file
+    say(*(f"  {line}" for line in folder.told(facts, SIDE, file.name)))
     wish = Wish(root, args.categories, args.minutes, args.encoder, args.name, cores, args.suggest)
     choice = settle(wish, facts, Path.cwd())
     arguments = [*snakefile(), "--cores", str(args.cores or "all"), "--configfile", choice.file.name]
@@ -74,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     number = parser.add_mutually_exclusive_group()
     number.add_argument("--categories", type=int, metavar="N", help="how many to look for (the photographs are asked)")
     number.add_argument("--suggest", action="store_true", help="ask the photographs, as for new settings")
-    add("--minutes", type=_minutes, default=MINUTES, metavar="M", help="time that there is; decides the encoder (30)")
+    add("--minutes", type=_minutes, metavar="M", help="time that there is; decides the encoder (30)")
     add("--encoder", metavar="NAME|FILE", help=f"{', '.join(ENCODERS)}, or a file with weights of one of them")
     add("--name", metavar="NAME", help="of the settings and the folder of results (that of the folder)")
     add("--cores", type=_cores_of, metavar="N", help="processor cores to use (all)")

@@ -36,7 +36,7 @@ def success(config: Config, seconds: float, commands: Collection[str], luss: str
         *([f"  all images:               {gallery.resolve().as_uri()}"] if gallery.exists() else []),
         f"  the masks:                {run / 'infer' / 'masks'}",
         f"  the model:                {run / 'export' / 'model.safetensors'}",
-        "What a good result looks like, and what to try where it does not: docs/photographs.md",
+        "What a good result looks like: docs/photographs.md; what to try where it does not: docs/troubleshooting.md",
         *_next(run, commands, luss),
     ]
 

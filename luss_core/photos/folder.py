@@ -113,9 +113,13 @@ def check_categories(categories: int, count: int) -> None:
         )
 
 
-def told(facts: Facts, side: int) -> list[str]:
-    """What was found, and what may be wrong with it, a line each."""
-    said = look(facts, PrepareConfig(short_side=side))
+def told(facts: Facts, side: int, settings: str) -> list[str]:
+    """What was found, and what may be wrong with it, a line each.
+
+    Args:
+        settings: the file in which it can be changed.
+    """
+    said = look(facts, PrepareConfig(short_side=side), settings)
     count = learned(facts)
     lines = [*said.found, *(f"warning: {text}" for text in said.questions)]
     if count < FEW:

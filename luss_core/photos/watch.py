@@ -15,7 +15,7 @@ from luss_core.photos.progress import Progress
 
 EVERY = 0.25
 """Seconds between two looks at what Snakemake says."""
-AGAIN = 300.0
+AGAIN = 30.0
 """Seconds after which a log hears of the same stage again."""
 
 
@@ -73,14 +73,14 @@ class Screen:
 
     def __init__(self, stream: IO[str]):
         self.stream, self.changing = stream, stream.isatty()
-        self._shown, self._stage, self._last = "", -1, 0.0
+        self._shown, self._stage, self._last = "", -1, float("inf")
 
     def show(self, sentence: str, stage: int, now: float, news: bool = False) -> None:
         """Show a sentence where it says something else than the last."""
         if self.changing and sentence != self._shown:
             width = shutil.get_terminal_size().columns - 1
             self._write(f"\r\x1b[K{sentence[:width]}")
-        elif not self.changing and news and (stage != self._stage or now - self._last > AGAIN):
+        elif not self.changing and (news and stage != self._stage or now - self._last >= AGAIN):
             self._write(f"{time.strftime('%H:%M')} {sentence}\n")
             self._stage, self._last = stage, now
         self._shown = sentence

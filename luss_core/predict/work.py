@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+import torch
 
-from luss_core.away.pictures import read_indexed, write_indexed, write_overlay
+from luss_core.away.pictures import areas, read_indexed, write_indexed, write_overlay
 from luss_core.data.check import attempt
 from luss_core.data.clips import Clip, clip_of, parts
 from luss_core.data.decode import Decoded, decode
@@ -25,12 +26,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_THREADS = 8
-"""That read and write: more would hold more in memory than they gain."""
+"""That work on images: more would hold more in memory than they gain."""
 AHEAD = 3
 """Images a thread that are read ahead of the network, or wait to be written, at the most."""
 TOGETHER = 16
-"""Images of one shape that a GPU takes together; a processor takes one, since its kernels round otherwise for more, and
-masks are to be those of infer."""
+"""Images of one shape that a GPU takes together. A processor takes one, since its kernels round otherwise for more, and
+masks are to be those of infer; its cores take one each, which wait less for each other than cores that share one."""
 
 
 class Ready(NamedTuple):
@@ -73,7 +74,10 @@ class Work:
         every: of how many frames of a video one is taken.
         """
         self.segmenter, self.inputs, self.folder = segmenter, inputs, folder
-        self.overlays, self.every, self.threads = overlays, every, min(max(2, threads), MOST_THREADS)
+        self.on_processor = next(segmenter.model.network.parameters()).device.type == "cpu"
+        least = 1 if self.on_processor else 2
+        self.overlays, self.every, self.threads = overlays, every, min(max(least, threads), MOST_THREADS)
+        self.cores = max(1, threads // self.threads)  # of one image
         self.limits, self.colours = NameLimits(folder.out), segmenter.colours
         self.clips = {source.path: self._clip(source) for source in inputs.sources if source.video}
         self._before = dict.fromkeys(self.clips, 0)
@@ -87,13 +91,12 @@ class Work:
 
     def run(self) -> Iterator[Made | Bad]:
         """What came of each image, in order."""
-        device = next(self.segmenter.model.network.parameters()).device
         waiting: deque[Future[Made] | Made | Bad] = deque()
-        pool = ThreadPoolExecutor(self.threads)
+        pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(self.cores,))
         try:
             loaded = in_threads(pool, self._load, self._jobs(), AHEAD * self.threads)
             items = (item for found in loaded for item in self._numbered(found))
-            for group in grouped(items, 1 if device.type == "cpu" else TOGETHER):
+            for group in grouped(items, 1 if self.on_processor else TOGETHER):
                 waiting.extend(self._begun(pool, group))
                 while len(waiting) > AHEAD * self.threads:
                     yield _outcome(waiting.popleft())
@@ -140,15 +143,25 @@ class Work:
         ids = read_indexed(mask)
         if ids is None or ids.shape != shape or ids.max(initial=0) >= len(self.colours):
             return None
-        return Made(image, name, *shape, np.bincount(ids.ravel(), minlength=len(self.colours)))
+        return Made(image, name, *shape, areas(ids, len(self.colours)))
 
     def _begun(self, pool: ThreadPoolExecutor, group: Sequence[Item]) -> Iterator[Future[Made] | Made | Bad]:
-        """What comes of a group, images of one shape or one other thing; masks are written in threads."""
+        """What comes of a group, images of one shape or one other thing; masks are written in threads.
+
+        A GPU makes the masks of the group before; a processor makes each in the thread that writes it.
+        """
         images = [item for item in group if isinstance(item, Ready)]
         yield from (item for item in group if not isinstance(item, Ready))
-        if images:
+        if self.on_processor:
+            yield from (pool.submit(self._segment, item) for item in images)
+        elif images:
             masks = self.segmenter.masks([item.decoded for item in images])
             yield from (pool.submit(self._write, item, ids) for item, ids in zip(images, masks, strict=True))
+
+    def _segment(self, item: Ready) -> Made:
+        """In a thread: the mask of an image, written."""
+        (ids,) = self.segmenter.masks([item.decoded])
+        return self._write(item, ids)
 
     def _write(self, item: Ready, ids: np.ndarray) -> Made:
         """In a thread: write a mask and what goes with it."""
@@ -156,7 +169,7 @@ class Work:
             write_overlay(self.folder.overlay(item.id), item.decoded.pixels, ids, self.colours)
         write_indexed(self.folder.mask(item.id), ids, self.colours)
         height, width = ids.shape
-        return Made(item.image, item.id, height, width, np.bincount(ids.ravel(), minlength=len(self.colours)))
+        return Made(item.image, item.id, height, width, areas(ids, len(self.colours)))
 
     def _clip(self, source: Source) -> Clip | str:
         """A video by its header, or why it cannot be read."""

@@ -1,13 +1,14 @@
-// The gallery: lists categories, shows images of a choice in steps as they come into view, one of them large, and a map.
-// The choice stands behind # in the address, so that it survives a reload. The studio hooks into luss.page.
+// The gallery: lists categories, shows images of a choice in steps as they come into view, and one of them large. The
+// choice stands behind # in the address, so that it survives a reload. Map, other run and studio hook into luss.page.
 "use strict";
 const page = (luss.page = {
   data: JSON.parse(document.getElementById("data").textContent),
-  choice: { category: null, parts: false, sort: "name", sure: "all", split: "", text: "", on: null },
+  choice: { category: null, parts: false, sort: "name", sure: "all", split: "", text: "", on: null, beside: "" },
   view: null,
   images: [],
   seen: null, // the image that is seen large
-  hooks: { about: () => {}, viewed: () => {}, list: () => {} },
+  hooks: { about: [], viewed: [], list: [], shown: [] }, // what else happens when these parts of the page are shown
+  beside: () => null, // the other run: what it found in an image, as a picture, its text and what a caption says
   photo: (image) => `photo/${image.r}.jpg`,
   mask: (image) => `mask/${image.r}.png`,
 });
@@ -29,6 +30,7 @@ const swatch = (id) => {
   chip.style.background = id ? page.view.colour(id) : "transparent";
   return chip;
 };
+const hook = (name, value) => page.hooks[name].forEach((one) => one(value));
 const share = (parts) => parts.map(([id, part]) => `${page.view.name(id)} ${luss.percent(part)}`).join(", ");
 
 // Categories
@@ -45,7 +47,7 @@ const listCategories = () => {
   $("list").replaceChildren(all, ...page.listed().map((id) => button(id, page.view.name(id), page.view.sizes[id])));
 };
 
-const about = () => {
+const about = (page.about = () => {
   const { category } = page.choice;
   const { view, data } = page;
   $("heading").replaceChildren(...(category ? [swatch(category)] : []), category === null ? "All images" : view.name(category));
@@ -62,17 +64,38 @@ const about = () => {
     const near = view.near(category).map((id) => make("button", { type: "button", onclick: () => choose({ category: id }) }, swatch(id), ` ${view.name(id)}`));
     $("near").replaceChildren(...(near.length ? [make("span", { className: "note", textContent: "Near: " }), ...near] : []));
   }
-  page.hooks.about(category);
+  $("ways").replaceChildren(...(category ? Object.keys(luss.orders).filter((key) => key !== "name").map(way).filter(Boolean) : []));
+  hook("about", category);
+});
+// The first images of the category in one order; a click lists all in that order.
+const way = (key) => {
+  const [name, order] = luss.orders[key];
+  const first = page.data.images.filter((image) => image.category === page.choice.category).sort(order).slice(0, 5);
+  if (!first.length || (key === "apart" && !first[0].apart)) return null;
+  const mini = (image) => make("button", { type: "button", className: "mini", title: image.n, onclick: () => {
+    choose({ sort: key, sure: "all", split: "", text: "", on: null });
+    page.open(image);
+  } }, make("img", { src: page.photo(image), loading: "lazy", alt: `image ${image.n}` }));
+  const head = make("button", { type: "button", className: "pill", textContent: name, "aria-pressed": String(page.choice.sort === key), onclick: () => choose({ sort: key }) });
+  return make("div", { className: "way" }, head, ...first.map(mini));
 };
 
 // Images
 
+const found = (image) => (image.parts.length ? `found: ${share(image.parts)}` : "nothing found");
+const pictures = (image, mask, alt) => {
+  const layers = [make("img", { src: page.photo(image), loading: "lazy", decoding: "async", alt: `image ${image.n}` })];
+  layers.push(mask ? make("img", { src: mask, loading: "lazy", decoding: "async", alt }) : make("span", { className: "tag", textContent: "no mask" }));
+  return make("span", { className: "pictures" }, ...layers);
+};
 const tile = (image, place) => {
-  const photo = make("img", { src: page.photo(image), loading: "lazy", decoding: "async", alt: `image ${image.n}` });
-  const pictures = make("span", { className: "pictures" }, photo);
-  if (image.a) pictures.append(make("img", { src: page.mask(image), loading: "lazy", decoding: "async", alt: image.parts.length ? `found: ${share(image.parts)}` : "nothing found" }));
-  const caption = make("span", { className: "caption" }, swatch(image.category), make("span", { textContent: page.view.name(image.category) }), make("small", { textContent: image.category ? luss.whole(image.sure) : "", title: "confidence" }));
-  const button = make("button", { type: "button", className: "tile", tabIndex: place ? -1 : 0, title: image.n, "data-row": String(image.r), onclick: () => open(place), onfocus: () => rove(place) }, pictures, caption);
+  const other = page.beside(image);
+  const apart = page.choice.sort === "apart" || page.choice.sure === "apart";
+  const number = apart ? luss.whole(image.apart) : image.category ? luss.whole(image.sure) : "";
+  const caption = make("span", { className: "caption" }, swatch(image.category), make("span", { textContent: page.view.name(image.category) }), make("small", { textContent: number, title: apart ? "of what seeds found here is something else in another seed" : "confidence" }));
+  const both = [make("span", { className: "run" }, pictures(image, image.a && page.mask(image), found(image)), caption)];
+  if (other) both.push(make("span", { className: "run" }, pictures(image, other.mask, other.alt), make("span", { className: "caption" }, ...other.caption())));
+  const button = make("button", { type: "button", className: "tile", tabIndex: place ? -1 : 0, title: image.n, "data-row": String(image.r), onclick: () => open(place), onfocus: () => rove(place) }, ...both);
   return make("li", {}, button);
 };
 const grid = $("grid");
@@ -105,6 +128,8 @@ const showImages = (keep) => {
   }
   const on = page.choice.on ? ", of those chosen on the map" : "";
   $("result").textContent = page.images.length ? `${luss.count(page.images.length, "image")}${on}` : "No image fits. Choose another category, or show all.";
+  $("unmasked").textContent = luss.unmasked(page.data, page.images).join(" ");
+  hook("shown");
 };
 new IntersectionObserver((found) => found.some((one) => one.isIntersecting) && more(), { rootMargin: "900px" }).observe($("more"));
 
@@ -115,19 +140,21 @@ const open = (place) => {
   if (!page.seen) return;
   const image = page.seen;
   $("viewed").textContent = image.n;
-  $("stage").style.setProperty("--ratio", image.w / image.h);
+  $("stages").style.setProperty("--ratio", image.w / image.h);
   Object.assign($("big"), { src: page.photo(image), alt: `image ${image.n}` });
   $("big-mask").hidden = !image.a;
-  if (image.a) Object.assign($("big-mask"), { src: page.mask(image), alt: image.parts.length ? `found: ${share(image.parts)}` : "nothing found" });
+  if (image.a) Object.assign($("big-mask"), { src: page.mask(image), alt: found(image) });
   const chips = image.parts.flatMap(([id, part]) => [swatch(id), ` ${page.view.name(id)} ${luss.percent(part)}   `]);
-  $("parts-of").replaceChildren(...(image.a ? (chips.length ? chips : ["No object was found in it."]) : ["It was learned from and not segmented."]));
+  $("parts-of").replaceChildren(...(image.a ? (chips.length ? chips : ["No object was found in it."]) : [luss.unmasked(page.data, [image]).join(" ")]));
   const other = image.other ? `; the next one would be ${page.view.name(image.other)}` : "";
-  $("sureness").textContent = image.category ? `Category: ${page.view.name(image.category)}; confidence ${luss.whole(image.sure)}${other}.` : "It has no category.";
+  const seeds = image.apart === null ? "" : ` Of what the seeds found in it, ${luss.whole(image.apart)} is something else in another seed.`;
+  $("sureness").textContent = (image.category ? `Category: ${page.view.name(image.category)}; confidence ${luss.whole(image.sure)}${other}.` : "It has no category.") + seeds;
   $("before").disabled = place === 0;
   $("after").disabled = place === page.images.length - 1;
-  page.hooks.viewed(image);
+  hook("viewed", image);
   if (!$("viewer").open) $("viewer").showModal();
 };
+page.open = (image) => open(page.images.indexOf(image));
 const step = (by) => {
   const place = page.images.indexOf(page.seen) + by;
   if (page.images[place]) open(place);
@@ -135,89 +162,19 @@ const step = (by) => {
 $("before").addEventListener("click", () => step(-1));
 $("after").addEventListener("click", () => step(1));
 $("viewer").addEventListener("close", () => focusTile(page.images.indexOf(page.seen)));
-$("wipe").addEventListener("input", (event) => $("stage").style.setProperty("--wipe", `${event.target.value}%`));
+$("wipe").addEventListener("input", (event) => $("stages").style.setProperty("--wipe", `${event.target.value}%`));
 const overlay = (value) => {
   document.documentElement.style.setProperty("--overlay", value / 100);
   for (const id of ["overlay", "overlay-big"]) $(id).value = value;
 };
 for (const id of ["overlay", "overlay-big"]) $(id).addEventListener("input", (event) => overlay(event.target.value));
 
-// The map
-
-const canvas = $("dots");
-const mapped = page.data.images.filter((image) => image.p);
-const spot = (image) => [12 + image.p[0] * (canvas.clientWidth - 24), 12 + (1 - image.p[1]) * (canvas.clientHeight - 24)];
-const drawMap = (frame) => {
-  if ($("map").hidden) return;
-  const scale = window.devicePixelRatio || 1;
-  [canvas.width, canvas.height] = [canvas.clientWidth * scale, canvas.clientHeight * scale];
-  const pen = canvas.getContext("2d");
-  pen.scale(scale, scale);
-  const { category, on } = page.choice;
-  for (const image of mapped) {
-    const [x, y] = spot(image);
-    pen.globalAlpha = (category === null || image.category === category) && (!on || on.has(image.r)) ? 0.9 : 0.12;
-    pen.fillStyle = image.category ? page.view.colour(image.category) : "#888";
-    pen.beginPath();
-    pen.arc(x, y, 4, 0, 7);
-    pen.fill();
-  }
-  pen.globalAlpha = 1;
-  if (frame) {
-    pen.strokeStyle = getComputedStyle(document.body).color;
-    pen.strokeRect(...frame);
-  }
-};
-const nearestDot = (event) => {
-  const apart = (image) => Math.hypot(spot(image)[0] - event.offsetX, spot(image)[1] - event.offsetY);
-  const best = mapped.reduce((one, other) => (apart(other) < apart(one) ? other : one));
-  return apart(best) < 14 ? best : null;
-};
-let from = null;
-const frameTo = (event) => [Math.min(from[0], event.offsetX), Math.min(from[1], event.offsetY), Math.abs(event.offsetX - from[0]), Math.abs(event.offsetY - from[1])];
-canvas.addEventListener("pointerdown", (event) => {
-  from = [event.offsetX, event.offsetY];
-  canvas.setPointerCapture(event.pointerId);
-});
-canvas.addEventListener("pointermove", (event) => {
-  const found = from ? null : nearestDot(event);
-  $("preview").hidden = !found;
-  if (found) Object.assign($("preview"), { src: page.photo(found) });
-  Object.assign($("preview").style, { left: `${Math.min(event.offsetX + 14, canvas.clientWidth - 120)}px`, top: `${event.offsetY + 14}px` });
-  if (from) drawMap(frameTo(event));
-});
-canvas.addEventListener("pointercancel", () => (from = null));
-canvas.addEventListener("pointerup", (event) => {
-  if (!from) return; // pressed elsewhere
-  const [left, top, width, height] = frameTo(event);
-  from = null;
-  if (width < 5 && height < 5) {
-    const found = nearestDot(event);
-    drawMap();
-    if (!found) return;
-    if (!page.images.includes(found)) choose({ category: null, on: null, text: "", sure: "all", split: "" });
-    open(page.images.indexOf(found));
-    return;
-  }
-  const inside = mapped.filter((image) => spot(image)[0] >= left && spot(image)[0] <= left + width && spot(image)[1] >= top && spot(image)[1] <= top + height);
-  choose({ on: inside.length ? new Set(inside.map((image) => image.r)) : null });
-});
-canvas.addEventListener("pointerleave", () => ($("preview").hidden = true));
-$("map-clear").addEventListener("click", () => choose({ on: null }));
-$("map-button").hidden = !mapped.length;
-$("map-button").addEventListener("click", () => {
-  $("map").hidden = !$("map").hidden;
-  $("map-button").setAttribute("aria-expanded", String(!$("map").hidden));
-  drawMap();
-});
-new ResizeObserver(() => drawMap()).observe(canvas);
-
 // The choice
 
 const choose = (page.choose = (change) => {
   Object.assign(page.choice, change);
-  const { category, parts, sort, sure, split, text } = page.choice;
-  const words = new URLSearchParams(Object.entries({ category: category ?? "", parts: parts ? 1 : "", sort: sort === "name" ? "" : sort, sure: sure === "all" ? "" : sure, split, text }).filter(([, value]) => value !== ""));
+  const { category, parts, sort, sure, split, text, beside } = page.choice;
+  const words = new URLSearchParams(Object.entries({ category: category ?? "", parts: parts ? 1 : "", sort: sort === "name" ? "" : sort, sure: sure === "all" ? "" : sure, split, text, beside }).filter(([, value]) => value !== ""));
   history.replaceState(null, "", `#${words}`);
   page.refresh();
 });
@@ -226,12 +183,10 @@ page.refresh = (keep = false) => {
   if (choice.category && page.view.table[choice.category] !== choice.category) choice.category = page.view.table[choice.category] || null;
   for (const id of ["sort", "sure", "split", "text"]) $(id).value = choice[id];
   $("parts").checked = choice.parts;
-  $("map-clear").hidden = !choice.on;
   listCategories();
   about();
   showImages(keep);
-  drawMap();
-  page.hooks.list();
+  hook("list");
   if (keep && $("viewer").open) {
     const place = page.images.indexOf(page.seen);
     if (place >= 0) open(place);
@@ -245,7 +200,7 @@ page.update = (data) => {
   page.refresh(true);
 };
 
-for (const [key, [name]] of Object.entries(luss.orders)) $("sort").append(make("option", { value: key, textContent: name }));
+for (const [key, [name]] of Object.entries(luss.orders)) if (key !== "apart") $("sort").append(make("option", { value: key, textContent: name }));
 const splits = [...new Set(page.data.images.map((image) => image.n.split("/")[0]))];
 $("split").append(make("option", { value: "", textContent: "all" }), ...splits.map((split) => make("option", { value: split, textContent: split })));
 $("split-label").hidden = splits.length < 2;
@@ -267,7 +222,7 @@ document.addEventListener("keydown", (event) => {
   const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() };
   if (event.key in moves && !sliding) {
     if ($("viewer").open) step(Math.sign(moves[event.key]));
-    else if ($("help").open || event.target.closest("#categories, #about, #tools")) return;
+    else if ($("help").open || event.target.closest("#categories, #about, #tools, #map")) return;
     else if (event.target.classList.contains("tile")) focusTile(at + moves[event.key]);
     else if (event.key === "ArrowLeft" || event.key === "ArrowRight") focusTile(at);
     else return;
@@ -282,9 +237,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 page.view = luss.apply(page.data);
-const asked = new URLSearchParams(location.hash.slice(1));
+const asked = (page.asked = new URLSearchParams(location.hash.slice(1)));
 const known = (key, allowed, otherwise) => (allowed.includes(asked.get(key)) ? asked.get(key) : otherwise);
 page.choice.category = asked.has("category") && page.view.table[asked.get("category")] !== undefined ? Number(asked.get("category")) : null;
-Object.assign(page.choice, { parts: asked.has("parts"), text: asked.get("text") || "", sort: known("sort", Object.keys(luss.orders), "name") });
+Object.assign(page.choice, { parts: asked.has("parts"), text: asked.get("text") || "", sort: known("sort", ["typical", "doubtful", "farthest"], "name") });
 Object.assign(page.choice, { sure: known("sure", ["low", "high"], "all"), split: known("split", splits, "") });
 page.refresh();

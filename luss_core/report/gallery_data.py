@@ -130,6 +130,7 @@ def gallery_data(
         )
     return {
         "title": title,
+        "clustering": source.found.fingerprint,
         "total": len(listing),
         "categories": categories(source, edits),
         "images": images,

@@ -23,10 +23,17 @@ CHUNK = 256
 """Images that wait for a thread, at the most."""
 
 
-def write_gallery(folder: Path, source: Source, edits: Edits, *, title: str, limit: int, threads: int) -> None:
+SCRIPTS = ("gallery_state.js", "gallery_pairs.js", "gallery.js", "gallery_map.js", "gallery_beside.js")
+"""Of the page, in order."""
+
+
+def write_gallery(
+    folder: Path, source: Source, edits: Edits, *, title: str, run: str, limit: int, threads: int
+) -> None:
     """Write photo/<row>.jpg, mask/<row>.png of what was segmented, and index.html.
 
     Args:
+        run: <preset>/seed<k>, by which what was aligned with other runs is found.
         limit: images, at the most; of more an even sample.
 
     Raises:
@@ -48,8 +55,8 @@ def write_gallery(folder: Path, source: Source, edits: Edits, *, title: str, lim
         with ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(rows), CHUNK):  # a mistake in one does not wait for all
                 found += pool.map(write, rows[start : start + CHUNK])
-        data = gallery_data(source, rows, found, edits, title)
-        page = gallery_page(data, title, scripts=("gallery_state.js", "gallery.js"))
+        data = gallery_data(source, rows, found, edits, title) | {"run": run}
+        page = gallery_page(data, title, scripts=SCRIPTS)
         (partial / "index.html").write_text(page, encoding="utf-8")
 
 

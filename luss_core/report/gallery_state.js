@@ -28,7 +28,7 @@ luss.apply = (data) => {
     image.look = [data.categories.length, ...(image.a || []).map(([id]) => shown(id))].join("-");
     image.parts = [...shares].sort((a, b) => b[1] - a[1]);
     image.category = (image.k && shown(image.k)) || (image.parts.length ? image.parts[0][0] : 0);
-    Object.assign(image, luss.nearness(image, table));
+    Object.assign(image, luss.nearness(image, table), { apart: image.apart ?? null });
     sizes[image.category] += 1;
   }
   const ids = table.filter((shown, id) => id && shown === id);
@@ -61,27 +61,49 @@ luss.orders = {
   typical: ["most typical first", (a, b) => a.far - b.far || a.r - b.r],
   doubtful: ["most doubtful first", (a, b) => a.sure - b.sure || a.r - b.r],
   farthest: ["farthest first", (a, b) => b.far - a.far || a.r - b.r],
+  apart: ["where seeds disagree first", (a, b) => b.apart - a.apart || a.r - b.r],
 };
 
 // The images of a choice: { category (null for all), parts, sort, sure, split, text, on (a set of rows on the map) }.
 luss.choose = (data, choice) => {
-  const limits = luss.quarters(data.images);
+  const limits = luss.quarters(data.images.map((image) => (choice.sure === "apart" ? image.apart : image.sure)));
+  const fitting = {
+    all: () => true,
+    low: (image) => image.sure <= limits.low,
+    high: (image) => image.sure >= limits.high,
+    apart: (image) => image.apart > 0 && image.apart >= limits.high,
+  };
   const words = choice.text.toLowerCase();
   const fits = (image) =>
     (choice.category === null || image.category === choice.category ||
       (choice.parts && image.parts.some(([id]) => id === choice.category))) &&
-    (choice.sure === "all" || (choice.sure === "low" ? image.sure <= limits.low : image.sure >= limits.high)) &&
+    fitting[choice.sure](image) &&
     (!choice.split || image.n.startsWith(`${choice.split}/`)) &&
     (!words || image.n.toLowerCase().includes(words)) &&
     (!choice.on || choice.on.has(image.r));
   return data.images.filter(fits).sort(luss.orders[choice.sort][1]);
 };
 
-// Below and above which a quarter of the images is the least and the most sure.
-luss.quarters = (images) => {
-  const sorted = images.map((image) => image.sure).sort((a, b) => a - b);
+// Below and above which the least and the greatest quarter of the numbers are.
+luss.quarters = (numbers) => {
+  const sorted = numbers.slice().sort((a, b) => a - b);
   const quarter = Math.floor(sorted.length / 4);
   return { low: sorted[Math.max(0, quarter - 1)], high: sorted[sorted.length - Math.max(1, quarter)] };
+};
+
+// Why some of the images have no mask, and what to do: sentences, none where all have one.
+luss.unmasked = (data, images) => {
+  const part = (image) => image.n.split("/")[0];
+  const bare = images.filter((image) => !image.a);
+  if (!bare.length) return [];
+  const parts = [...new Set(data.images.map(part))];
+  const segmented = parts.filter((one) => data.images.some((image) => image.a && part(image) === one));
+  const left = [...new Set(bare.map(part))].filter((one) => !segmented.includes(one));
+  const number = images.length === 1 ? "It has no mask" : `${bare.length.toLocaleString("en")} of these images ${bare.length === 1 ? "has" : "have"} no mask`;
+  if (!segmented.length) return [`${number}: the stage infer painted none in this run. Run it again, and then the report.`];
+  if (!left.length) return [`${number}, though others of the same part have one: run the stage infer again, and then the report.`];
+  const all = parts.filter((one) => segmented.includes(one) || left.includes(one)).join(", ");
+  return [`${number}: only the ${segmented.join(" and ")} images were segmented; from the ${left.join(" and ")} images the run only learned.`, `To see their masks too, write infer: {splits: [${all}]} into your settings and run again; no training is repeated.`];
 };
 
 luss.percent = (share) => `${share > 0 && share < 0.0995 ? (100 * share).toFixed(1) : Math.round(100 * share)}\u00a0%`;

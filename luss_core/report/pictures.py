@@ -49,7 +49,7 @@ def overlay_png(mask: np.ndarray, colours: np.ndarray, *, longest: int, optimize
         colours: (C + 1, 3) uint8.
         optimize: a somewhat smaller file in twice the time.
     """
-    mask = _reduce(mask, longest)
+    mask = reduced(mask, longest)
     mask = np.where(mask < len(colours), mask, IGNORE)
     counts = np.bincount(mask.ravel())  # ids are small: quicker than sorting the pixels
     ids = np.flatnonzero(counts)
@@ -85,7 +85,7 @@ def heat_uri(share: np.ndarray) -> str:
     return _uri("png", _encoded(picture, "PNG", transparency=bytes(range(256)), optimize=True))
 
 
-def _reduce(mask: np.ndarray, longest: int) -> np.ndarray:
+def reduced(mask: np.ndarray, longest: int) -> np.ndarray:
     """Every k-th pixel, so that the longer side has at most ``longest``."""
     step = -(-max(mask.shape) // longest)
     top, left = (min(step // 2, side - 1) for side in mask.shape)

@@ -21,6 +21,14 @@ const take = (state) => {
   if (other) page.update({ edits, categories });
   return other;
 };
+page.load = async (name) => {
+  try {
+    const [status, found] = await ask(`align/${name}`);
+    return status === 200 ? found : null;
+  } catch {
+    return null;
+  }
+};
 const ask = async (path, settings) => {
   const answer = await fetch(path, { cache: "no-store", ...settings });
   const text = await answer.text();
@@ -76,7 +84,7 @@ const others = (id) => page.view.order.filter((other) => other !== id).sort((a, 
 const options = (ids) => ids.map((id) => make("option", { value: id, textContent: page.view.name(id) }));
 const merge = (id, into) => send({ do: "merge", category: id, into }, `“${page.view.name(id)}” is part of “${page.view.name(into)}” now.`).then(() => page.choose({ category: into }));
 
-page.hooks.about = (id) => {
+page.hooks.about.push((id) => {
   const box = $("actions");
   const writing = box.contains(document.activeElement) && box.dataset.of === String(id);
   if (writing) return; // what is being written stays, whatever other windows do
@@ -100,23 +108,35 @@ page.hooks.about = (id) => {
   const background = make("button", { type: "button", id: "to-background", textContent: "It is background", onclick: () => page.keys.b() });
   const split = make("button", { type: "button", id: "split-it", textContent: "Split in two", disabled: page.view.sizes[id] < 2, onclick: () => page.keys.s() });
   box.append(naming, merging, background, split);
-};
+});
 
-page.hooks.list = () => {
+page.hooks.list.push(() => {
   const { edits } = page.data;
   const back = (id, what) => make("li", {}, make("button", { type: "button", title: `bring ${page.view.name(id)} back`, "data-restore": String(id), onclick: () => send({ do: "restore", category: id }, `“${page.view.name(id)}” is a category of its own again.`) }, make("span", { className: "called", textContent: `${page.view.name(id)}: ${what}` }), make("span", { className: "number", textContent: "bring back" })));
   const merged = Object.entries(edits.merged).map(([id, to]) => back(Number(id), `in ${page.view.name(to)}`));
   $("gone").replaceChildren(...edits.background.map((id) => back(id, "background")), ...merged);
-};
+});
 
-page.hooks.viewed = (image) => {
+page.hooks.viewed.push((image) => {
   const to = make("select", { id: "move-to", "aria-label": "Category to move the image to" }, ...options(page.view.order.filter((id) => id !== image.category)));
   const form = make("form", { onsubmit: (event) => {
     event.preventDefault();
-    if (to.value) send({ do: "move", image: image.r, into: Number(to.value) }, `The image is “${page.view.name(Number(to.value))}” now.`);
+    if (to.value) send({ do: "move", images: [image.r], into: Number(to.value) }, `The image is “${page.view.name(Number(to.value))}” now.`);
   } }, make("button", { textContent: "Move to", disabled: !to.options.length }), to);
   $("move").replaceChildren(form);
-};
+});
+
+// All that were chosen on the map and are listed
+page.hooks.shown.push(() => {
+  if (!page.choice.on || !page.images.length) return $("picked").replaceChildren();
+  const rows = page.images.map((image) => image.r);
+  const to = make("select", { id: "picked-to", "aria-label": "Category to move these images to" }, ...options(page.view.order));
+  const form = make("form", { onsubmit: (event) => {
+    event.preventDefault();
+    send({ do: "move", images: rows, into: Number(to.value) }, `${luss.count(rows.length, "image")} moved to “${page.view.name(Number(to.value))}”.`);
+  } }, make("button", { textContent: `Move ${rows.length === 1 ? "this image" : `these ${luss.count(rows.length, "image")}`} to`, disabled: !to.options.length }), to);
+  return $("picked").replaceChildren(form);
+});
 
 // Keys
 
@@ -131,7 +151,7 @@ page.keys.m = () => within("merge-into");
 page.keys.u = () => undoButton && !undoButton.disabled && undoButton.click();
 page.keys.b = () => chosen() && send({ do: "background", category: chosen() }, `“${page.view.name(chosen())}” is background now.`);
 page.keys.s = () => chosen() && send({ do: "split", category: chosen() }, `“${page.view.name(chosen())}” is split: the smaller part is a category of its own.`);
-page.keys.v = () => $("viewer").open && $("move-to").focus();
+page.keys.v = () => ($("viewer").open ? $("move-to").focus() : $("picked-to") && $("picked-to").focus());
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.closest("input[type=text], input[type=search]")) {
     event.preventDefault();

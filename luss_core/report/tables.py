@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from luss_core.errors import UserError
+from luss_core.metrics.class_table import CORRECTED
 
 RULES = ("automatic", "oracle")
 SIZES = (
@@ -43,12 +44,16 @@ def main_split(scores: dict[str, Any]) -> str | None:
 
 
 def score_rows(scores: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row for each split and threshold rule, in the order of the splits: {split, rule, images, of, scores}."""
+    """One row for each split and threshold rule, in the order of the splits: {split, rule, images, of, scores}.
+
+    The last rule is ``corrected``, where people corrected what was found at the automatic threshold.
+    """
+    corrected = (scores.get("corrected") or {}).get("splits", {})
     return [
-        {"split": split, "rule": rule, "images": entry["images"], "of": entry.get("of"), "scores": entry[rule]}
+        {"split": split, "rule": rule, "images": entry["images"], "of": entry.get("of"), "scores": found}
         for split, entry in (scores.get("splits") or {}).items()
-        for rule in RULES
-        if entry.get(rule)
+        for rule in (*RULES, CORRECTED)
+        if (found := corrected.get(split) if rule == CORRECTED else entry.get(rule))
     ]
 
 
@@ -83,7 +88,7 @@ def read_class_rows(path: Path, split: str) -> list[ClassRow]:
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
             for record in csv.DictReader(lines):
-                if record["split"] == split:
+                if record["split"] == split and record["rule"] != CORRECTED:
                     _add_class(rows, record)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; run evaluate") from error

@@ -59,7 +59,8 @@ def all_images(cfg: ReportConfig, files: Files, *, out: Path, title: str, thread
         UserError: a file is missing or damaged.
     """
     source, edits, _ = opened(files)  # the page of the run warns
-    write_gallery(out, source, edits, title=title, limit=cfg.images, threads=threads)
+    run = "/".join(out.absolute().parts[-4:-2])  # <preset>/seed<k>, by which pages that are set side by side know it
+    write_gallery(out, source, edits, title=title, run=run, limit=cfg.images, threads=threads)
     paths = {name: path and os.path.relpath(path, out) for name, path in files._asdict().items() if name != "edits"}
     write_json(out / LIST, {"title": title, "limit": cfg.images, "files": paths})
     logger.info(

@@ -12,10 +12,12 @@ from luss_core.config import EvaluateConfig
 from luss_core.data.categories import why_not
 from luss_core.data.images import ImageList, read_expected, read_images, write_csv
 from luss_core.data.scored import scored_images
+from luss_core.edits import Edits
 from luss_core.errors import UserError
 from luss_core.io import provenance, read_fields, write_json
 from luss_core.metrics.absent import absence
-from luss_core.metrics.class_table import CLASS_COLUMNS, class_rows, cluster_rows
+from luss_core.metrics.class_table import CLASS_COLUMNS, CORRECTED, class_rows, cluster_rows
+from luss_core.metrics.corrected import Corrected, score_corrected
 from luss_core.metrics.evaluation import MatchedCounts, check_classes
 from luss_core.metrics.files import each
 from luss_core.metrics.matching import identity, to_json
@@ -74,6 +76,7 @@ def evaluate(
     table: Path,
     threads: int,
     pretrain_log: Path | None = None,
+    edits: Edits | None = None,
 ) -> None:
     """Score every split that has masks, at the automatic threshold and at the oracle's.
 
@@ -83,26 +86,23 @@ def evaluate(
     together, once for the boundaries at the two chosen ones. Without any ground truth the matching is the identity.
 
     Args:
-        scored: scored.h5; without it the masks are scored as they are, and there is no oracle.
-        threshold: threshold.json, needed with ``scored``.
+        scored: scored.h5, with ``threshold``; without it the masks are scored as they are, and there is no oracle.
         balance: balance.json of cluster, from which NMI and accuracy are copied where the folders are categories.
         pretrain_log: log.jsonl of pretrain, which may show that nothing was learned.
-        names: text file of what the category folders are called; without it classes are called as these.
+        edits: what people corrected. Its scores, ``corrected``, stand beside those of what was found.
 
     Raises:
         UserError: masks are missing, of another size than their image, or hold unknown ids; a file cannot be read.
     """
-    check_classes(classes)
-    if scored and not threshold:
-        raise UserError(f"{scored} needs the threshold.json that infer wrote beside it; give both or neither")
+    _check(classes, scored, threshold)
     listing, expected = read_images(images), read_expected(images)
-    called = class_names(listing, classes, names)
-    splits = _splits(listing, masks, scored)
+    called, splits = class_names(listing, classes, names), _splits(listing, masks, scored)
     cut, about = _cut(threshold), _origin(threshold, balance, pretrain_log)
     search = _search(cfg, splits, classes, int(cut["automatic"]) if scored else None, threads)
     matching = to_json(search.match if search else identity(classes))
     results = {s: score_split(splits[s], classes, search, threads) for s in splits}
     judged = {s: result for s, result in results.items() if result.automatic.images}
+    corrected = score_corrected(cfg, splits, search, edits, called, threads)
     content = {
         "classes": classes,
         "names": called,
@@ -113,12 +113,19 @@ def evaluate(
         **about,
         **agreement(cfg, listing, classes, results, balance, about["supervised"]),
         "confusion": _confusion(judged),
+        "corrected": corrected and corrected.to_json(cfg.absent),
         "provenance": provenance({"evaluate": cfg.model_dump(mode="json"), "classes": classes}),
     }
-    write_csv(table, CLASS_COLUMNS, _table(results, called))
+    write_csv(table, CLASS_COLUMNS, _table(results, corrected, called))
     write_json(match, matching)
     write_json(out, content)
     _report(content)
+
+
+def _check(classes: int, scored: Path | None, threshold: Path | None) -> None:
+    check_classes(classes)
+    if scored and not threshold:
+        raise UserError(f"{scored} needs the threshold.json that infer wrote beside it; give both or neither")
 
 
 def class_names(listing: ImageList, classes: int, names: Path | None) -> list[str]:
@@ -241,7 +248,7 @@ def _confusion(judged: dict[str, Result]) -> dict[str, Any] | None:
     return {"split": split, "counts": judged[split].automatic.confusion.tolist()}
 
 
-def _table(results: dict[str, Result], names: list[str]) -> Iterator[tuple[object, ...]]:
+def _table(results: dict[str, Result], corrected: Corrected | None, names: list[str]) -> Iterator[tuple[object, ...]]:
     """Rows of per_class.csv."""
     for split, result in results.items():
         if not result.automatic.images:
@@ -249,6 +256,9 @@ def _table(results: dict[str, Result], names: list[str]) -> Iterator[tuple[objec
             continue
         for rule, counts in result.rules.items():
             yield from class_rows(split, rule, counts.counts, counts.match, names)
+        if corrected:
+            counts = corrected.splits[split]
+            yield from class_rows(split, CORRECTED, counts.counts, counts.match, names)
 
 
 def _report(content: dict[str, Any]) -> None:
@@ -262,6 +272,9 @@ def _report(content: dict[str, Any]) -> None:
             place = "" if cut[rule] is None else f", {rule} threshold {cut[rule] / 100:.2f}"
             values = (entry[rule][key] for key in ("mIoU", "F", "img_acc"))
             log.info("%s%s: mIoU %.2f, F %.2f, image accuracy %.2f", split, place, *values)
+        if found := content["corrected"]:
+            values = (found["splits"][split][key] for key in ("mIoU", "F", "img_acc"))
+            log.info("%s, as people corrected it: mIoU %.2f, F %.2f, image accuracy %.2f", split, *values)
         if absent := absence(entry["automatic"], content["names"]):
             log.warning("%s: %s", split, absent)
     if not content["truth"]:

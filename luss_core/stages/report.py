@@ -223,6 +223,7 @@ def scored_context(result: dict[str, Any], split: str, table: Path, palette: Pal
         "main": {"oracle": None} | entry,
         "cards": METRICS,
         "score_rows": tables.score_rows(result),
+        "as_corrected": (result.get("corrected") or {}).get("splits", {}).get(split),
         "class_rows": class_rows,
         "best": best,
         "worst": worst,

@@ -49,6 +49,8 @@ def make_app(session: Session, token: str) -> ASGIApp:
         Route("/edit", studio.edit, methods=["POST"]),
         Route("/photo/{row:int}.jpg", studio.photo),
         Route("/mask/{row:int}.png", studio.mask),
+        Route("/align/runs.html", studio.aligned),
+        Route("/align/{number:int}.html", studio.aligned),
     ]
     return Guard(Starlette(routes=routes), token)
 
@@ -84,6 +86,11 @@ class _Studio:
 
     async def mask(self, request: Request) -> Response:
         return await self._picture(self.session.mask, request, "image/png")
+
+    async def aligned(self, request: Request) -> Response:
+        """What other runs found, as JSON: here no page has to load it as a page."""
+        found = await run_in_threadpool(self.session.aligned, request.url.path.rpartition("/")[2])
+        return JSONResponse(found, 200 if found else 404, headers={"Cache-Control": "no-store"})
 
     async def _state(self, status: int = 200, **more: Any) -> Response:
         try:

@@ -1,7 +1,7 @@
 """What a person can do to the categories of a run: from corrections to corrections, without files."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -20,8 +20,8 @@ class Operation(Section):
     into: int = Field(0, ge=0)
     """The category that is merged or moved into."""
     name: str = ""
-    image: int = Field(-1, ge=-1)
-    """Row of the image list."""
+    images: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Rows of the image list."""
 
 
 def named(edits: Edits, category: int, name: str) -> Edits:
@@ -54,14 +54,14 @@ def restored(edits: Edits, category: int) -> Edits:
     return changed(edits, merged=merges, background=[k for k in edits.background if k != category])
 
 
-def moved(edits: Edits, image: str, category: int, found: set[int]) -> Edits:
-    """With an image in another category: what is shown there of its category becomes the other one.
+def moved(edits: Edits, images: Mapping[str, set[int]], category: int) -> Edits:
+    """With images in another category: what is shown there of their category becomes the other one.
 
     Args:
-        found: ids by which the image has its category.
+        images: of each the ids by which it has its category.
     """
     _check_shown(edits, category)
-    return changed(edits, moved=_with(edits, {image: category}, {image: found}))
+    return changed(edits, moved=_with(edits, dict.fromkeys(images, category), images))
 
 
 def divided(edits: Edits, category: int, images: list[str]) -> Edits:

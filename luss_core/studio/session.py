@@ -16,14 +16,18 @@ from luss_core.edits import Conflict, Edits
 from luss_core.edits_file import of_run, save, set_aside, undo, undoable
 from luss_core.errors import UserError
 from luss_core.kmeans import assign, fit_centroids
+from luss_core.report.aligned import FOLDER, read_data
 from luss_core.report.gallery_data import areas, categories, edits_json, gallery_data
+from luss_core.report.gallery_files import SCRIPTS as GALLERY
 from luss_core.report.gallery_files import gallery_page, overlay, photo
 from luss_core.stages.all_images import Files, opened
 from luss_core.studio.operations import Operation, as_background, divided, merged, moved, named, restored
 
 KEPT = 500
 """Revisions that a window may have been left at."""
-SCRIPTS = ("gallery_state.js", "gallery.js", "studio.js")
+AT = GALLERY.index("gallery.js") + 1
+SCRIPTS = (*GALLERY[:AT], "studio.js", *GALLERY[AT:])
+"""The studio says where the rest of the page loads from."""
 
 
 class Session:
@@ -47,9 +51,9 @@ class Session:
             new = set_aside(self.path, self.source.found.fingerprint)
             self.notice = f"The corrections of an earlier clustering are kept in {new.name}; this one has none yet."
         self.rows = self.source.chosen(limit)
-        self._known = set(self.rows)
         with ThreadPoolExecutor(threads) as pool:
             self.areas = list(pool.map(lambda row: areas(self.source.mask(row)), self.rows))
+        self._known = dict(zip(self.rows, self.areas, strict=True))
         self._lock, self.opened = Lock(), secrets.token_hex(4)
         self._seen = {edits.revision: edits}
         self.edits = edits
@@ -58,7 +62,8 @@ class Session:
         """The page as it is now."""
         edits = self.current()
         data = gallery_data(self.source, self.rows, self.areas, edits, self.title)
-        return gallery_page(data | self._around(), self.title, SCRIPTS, editable=True)
+        run = "/".join(self.path.absolute().parts[-3:-1])
+        return gallery_page(data | {"run": run} | self._around(), self.title, SCRIPTS, editable=True)
 
     def state(self) -> dict[str, Any]:
         """What changes while the page is open."""
@@ -100,6 +105,10 @@ class Session:
             return None
         return overlay(found, self.source.name(row), self.edits, self.source.colours(self.edits.total))
 
+    def aligned(self, name: str) -> dict[str, Any] | None:
+        """What the stage align wrote of this run and others beside it; None where it was not run."""
+        return read_data(self.path.absolute().parents[2] / FOLDER / name)
+
     def _around(self) -> dict[str, Any]:
         return {"undoable": undoable(self.path), "notice": self.notice, "opened": self.opened}
 
@@ -128,18 +137,21 @@ class Session:
         if operation.do == "restore":
             return restored(edits, category)
         if operation.do == "move":
-            return self._moved(edits, operation.image, into)
+            if not operation.images:
+                raise UserError("no image is chosen; choose one, or some on the map")
+            return moved(edits, dict(self._held(edits, row) for row in operation.images), into)
         return divided(edits, category, self._smaller_half(edits, category))
 
-    def _moved(self, edits: Edits, row: int, into: int) -> Edits:
+    def _held(self, edits: Edits, row: int) -> tuple[str, set[int]]:
+        """What edits call an image, and the ids by which it has its category."""
         if row not in self._known:
             raise UserError(f"there is no image {row}")
         name, place = self.source.name(row), self.source.position.get(row)
-        held = [int(k) for k, _ in areas(self.source.mask(row)) or []]
+        held = [int(k) for k, _ in self._known[row] or []]
         label = [] if place is None else [int(self.source.found.label[place]) + 1]
         categories_of = {edits.category_of(k, name) for k in (*label, *held[:1])} - {0}
         found = {k for k in range(1, edits.total + 1) if edits.category_of(k, name) in categories_of}
-        return moved(edits, name, into, found or {*label, *held})
+        return name, found or {*label, *held}
 
     def _smaller_half(self, edits: Edits, category: int) -> list[str]:
         """Images of the smaller of two parts into which k-means divides a category."""

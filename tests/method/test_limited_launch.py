@@ -18,6 +18,8 @@ from luss_core.models.weights import save_weights
 from tests.unit import annotated
 
 ROOT = Path(__file__).parents[2]
+LONG = 20
+"""Epochs: time enough to be stopped in."""
 NETWORK = EncoderConfig.model_validate({"backbone": {"width": 8}})
 
 
@@ -64,6 +66,14 @@ def start(data: Path, out: Path, epochs: int, processes: int = 1) -> subprocess.
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
 
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory) -> Path:
+    """What a training of LONG epochs writes that nobody stops."""
+    out = tmp_path_factory.mktemp("whole")
+    finish(start(data, out, LONG))
+    return out
+
+
 def finish(run: subprocess.Popen[str]) -> str:
     """What it said."""
     try:
@@ -90,10 +100,8 @@ def test_two_processes_learn_what_one_does(data, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
-def test_a_probe_that_was_stopped_or_killed_ends_as_one_that_was_not(data, tmp_path, stop):
-    epochs = 20
-    finish(start(data, tmp_path / "whole", epochs))
-    run = start(data, tmp_path / "stopped", epochs)
+def test_a_probe_that_was_stopped_or_killed_ends_as_one_that_was_not(data, whole, tmp_path, stop):
+    run = start(data, tmp_path / "stopped", LONG)
     checkpoint = tmp_path / "stopped" / "state" / "last.pt"
     deadline = time.monotonic() + 200
     while not checkpoint.exists() and time.monotonic() < deadline:
@@ -102,7 +110,7 @@ def test_a_probe_that_was_stopped_or_killed_ends_as_one_that_was_not(data, tmp_p
     said = run.communicate(timeout=60)[1]
     assert run.returncode == (128 + stop if stop == signal.SIGTERM else -stop), said
     assert not (tmp_path / "stopped" / "scores.json").exists()
-    assert "going on from step" in finish(start(data, tmp_path / "stopped", epochs))
-    one, two = (load_file(tmp_path / name / "probe.safetensors") for name in ("whole", "stopped"))
+    assert "going on from step" in finish(start(data, tmp_path / "stopped", LONG))
+    one, two = (load_file(out / "probe.safetensors") for out in (whole, tmp_path / "stopped"))
     assert [name for name in one if not torch.equal(one[name], two[name])] == []
-    assert len((tmp_path / "stopped" / "log.jsonl").read_text().splitlines()) == 3 * epochs
+    assert len((tmp_path / "stopped" / "log.jsonl").read_text().splitlines()) == 3 * LONG

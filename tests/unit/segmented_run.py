@@ -14,6 +14,7 @@ from luss_core.data.images import ImageList, write_images
 from luss_core.data.masks import at_threshold, resize_nearest, write_mask
 from luss_core.data.scored import pack, write_scored
 from luss_core.io import write_json
+from luss_core.metrics.corrected import edits_of_clusters
 from luss_core.stages.evaluate import evaluate
 
 CLASSES, AUTOMATIC = 3, 30
@@ -63,7 +64,8 @@ class Run:
                 writer.append(row, *ids.shape, pack(ids, levels))
 
     def evaluate(self, without: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
-        evaluate(EvaluateConfig(**settings), **(self.arguments() | dict.fromkeys(without)))
+        edits = edits_of_clusters(settings.pop("edits", None), settings.pop("clusters", None), CLASSES)
+        evaluate(EvaluateConfig(**settings), **(self.arguments() | dict.fromkeys(without)), edits=edits)
         return json.loads((self.root / "evaluate" / "scores.json").read_text())
 
     def table(self) -> list[dict[str, str]]:

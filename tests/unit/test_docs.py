@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from luss_core import __main__, __version__, runs
-from luss_core.config import METHODS
+from luss_core.config import METHODS, RUN_STAGES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -70,6 +70,36 @@ EXAMPLES = [
 def test_settings_that_pages_show_are_valid(page, text):
     config = runs.load(runs.over_defaults(yaml.safe_load(text)))
     assert set(runs.presets(config)) >= set(config.run), page
+
+
+TROUBLE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+ADVICE = sorted(set(re.findall(r"`(\w+: \{[^`…]*\})`", TROUBLE)))
+
+
+@pytest.mark.parametrize("text", ADVICE)
+def test_settings_that_help_can_be_put_into_those_that_luss_photos_writes(text):
+    settings = yaml.safe_load((ROOT / "recipes" / "photographs-cnn.yaml").read_text("utf-8"))
+    ((section, values),) = yaml.safe_load(text).items()
+    place = settings["presets"]["frozen"] if section in RUN_STAGES else settings
+    place[section] = over(place.get(section) or {}, values)
+    runs.load(runs.over_defaults(settings))
+
+
+def over(below: dict, above: dict) -> dict:
+    return below | {k: over(below.get(k) or {}, v) if isinstance(v, dict) else v for k, v in above.items()}
+
+
+def test_departures_are_rows_of_one_table_with_settings_that_there_are():
+    text = (ROOT / "docs" / "research.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .*", text.partition("## All departures")[2].partition("## Results")[0], re.M)
+    assert len(rows) > 60
+    assert {row.count("|") for row in rows} == {6}
+    known = "".join(file.read_text(encoding="utf-8") for file in ROOT.glob("luss_core/config/**/*.py"))
+    settings = {key for row in rows[1:] for key in re.findall("`([^`]+)`", row.split("|")[4])} - {
+        "luss evaluate --unknown"
+    }
+    names = {re.split(r"[.]", key.partition(":")[0])[-1] for key in settings}
+    assert {name for name in names if not re.search(rf"\b{name}\b *:", known)} == set()
 
 
 def test_the_readme_is_one_screen_with_three_commands():

@@ -13,7 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from luss_core import stages
-from luss_core.config import PROBES, STAGES, ProbesConfig, Stages
+from luss_core.config import PROBES, STAGES, TAUGHT, Config, ProbesConfig, Stages
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [
@@ -96,16 +96,16 @@ def test_every_part_of_the_package_has_a_layer():
     assert parts == {name for names in LAYERS for name in names}
 
 
-@pytest.mark.parametrize("stage", [*STAGES, *PROBES])
+@pytest.mark.parametrize("stage", [*STAGES, *PROBES, *TAUGHT])
 def test_a_stage_has_one_name_in_five_places(stage):
     assert f"rule {stage}:" in (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
     assert (ROOT / "workflow_scripts" / f"{stage}.py").is_file()
-    assert stage in (ProbesConfig if stage in PROBES else Stages).model_fields
+    assert stage in (ProbesConfig if stage in PROBES else Config if stage in TAUGHT else Stages).model_fields
     assert f'include: "rules/{stage}.smk"' in (ROOT / "Snakefile").read_text(encoding="utf-8")
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("compare", "ablation", "benchmark", "probes", "cacl", "suggest")
+ACROSS = ("align", "compare", "ablation", "benchmark", "probes", "cacl", "transfer", "suggest")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -114,11 +114,11 @@ JOIN = "join"
 def test_nothing_but_stages_is_named_like_one():
     scripts = {file.stem for file in (ROOT / "workflow_scripts").glob("*.py")}
     rules = {file.stem for file in (ROOT / "rules").glob("*.smk")}
-    assert scripts == {*STAGES, *PROBES, *ACROSS, JOIN}
-    assert rules == {*STAGES, *PROBES, *ACROSS, "common"}
+    assert scripts == {*STAGES, *PROBES, *TAUGHT, *ACROSS, JOIN}
+    assert rules == {*STAGES, *PROBES, *TAUGHT, *ACROSS, "common"}
 
 
-@pytest.mark.parametrize("stage", [*STAGES, *PROBES, *ACROSS])
+@pytest.mark.parametrize("stage", [*STAGES, *PROBES, *TAUGHT, *ACROSS])
 def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     """The rule is read as text: what Snakemake parsed is in its internals alone, which differ between versions."""
     text = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
@@ -137,9 +137,11 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "prior": {"maps", "summary", "files"},
         "pretrain": {"weights", "heads"},
         "examine": {"heads"},
+        "align": {"galleries"},
         "compare": {"scores", "masks", "similarity"},
         "probes": {"linear", "limited", "masks", "similarity"},
         "cacl": {"linear", "limited"},
+        "transfer": {"masks"},
         "suggest": {"features"},
         "ablation": {"scores", "masks", "measures", "attention"},
         "benchmark": {"scores", "complete"},
@@ -147,7 +149,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
     assert named - used - {"source"} == implied.get(stage, set())
 
 
-@pytest.mark.parametrize("stage", [*STAGES, *PROBES, *ACROSS])
+@pytest.mark.parametrize("stage", [*STAGES, *PROBES, *TAUGHT, *ACROSS])
 def test_help_names_every_argument_that_the_rule_gives(stage, capsys):
     text = (ROOT / "rules" / f"{stage}.smk").read_text(encoding="utf-8").partition("\n\n\nif ")[0]
     shell = text.partition("    shell:")[2]

@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional as tv
 
 from luss_core.data.whole import centre_square, resize_short
 from luss_core.methods.segmenter import Segmented
-from luss_core.methods.whole_images import labels_and_scores, to_levels
+from luss_core.methods.whole_images import Cut, labels_and_scores, to_levels
 from luss_core.metrics.threshold import otsu
 from luss_core.stages.extract import colour_histogram
 
@@ -56,6 +56,15 @@ def test_large_images_are_labelled_at_a_longer_side_of_1000():
 def test_levels_are_hundredths_cut_at_80():
     score = np.array([-3.0, 0.0, 0.0099, 0.01, 0.5, 0.799, 0.8, 1.7])
     assert to_levels(score).tolist() == [0, 0, 0, 1, 50, 79, 80, 80]
+
+
+@pytest.mark.parametrize("greatest", [0.9626730680465698, 1.0, 37.3, 1e-6])
+@pytest.mark.parametrize("level", [0, 1, 29, 57, 80, 81, 100])
+def test_scores_are_cut_where_levels_are(greatest, level):
+    """At the numbers next to those at which the level changes as well."""
+    bits = np.float32(np.arange(102) * greatest / 100).view(np.int32)[:, None] + np.arange(-4, 5, dtype=np.int32)
+    score = np.concatenate([bits[1:].ravel().view(np.float32), np.float32([-greatest, 0, 2 * greatest])])
+    assert np.array_equal(Cut(greatest, level)(score), to_levels(score / greatest) >= level)
 
 
 @settings(deadline=None, max_examples=60)

@@ -11,12 +11,12 @@ from pictures import deep_png, picture
 from PIL import ExifTags, Image
 
 from luss_core.config import PrepareConfig, ReportConfig
-from luss_core.data.look import Look, from_json, to_json, with_crop
+from luss_core.data.look import Look, from_json, look, to_json, with_crop
 from luss_core.data.masks import write_mask
 from luss_core.errors import UserError
 from luss_core.io import read_json, write_json
 from luss_core.stages import look as command
-from luss_core.stages.look import look_at, main, spread
+from luss_core.stages.look import facts_at, look_at, main, spread
 from luss_core.stages.report import report
 
 
@@ -144,6 +144,14 @@ def test_a_folder_of_which_nothing_can_be_read(tmp_path):
     put(tmp_path / "1.jpg", b"x")
     with pytest.raises(UserError, match=r"none of 1 images can be read, such as '1.jpg': not an image"):
         look_at(PrepareConfig(), tmp_path, 1)
+
+
+def test_where_the_size_is_that_of_a_recipe_its_own_settings_are_named(tmp_path):
+    save(tmp_path / "1.png", 2400, 2000, seed=1)
+    facts = facts_at(PrepareConfig(short_side=224), tmp_path, 1)
+    (found,) = look(facts, PrepareConfig(short_side=224), "holiday.yaml").questions
+    assert "made 9 times smaller" in found
+    assert found.endswith("together with each size below it (views, extract, infer), in holiday.yaml")
 
 
 def test_many_images_smaller_than_a_crop_are_a_question():

@@ -27,7 +27,7 @@ def photographs(tmp_path_factory):
 def test_a_folder_that_can_be_used(photographs):
     facts = folder.seen(folder.checked(str(photographs)), 224, 1)
     assert folder.learned(facts) == 24
-    told = folder.told(facts, 224)
+    told = folder.told(facts, 224, "holiday.yaml")
     assert told[0] == "images: 24 (24 JPEG)"
     assert told[-1].startswith("warning: 24 photographs are few")
 

@@ -78,6 +78,8 @@ def test_the_same_command_again_goes_on(photographs, capsys):
     assert "as it was" in planned(capsys, photographs)
     assert file.read_text(encoding="utf-8") == text
     assert "now with classes: 5" in planned(capsys, photographs, "--categories", 5)
+    said = "--minutes 3: has no effect here, since it decides the encoder, and my-photos-home.yaml has one"
+    assert said in planned(capsys, photographs, "--minutes", 3)
     assert settings.load(file)["classes"] == 5
     assert "as it was" in planned(capsys, photographs, "--encoder", "efficientnet-lite0", "--categories", 5)
     with pytest.raises(UserError, match="with the encoder efficientnet-lite0, and has .* add --name my-photos-home-2"):
@@ -171,11 +173,11 @@ def test_who_stops_it_stops_snakemake_which_saves(tmp_path, capsys, number, hear
 
 
 class Terminal:
-    def __init__(self):
-        self.text = ""
+    def __init__(self, changing=True):
+        self.text, self.changing = "", changing
 
     def isatty(self):
-        return True
+        return self.changing
 
     def write(self, text):
         self.text += text
@@ -192,6 +194,16 @@ def test_a_terminal_has_one_line_that_changes(monkeypatch):
         screen.show(sentence, 1, 0.0)
     screen.end()
     assert terminal.text == "\r\x1b[K012345678\r\x1b[Knext\r\x1b[K"
+
+
+def test_a_log_hears_of_a_long_stage_every_half_minute():
+    log = Terminal(changing=False)
+    screen = Screen(log)
+    screen.show("planning", 0, 1000.0)
+    for now in (1001.0, 1002.0, 1030.0, 1031.0, 1060.0, 1061.0, 1062.0):
+        screen.show(f"stage 1 at {now:.0f}", 1, now, news=now == 1001.0)
+    screen.show("stage 2", 2, 1063.0, news=True)
+    assert re.findall("stage.*", log.text) == ["stage 1 at 1001", "stage 1 at 1031", "stage 1 at 1061", "stage 2"]
 
 
 def test_the_error_is_the_last_that_is_said():

@@ -48,7 +48,7 @@ def indexed(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def predict(run: dict[str, Path], *arguments: str | Path, out: Path) -> None:
-    main([str(run["model"]), *map(str, arguments), "-o", str(out), "--device", "cpu", "--threads", "1"])
+    main([str(run["model"]), "--device", "cpu", "--threads", "1", *map(str, arguments), "-o", str(out)])
 
 
 def test_masks_are_those_of_infer(run: dict[str, Path], tmp_path: Path) -> None:
@@ -64,6 +64,18 @@ def test_masks_are_those_of_infer(run: dict[str, Path], tmp_path: Path) -> None:
         assert colours[: CLASSES + 1].tolist()[0] == [128, 128, 128]
         found |= set(ids.flat)
     assert len(found) > 1
+
+
+def test_cores_change_nothing(run: dict[str, Path], photographs: Path, tmp_path: Path) -> None:
+    """Each works on images of its own; the tables keep their order."""
+    for threads in ("1", "3"):
+        predict(run, photographs, "--overlays", "--threads", threads, out=tmp_path / threads)
+    one, three = (
+        {str(path.relative_to(tmp_path / n)): path.read_bytes() for path in (tmp_path / n).rglob("*") if path.is_file()}
+        for n in ("1", "3")
+    )
+    assert len(one) == 10
+    assert one == three
 
 
 def test_tree_tables_and_overlays(run: dict[str, Path], photographs: Path, tmp_path: Path, capsys) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from luss_core import sources
-from luss_core.config import PROBES, STAGES
+from luss_core.config import PROBES, STAGES, TAUGHT
 from luss_core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,8 @@ print(json.dumps(found))
 
 def test_a_stage_counts_every_module_that_it_loads_and_no_other_stage():
     """The static walk against what Python loads."""
-    command = [sys.executable, "-c", LOADED, *STAGES, *PROBES, "compare", "ablation", "benchmark", "probes", "cacl"]
+    command = [sys.executable, "-c", LOADED, *STAGES, *PROBES, *TAUGHT]
+    command += ["compare", "ablation", "benchmark", "probes", "cacl", "transfer"]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     for stage, modules in found.items():
         training = stage in sources.TRAININGS

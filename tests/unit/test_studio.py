@@ -49,10 +49,10 @@ def test_background_and_back():
 
 
 def test_an_image_is_moved_there_and_back():
-    edits = moved(START, "train/a", 2, {1, 4})
+    edits = moved(START, {"train/a": {1, 4}}, 2)
     assert edits.moved == {"train/a": {1: 2, 4: 2}}
     assert [edits.category_of(k, "train/a") for k in (1, 2, 3, 4)] == [2, 2, 3, 2]
-    assert moved(edits, "train/a", 1, {1}).moved == {"train/a": {4: 2}}
+    assert moved(edits, {"train/a": {1}}, 1).moved == {"train/a": {4: 2}}
 
 
 def test_a_split_category_of_merged_ones():
@@ -224,7 +224,7 @@ def test_what_is_sent_is_checked(client: TestClient):
     assert send(do="merge", base=1, category=1, into=77)[1] == (
         "there is no category 77 any more; look at the list and choose again"
     )
-    assert send(do="move", base=1, image=10**6, into=1)[0] == 400
+    assert send(do="move", base=1, images=[10**6], into=1)[0] == 400
 
 
 def test_a_port_in_use_is_passed_over():

@@ -67,6 +67,16 @@ def test_labels_vote_where_the_score_reaches_the_threshold():
     assert not torch.equal(label, plain)
 
 
+def test_there_is_nothing_to_vote_on_where_an_image_has_one_category():
+    found = Segmented(torch.randn(1, 4, 1, 1), torch.randn(1, 1, 5, 7))
+    plain, score = labels_and_scores(found, 37, 41)
+    label, same = labels_and_scores(found, 37, 41, Cut(float(score.max()), 50))
+    assert torch.equal(label, plain)
+    assert torch.equal(score, same)
+    everywhere = voted(plain.contiguous().numpy(), np.ones((37, 41), bool), found.maps)
+    assert np.array_equal(everywhere, plain.numpy())
+
+
 def test_large_images_vote_at_the_side_at_which_they_are_labelled():
     maps = torch.randn(1, 3, 5, 8, generator=torch.Generator().manual_seed(0))
     label, score = labels_and_scores(Segmented(maps, None), 1000, 1600, Cut(float(maps.max()), 20))

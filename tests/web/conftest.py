@@ -1,5 +1,6 @@
 """A made-up run in the studio and as a gallery on the disk, and Chromium to look at both."""
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -18,8 +19,11 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright, of the
 
 from luss_core.config import ReportConfig  # noqa: E402
 from luss_core.data.features import Clusters, read_clusters, write_clusters, write_features  # noqa: E402
+from luss_core.data.masks import read_mask, write_mask  # noqa: E402
 from luss_core.edits_file import NAME  # noqa: E402
-from luss_core.stages.all_images import GALLERY, Files, all_images, read_files  # noqa: E402
+from luss_core.report.comparison import ScoredRun  # noqa: E402
+from luss_core.stages.align import align  # noqa: E402
+from luss_core.stages.all_images import GALLERY, LIST, Files, all_images, read_files  # noqa: E402
 
 TOKEN = "token-of-the-tests"  # noqa: S105 - of no secret
 CATEGORIES, IMAGES = 4, 40
@@ -38,9 +42,15 @@ def browser() -> Iterator["sync_api.Browser"]:
         chromium.close()
 
 
+SWAPPED = np.array([0, 2, 1, 3, 4])
+"""What the second seed calls the categories of the first."""
+ODD = "validation/003/0"
+"""The image in which the second seed finds nothing."""
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of 4 categories; in the first, images lie in two clumps."""
+    """The folder of a finished run of 4 categories; in the first, images lie in two clumps. Another seed lies there."""
     folder = tmp_path_factory.mktemp("web")
     fake = FakeRun(folder, folder / "frozen" / "seed0", CATEGORIES, truth=False, per_class=IMAGES)
     write_data(fake)
@@ -60,7 +70,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = (given[name] for name in ("images", "store", "masks", "scores", "clusters"))
     files = Files(*parts, fake.run / "features.h5", fake.run / NAME)
     all_images(ReportConfig(), files, out=fake.run / GALLERY, title="made up · frozen · seed 0", threads=1)
+    second = write_second(fake.run, label, centroids)
+    runs = [ScoredRun("frozen", seed, run) for seed, run in enumerate((fake.run, second))]
+    align(ReportConfig(), runs=runs, out=folder / "align", threads=1)
     return fake.run
+
+
+def write_second(first: Path, label: np.ndarray, centroids: np.ndarray) -> Path:
+    """What another seed found: the same under other numbers, but for one image. Its page was not made."""
+    run, given = first.with_name("seed1"), json.loads((first / GALLERY / LIST).read_text())
+    shutil.copytree(first, run, ignore=shutil.ignore_patterns("photo", "mask"))
+    (run / GALLERY / LIST).write_text(json.dumps(given))  # paths in it are relative
+    for path in (run / "infer" / "masks").rglob("*.png"):
+        write_mask(path, SWAPPED[read_mask(path)] * (not path.with_suffix("").as_posix().endswith(ODD)))
+    found = read_clusters(run / "cluster" / "clusters.h5")
+    swapped = (SWAPPED[label + 1] - 1).astype(np.int32)
+    write_clusters(
+        run / "cluster" / "clusters.h5", Clusters(centroids, found.row, swapped, found.distance, found.change), ABOUT
+    )
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from .waiting import until
+
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe, of the dev extra, is missing").Axe
 
 
@@ -21,6 +23,11 @@ def serious(page) -> list[str]:
 def test_gallery(gallery: Callable, scheme: str):
     page = gallery(color_scheme=scheme)
     page.click("#list button:has-text('category 1')")
+    page.click("#map-button")
+    page.select_option("#beside", "frozen/seed1")
+    until(page, "grid.classList.contains('two')")
+    assert serious(page) == []
+    page.click(".tile >> nth=0")
     assert serious(page) == []
 
 

@@ -87,6 +87,31 @@ def test_move_an_image(studio: Callable, run: Path):
     assert not page.locator("#viewer").is_visible()  # it is not of this category any more
 
 
+def test_images_chosen_on_the_map_are_moved_together(studio: Callable, run: Path):
+    page = studio()
+    page.click("#map-button")
+    page.focus("#dots")
+    for _ in range(14):
+        page.keyboard.press("+")
+    page.keyboard.press("Enter")
+    choose(page, "category 1")
+    page.select_option("#picked-to", "3")
+    page.click("#picked button:has-text('Move these 40 images to')")
+    said(page, "40 images moved to “category 3”. Saved.")
+    assert len(read_edits(run / NAME).moved) == 40
+    page.click("#undo")
+    said(page, "Undone")
+    assert read_edits(run / NAME).empty
+
+
+def test_another_run_in_the_studio(studio: Callable):
+    page = studio()
+    until(page, "document.querySelector('#sort option[value=apart]')")
+    page.select_option("#beside", "frozen/seed1")
+    until(page, "grid.classList.contains('two')")
+    assert page.locator(".tile >> nth=0").locator(".run").count() == 2
+
+
 def test_two_windows(studio: Callable, run: Path):
     one, two = studio(), studio()
     choose(one, "category 1")

@@ -36,7 +36,7 @@ def test_the_prior_belongs_to_the_data_set(fresh):
 
 def test_a_sweep_is_presets_times_seeds(fresh):
     jobs = fresh.jobs("--config", "run=[swav,colour]", "seeds=[0,1,2]")
-    assert jobs == {"synthesize": 1, "prepare": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
+    assert jobs == {"synthesize": 1, "prepare": 1, "align": 1, "all": 1, **dict.fromkeys(RUN_STAGES, 6)}
 
 
 def test_several_gpus_and_nodes_are_asked_for(fresh):
@@ -57,6 +57,26 @@ def test_probes_are_of_each_encoder_once(fresh):
     jobs = fresh.jobs("probes", "--config", "run=[random,colour,swav]", "seeds=[0,1]")
     made = {"synthesize": 1, "prepare": 1, "probes": 1, "pretrain": 2 * 2, "linear": 2 * 2, "limited": 2 * 2 * 4}
     assert jobs == made
+
+
+def test_transfer_trains_each_encoder_once_and_looks_at_labels_and_strides_before(fresh, tmp_path):
+    jobs = fresh.jobs("transfer", "--config", "run=[swav,shape]", "seeds=[0,1]")
+    made = {"synthesize": 1, "prepare": 1, "prior": 1, "pretrain": 2 * 3, "segment": 2 * 3 * 2, "transfer": 1}
+    assert jobs == made
+    data = {"format": "camvid", "root": str(annotated.camvid(tmp_path / "CamVid"))}
+    vit = {"backbone": {"family": "timm", "name": "vit_small_patch14_dinov2.lvd142m"}, "decoder": None}
+    vit |= {"attention": False, "method": {"name": "swav"}, "train": {"epochs": 0}}
+    coarse = {"finetune": {"segmenter": {"attend": False, "encoder": "trained"}}, "pretrain": vit}
+    mine = {"probes": {"data": data, "limited": {"percents": [100]}}, "presets": {"vit": coarse}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    few = fresh.snakemake("--dry-run", "transfer", "--configfile", tmp_path / "mine.yaml")
+    assert few.returncode != 0
+    assert "error: transfer.percents: 10 % of 6 labelled images is less than two images" in few.stderr
+    whole = 'transfer={"percents": [100], "encoders": [random, vit]}'
+    run = fresh.snakemake("--dry-run", "transfer", "--configfile", tmp_path / "mine.yaml", "--config", whole)
+    assert run.returncode != 0
+    assert "error: the encoder of vit, vit_small_patch14_dinov2.lvd142m, has one position every 14 pixels" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 SMALL = 'probes={"limited": {"percents": [1]}}'
@@ -127,7 +147,8 @@ def folders_of(settings: dict, photographs: Path) -> list[str]:
     """Arguments for the folders that a recipe names: two images, and a few annotated ones."""
     found = [f"data_root={photographs}"] if "data_root" in settings else []
     if "probes" in settings:
-        root = annotated.camvid(photographs.parent / "CamVid")
+        layout = settings["probes"]["data"]["format"]
+        root = getattr(annotated, layout)(photographs.parent / layout)
         found += [f'probes={{"data": {{"root": "{root}"}}, "limited": {{"percents": [100]}}}}']
     return ["--config", *found] if found else []
 
@@ -138,7 +159,8 @@ def test_recipes_can_be_run(fresh, photographs, recipe):
     generated = "data_root" not in settings
     jobs = fresh.jobs("--configfile", recipe, *folders_of(settings, photographs))
     untold = {"prior"} if recipe.stem == "cacl" else set()  # no saliency teaches its methods
-    assert jobs.keys() == {*STAGES, "all"} - untold - (set() if generated else {"synthesize"})
+    several = {"align"} if len(settings.get("seeds", [0])) * len(settings.get("run", ["shape"])) > 1 else set()
+    assert jobs.keys() == {*STAGES, "all", *several} - untold - (set() if generated else {"synthesize"})
     assert jobs["pretrain"] == len(settings.get("seeds", [0])) * len(settings.get("run", ["shape"]))
 
 

@@ -48,7 +48,7 @@ def test_every_rule_that_is_named_exists(name):
 def test_slurm_says_for_every_rule_what_it_needs():
     profile = values("slurm")
     assert set(profile["set-resources"]) == rules()
-    by_the_gpu = {"pretrain", "finetune", "extract", "infer", "linear", "limited"}  # 8 threads each
+    by_the_gpu = {"pretrain", "finetune", "extract", "infer", "linear", "limited", "segment"}  # 8 threads each
     assert set(profile["set-threads"]) == rules() - by_the_gpu
     for rule, needs in profile["set-resources"].items():
         assert "attempt" in needs["mem_mb"], rule
