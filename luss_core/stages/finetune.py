@@ -14,7 +14,7 @@ from luss_core.data.store import Store
 from luss_core.digests import content
 from luss_core.edits import Edits
 from luss_core.io import provenance
-from luss_core.methods.cams import build_segmenter
+from luss_core.methods.learners import build_segmenter
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.centroids import NearestCentroid, of_clusters
 from luss_core.models.encoder import load_encoder

@@ -9,7 +9,7 @@ from luss_core.config import FinetuneConfig, SeamConfig, SegmenterConfig
 from luss_core.losses import cams
 from luss_core.losses.contrast import in_parts
 from luss_core.methods.base import Progress
-from luss_core.methods.cams import build_segmenter
+from luss_core.methods.learners import build_segmenter
 from luss_core.methods.seam import Seam
 from luss_core.methods.segmenter import Segmented, Segmenter, only, pooled, present
 from luss_core.models import correlation
