@@ -11,16 +11,7 @@ from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
 from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
-from luss_core.config.cams import (
-    CAMS,
-    AnyCamMethod,
-    CamConfig,
-    CamMethodConfig,
-    SCCamConfig,
-    SeamConfig,
-    check_scale,
-    smaller_side,
-)
+from luss_core.config.cams import check_positions
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
     ClusterConfig,
@@ -74,15 +65,11 @@ from luss_core.errors import UserError
 __all__ = [
     "AnnotatedConfig",
     "AnyBackbone",
-    "AnyCamMethod",
     "BackboneConfig",
     "BenchmarkConfig",
     "BenchmarkRow",
     "BenchmarkRows",
     "CACLTablesConfig",
-    "CAMS",
-    "CamConfig",
-    "CamMethodConfig",
     "ClusterConfig",
     "ColourConfig",
     "Config",
@@ -125,9 +112,7 @@ __all__ = [
     "RowConfig",
     "RowsConfig",
     "SMALL_DECODER",
-    "SCCamConfig",
     "STAGES",
-    "SeamConfig",
     "Section",
     "SegmentConfig",
     "SegmenterConfig",
@@ -144,8 +129,6 @@ __all__ = [
     "TransferRows",
     "ViewsConfig",
     "WholeConfig",
-    "check_scale",
-    "smaller_side",
     "with_settings_of_method",
 ]
 
@@ -201,13 +184,7 @@ class Stages(Section):
                 "finetune.segmenter.attend is true, but pretrain.attention is false: set attend: false and, as in the"
                 " paper, encoder: trained"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _scale_leaves_positions(self) -> Self:
-        if isinstance(self.pretrain.backbone, BackboneConfig) and self.finetune.train.epochs:
-            sizes = [crop.size for crop in self.finetune.views.crops]
-            check_scale(self.finetune.method, sizes, self.pretrain.backbone.pixels[-1])
+        check_positions(self.pretrain.backbone, self.finetune)
         return self
 
 

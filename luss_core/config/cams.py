@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 from pydantic import Discriminator, Field, Tag
 
 from luss_core.config.base import Positive, Section
+from luss_core.config.network import AnyBackbone, BackboneConfig
 
 if TYPE_CHECKING:
     from luss_core.config.training import FinetuneConfig
@@ -149,6 +150,16 @@ def check_scale(cfg: CamMethodConfig, sizes: list[int], stride: int) -> None:
             f" backbone, one every {stride} pixels, and two of them at the least; lower scale, or set the size to"
             f" {3 * stride} or more"
         )
+
+
+def check_positions(backbone: AnyBackbone, finetune: "FinetuneConfig") -> None:
+    """The same, where the strides of the network are known from its settings.
+
+    Raises:
+        ValueError: as ``check_scale``.
+    """
+    if isinstance(backbone, BackboneConfig) and finetune.train.epochs:
+        check_scale(finetune.method, [crop.size for crop in finetune.views.crops], backbone.pixels[-1])
 
 
 CAMS: dict[str, type[CamMethodConfig]] = {"cam": CamConfig, "seam": SeamConfig, "sc-cam": SCCamConfig}

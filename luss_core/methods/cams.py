@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from luss_core.config import AnyCamMethod, EncoderConfig, SeamConfig, SegmenterConfig
+from luss_core.config import EncoderConfig, SegmenterConfig
+from luss_core.config.cams import AnyCamMethod, SeamConfig
 from luss_core.methods.seam import Seam
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.centroids import NearestCentroid, Shape

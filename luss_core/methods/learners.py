@@ -3,7 +3,8 @@
 import numpy as np
 from torch import nn
 
-from luss_core.config import FinetuneConfig, SCCamConfig, SeamConfig
+from luss_core.config import FinetuneConfig
+from luss_core.config.cams import SCCamConfig, SeamConfig
 from luss_core.methods.sc_cam import SCCam
 from luss_core.methods.seam import Seam
 from luss_core.methods.segmenter import Segmenter

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luss_core.config import CamConfig, CamMethodConfig, SegmenterConfig
+from luss_core.config import SegmenterConfig
+from luss_core.config.cams import CamConfig, CamMethodConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.losses.cams import alone, unit

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from luss_core import group, sources
-from luss_core.config import CamConfig, FinetuneConfig
+from luss_core.config import FinetuneConfig
+from luss_core.config.cams import CamConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.loader import Views
 from luss_core.data.store import Store

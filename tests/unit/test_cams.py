@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from luss_core.config import FinetuneConfig, SeamConfig, SegmenterConfig
+from luss_core.config import FinetuneConfig, SegmenterConfig
+from luss_core.config.cams import SeamConfig
 from luss_core.losses import cams
 from luss_core.losses.contrast import in_parts
 from luss_core.methods.base import Progress
