@@ -11,7 +11,16 @@ from luss_core.config.ablation import PipelineConfig, RowConfig, RowsConfig
 from luss_core.config.base import Dilation, Fraction, Name, Positive, Section
 from luss_core.config.benchmark import BenchmarkConfig, BenchmarkRow, BenchmarkRows, MissingRun, MissingRuns
 from luss_core.config.cacl import CACLTablesConfig, PaperRowConfig, PaperTableConfig, PaperTablesConfig
-from luss_core.config.cams import check_positions
+from luss_core.config.cams import (
+    CAMS,
+    AnyCamMethod,
+    CamConfig,
+    CamMethodConfig,
+    SCCamConfig,
+    SeamConfig,
+    check_scale,
+    smaller_side,
+)
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
 from luss_core.config.inference import (
     ClusterConfig,
@@ -40,6 +49,7 @@ from luss_core.config.network import (
     EncoderConfig,
     TimmConfig,
 )
+from luss_core.config.pipeline import Stages
 from luss_core.config.presets import PRESETS, WHOLE
 from luss_core.config.probes import AnnotatedConfig, LimitedConfig, LinearConfig, ProbesConfig
 from luss_core.config.segment import (
@@ -60,16 +70,19 @@ from luss_core.config.training import (
     TrainConfig,
 )
 from luss_core.config.views import ColourConfig, CropConfig, ViewsConfig
-from luss_core.errors import UserError
 
 __all__ = [
     "AnnotatedConfig",
     "AnyBackbone",
+    "AnyCamMethod",
     "BackboneConfig",
     "BenchmarkConfig",
     "BenchmarkRow",
     "BenchmarkRows",
     "CACLTablesConfig",
+    "CAMS",
+    "CamConfig",
+    "CamMethodConfig",
     "ClusterConfig",
     "ColourConfig",
     "Config",
@@ -112,7 +125,9 @@ __all__ = [
     "RowConfig",
     "RowsConfig",
     "SMALL_DECODER",
+    "SCCamConfig",
     "STAGES",
+    "SeamConfig",
     "Section",
     "SegmentConfig",
     "SegmenterConfig",
@@ -129,6 +144,8 @@ __all__ = [
     "TransferRows",
     "ViewsConfig",
     "WholeConfig",
+    "check_scale",
+    "smaller_side",
     "with_settings_of_method",
 ]
 
@@ -146,46 +163,6 @@ PROBES = ("linear", "limited")
 
 TAUGHT = ("segment",)
 """Stages that train with labels from an encoder on: sections of their own, the same for every preset."""
-
-
-class Stages(Section):
-    """One section a stage."""
-
-    synthesize: SynthesizeConfig = Field(default_factory=SynthesizeConfig)
-    prepare: PrepareConfig = Field(default_factory=PrepareConfig)
-    prior: PriorConfig = Field(default_factory=PriorConfig)
-    pretrain: PretrainConfig = Field(default_factory=PretrainConfig)
-    examine: ExamineConfig = Field(default_factory=ExamineConfig)
-    extract: ExtractConfig = Field(default_factory=ExtractConfig)
-    cluster: ClusterConfig = Field(default_factory=ClusterConfig)
-    finetune: FinetuneConfig = Field(default_factory=FinetuneConfig)
-    infer: InferConfig = Field(default_factory=InferConfig)
-    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
-    export: ExportConfig = Field(default_factory=ExportConfig)
-    report: ReportConfig = Field(default_factory=ReportConfig)
-
-    def check_classes(self, classes: int, preset: str) -> None:
-        """Stop where there is one kind of object to find, and nothing to tell it from the rest: a classifier of one
-        category learns nothing that could.
-
-        Raises:
-            UserError: without attention; the message names ``preset``.
-        """
-        if classes == 1 and not self.finetune.segmenter.attend:
-            raise UserError(
-                f"config: classes = 1, but nothing in preset {preset} tells one kind of object from the rest: set run:"
-                " [shape] or run: [foreground], whose attention does, or set classes to 2 or more"
-            )
-
-    @model_validator(mode="after")
-    def _attention_to_segment_with(self) -> Self:
-        if self.finetune.segmenter.attend and not self.pretrain.attention:
-            raise ValueError(
-                "finetune.segmenter.attend is true, but pretrain.attention is false: set attend: false and, as in the"
-                " paper, encoder: trained"
-            )
-        check_positions(self.pretrain.backbone, self.finetune)
-        return self
 
 
 class Config(Stages):

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 from pydantic import Discriminator, Field, Tag
 
 from luss_core.config.base import Positive, Section
-from luss_core.config.network import AnyBackbone, BackboneConfig
 
 if TYPE_CHECKING:
     from luss_core.config.training import FinetuneConfig
@@ -68,7 +67,8 @@ class WeakConfig(CamMethodConfig):
     several. cross-entropy: one category excludes the others, as in method cam."""
     batchnorm: Literal["frozen", "trained"] = "frozen"
     """BatchNorm of the encoder. frozen: keeps its statistics and weights, as published; two views of different sizes
-    have different statistics, and small batches poor ones. trained suits an encoder with random weights."""
+    have different statistics, and small batches poor ones. Learning rates must suit it: sgd with 0.01 does, adamw with
+    0.001 ruins a ready encoder. trained suits random weights."""
 
     @property
     def freezes_batchnorm(self) -> bool:
@@ -150,16 +150,6 @@ def check_scale(cfg: CamMethodConfig, sizes: list[int], stride: int) -> None:
             f" backbone, one every {stride} pixels, and two of them at the least; lower scale, or set the size to"
             f" {3 * stride} or more"
         )
-
-
-def check_positions(backbone: AnyBackbone, finetune: "FinetuneConfig") -> None:
-    """The same, where the strides of the network are known from its settings.
-
-    Raises:
-        ValueError: as ``check_scale``.
-    """
-    if isinstance(backbone, BackboneConfig) and finetune.train.epochs:
-        check_scale(finetune.method, [crop.size for crop in finetune.views.crops], backbone.pixels[-1])
 
 
 CAMS: dict[str, type[CamMethodConfig]] = {"cam": CamConfig, "seam": SeamConfig, "sc-cam": SCCamConfig}

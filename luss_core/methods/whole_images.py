@@ -40,7 +40,7 @@ def _least_score(greatest: float, level: int) -> np.float32:
     if level <= 0:
         return np.float32(-np.inf)
     bits = range(np.float32(greatest).view(np.int32) + 1)
-    found = bisect_left(bits, level, key=lambda k: int(to_levels(np.int32(k).view(np.float32) / greatest)))
+    found = bisect_left(bits, level, key=lambda k: int(to_levels(np.array(k, np.int32).view(np.float32) / greatest)))
     return np.float32(np.nan) if found == len(bits) else np.int32(found).view(np.float32)  # NaN: none reaches it
 
 

@@ -240,13 +240,13 @@ def test_models_old_new_cut_and_many(run: dict[str, Path], photographs: Path, tm
     old = {key: value for key, value in about.items() if key not in ("version", "categories", "white")}
     write_tensors(tmp_path / "old.safetensors", weights, old, save_file)
     assert luss_core.Segmenter.load(tmp_path / "old.safetensors").legend == luss_core.Segmenter.load(run["run"]).legend
-    write_tensors(tmp_path / "new.safetensors", weights, about | {"version": 3}, save_file)
+    write_tensors(tmp_path / "new.safetensors", weights, about | {"version": 4}, save_file)
     (tmp_path / "cut.safetensors").write_bytes(run["model"].read_bytes()[:-9])
     run_of = run["run"].parents[1]
     for name, message in (
         (
             "new.safetensors",
-            r"newer version of this program \(its files have version 3, this one reads up to 2\); update",
+            r"newer version of this program \(its files have version 4, this one reads up to 3\); update",
         ),
         ("cut.safetensors", "is not a whole weight file of export"),
         ("none.safetensors", "does not exist; give export/model.safetensors of a run"),
