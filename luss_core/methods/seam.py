@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luss_core.config import SeamConfig, SegmenterConfig, check_scale, smaller_side
+from luss_core.config import SegmenterConfig
+from luss_core.config.cams import SeamConfig, check_scale, smaller_side
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.losses.cams import (

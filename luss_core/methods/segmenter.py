@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luss_core.config import CamConfig, CamMethodConfig, SegmenterConfig
+from luss_core.config import SegmenterConfig
+from luss_core.config.cams import CamConfig, CamMethodConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.losses.cams import alone, unit
@@ -54,6 +55,9 @@ class Segmenter(Method):
         for part in (encoder.attention, encoder.decoder if cfg.features == "stage4" else None):
             if part is not None:  # No label reaches it, and several processes wait for gradients of what learns.
                 part.requires_grad_(False)
+        if self.method.freezes_batchnorm:
+            for layer in batchnorms(encoder):
+                layer.requires_grad_(False)
         self.head = head or _convolution(encoder.width_of(cfg.features), classes, self.method.bias)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
@@ -99,11 +103,19 @@ class Segmenter(Method):
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """A frozen encoder stays in evaluation mode."""
+        """A frozen encoder stays in evaluation mode, and so does frozen BatchNorm."""
         super().train(mode)
+        if self.method.freezes_batchnorm:
+            for layer in batchnorms(self.encoder):
+                layer.eval()
         if self.cfg.encoder == "frozen":
             self.encoder.eval()
         return self
+
+
+def batchnorms(module: nn.Module) -> list[nn.Module]:
+    """All layers of BatchNorm."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 def present(logits: Tensor, rule: Literal["one", "several"]) -> Tensor:
