@@ -260,7 +260,8 @@ class Config(Stages):
     @property
     def transferred(self) -> tuple[str, ...]:
         """Presets whose encoders `snakemake transfer` compares."""
-        return self.transfer.encoders or tuple(dict.fromkeys(("random", *self.run)))
+        control = ("random",) if "random" in self.presets else ()
+        return self.transfer.encoders or tuple(dict.fromkeys((*control, *self.run)))
 
     @property
     def asked(self) -> tuple[str, ...]:
