@@ -9,7 +9,7 @@ from exported_run import SMALLEST, make_run
 from torch import nn
 
 from luss_core.away.network import write_torch
-from luss_core.config import BackboneConfig, Config, EncoderConfig, SegmenterConfig
+from luss_core.config import BackboneConfig, Config, EncoderConfig, SeamConfig, SegmenterConfig
 from luss_core.config.advcam import AdvCAMConfig
 from luss_core.data.decode import Decoded
 from luss_core.data.images import read_images
@@ -18,6 +18,7 @@ from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.methods.advcam import AdvCAM, climb, objective, with_advcam
 from luss_core.methods.exported import load_exported
+from luss_core.methods.seam import Seam
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
 from luss_core.models.tensor_file import read_about
@@ -116,6 +117,20 @@ def test_without_a_step_the_maps_are_the_plain_ones():
         found = AdvCAM(network, AdvCAMConfig(steps=0, **PLAIN)).segment(x)
     assert torch.equal(found.maps, plain)
     assert found.attention is None
+
+
+def test_seam_refines_the_climbed_maps():
+    torch.manual_seed(0)
+    body = Encoder(EncoderConfig(backbone=BackboneConfig(arch="resnet18", width=8), decoder=None, attention=False))
+    network = Seam(SegmenterConfig(attend=False, encoder="trained"), body, CLASSES, method=SeamConfig()).eval()
+    nn.init.normal_(network.head.weight, std=0.5)
+    with torch.inference_mode():
+        plain = network.segment(images()).maps
+        assert torch.equal(AdvCAM(network, AdvCAMConfig(steps=0, **PLAIN)).segment(images()).maps, plain)
+        climbed = AdvCAM(network, AdvCAMConfig(steps=3, step=0.3, **PLAIN)).segment(images()).maps
+    assert not torch.equal(climbed, plain)
+    assert torch.equal(climbed > -1, plain > -1)  # the category of an image stays
+    assert climbed.max() <= 1
 
 
 def test_maps_of_an_image_do_not_depend_on_the_batch():
