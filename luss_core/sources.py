@@ -6,19 +6,19 @@ Of a training, which may take days, only what decides its numbers counts, and it
 Imports no torch, since it runs each time the Snakefile is read.
 """
 
-import ast
 import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
-from typing import Any
 
 from luss_core import io
 from luss_core.config import METHODS
 from luss_core.errors import UserError
+from luss_core.source_facts import facts
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,9 @@ UNTRACKED = {
     "luss_core.running": "keeps runs apart",
     "luss_core.settings_file": "says what is wrong with files of settings, and reads them as YAML",
     "luss_core.shortage": "says what is lacking",
+    "luss_core.source_facts": "looks at source",
     "luss_core.sources": "looks at source",
+    "luss_core.wsss_rows": "names the rows of a table, whose settings are parameters of their rules",
 }
 """Modules that do not count, nor what they import, and why."""
 
@@ -93,9 +95,6 @@ gives all tensors of a file, or a message.
 
 NUMERIC = ("torch", "torchvision", "timm", "numpy")
 """Libraries that decide the numbers of a training."""
-
-LOGGERS = ("log", "logger")
-LOGGED = ("debug", "info", "warning", "error", "exception")
 
 PAGES = (".html", ".css", ".js")
 """Files of the package that are no modules; they count where a module of the same folder does."""
@@ -148,10 +147,9 @@ def imports(script: Path, root: Path, extra: Iterable[str] = (), *, training: bo
 @cache
 def digest(file: Path) -> str:
     """SHA-256 of what a file does: layout, comments, docstrings and messages of Python source do not count."""
-    content = file.read_bytes()
     if file.suffix == ".py":
-        content = repr(_plain(_parse(file))).encode()
-    return hashlib.sha256(content).hexdigest()
+        return facts(file).digest
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def record(path: Path, digests: Mapping[str, str], tracked: bool = True) -> None:
@@ -189,40 +187,12 @@ def _text(digests: Mapping[str, str]) -> str:
 
 
 @cache
-def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes(), filename=str(file))
-
-
-@cache
 def _imported(file: Path, root: Path, training: bool) -> frozenset[Path]:
     """Files of the package that one file imports, with the packages around them."""
     package = ".".join(file.relative_to(root).parts[:-1])
-    names = {name for node in _statements(_parse(file)) for name in _names(node, package)}
+    names = {resolve_name(name, package) for name in facts(file).imports}
     names |= {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}  # packages run as well
     return frozenset(found for name in names if (found := _file(name, root, training)) is not None)
-
-
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`, which never run."""
-    yield tree
-    children: Iterable[ast.AST] = ast.iter_child_nodes(tree)
-    if isinstance(tree, ast.If) and isinstance(tree.test, ast.Name) and tree.test.id == "TYPE_CHECKING":
-        children = tree.orelse
-    for child in children:
-        yield from _statements(child)
-
-
-def _names(node: ast.AST, package: str) -> Iterator[str]:
-    """Dotted names that an import statement may load; `from a import b` may mean the module a.b."""
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield alias.name
-    elif isinstance(node, ast.ImportFrom):
-        outer = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-        base = ".".join([*outer, *([node.module] if node.module else [])])
-        yield base
-        for alias in node.names:
-            yield f"{base}.{alias.name}"
 
 
 def _file(name: str, root: Path, training: bool) -> Path | None:
@@ -233,40 +203,3 @@ def _file(name: str, root: Path, training: bool) -> Path | None:
         return None
     place = root.joinpath(*name.split("."))
     return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
-
-
-def _plain(node: Any) -> Any:
-    """A syntax tree as nested tuples, without texts that stand alone, messages and empty fields.
-
-    Fields that a Python version added and that are empty are left out, so that another Python gives the same tree.
-    """
-    if isinstance(node, list):
-        return tuple(_plain(item) for item in node if not (_is_text(item) or _is_logging(item)))
-    if _is_user_error(node):
-        return ("Raise", "UserError")
-    if isinstance(node, ast.AST):
-        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if value not in (None, []))
-        return (type(node).__name__, *fields)
-    return node
-
-
-def _is_text(node: Any) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _is_logging(node: Any) -> bool:
-    """Whether a statement says something to the user and does nothing else."""
-    if isinstance(node, ast.If):  # on a condition that calls nothing
-        calls = any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(node.test))
-        return not calls and all(map(_is_logging, [*node.body, *node.orelse]))
-    call = node.value if isinstance(node, ast.Expr) else None
-    place = call.func if isinstance(call, ast.Call) else None
-    if not isinstance(place, ast.Attribute) or not isinstance(place.value, ast.Name):
-        return False
-    return place.value.id in LOGGERS and place.attr in LOGGED
-
-
-def _is_user_error(node: Any) -> bool:
-    """Whether a statement ends with a message to the user, whatever it says."""
-    call = node.exc if isinstance(node, ast.Raise) else None
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "UserError"

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from luss_core.errors import UserError
 from luss_core.runtime import make_device
 from tests.unit.prior_data import prepared
+from workflow_scripts import pretrain
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -32,13 +33,10 @@ def data(tmp_path_factory) -> Path:
     return prepared(tmp_path_factory.mktemp("data"))
 
 
-def start(data: Path, out: Path, epochs: int, processes: int, before: str = "") -> subprocess.Popen[str]:
-    """The script; ``before`` is Python that each process runs first."""
-    out.mkdir(exist_ok=True)
-    (out / "sitecustomize.py").write_text(before)
+def options(data: Path, out: Path, epochs: int, processes: int) -> list[str]:
     settings = {**SETTINGS, "train": {**SETTINGS["train"], "epochs": epochs}}
-    command = [sys.executable, str(ROOT / "workflow_scripts" / "pretrain.py"), "--settings", json.dumps(settings)]
-    for name, value in {
+    given = {
+        "settings": json.dumps(settings),
         "images": data / "prepare/images.csv",
         "store": data / "prepare/images.h5",
         "seed": 0,
@@ -47,17 +45,24 @@ def start(data: Path, out: Path, epochs: int, processes: int, before: str = "") 
         "log": out / "log.jsonl",
         "processes": processes,
         "device": "cpu",
-    }.items():
-        command += [f"--{name}", str(value)]
+    }
+    return [text for name, value in given.items() for text in (f"--{name}", str(value))]
+
+
+def start(data: Path, out: Path, epochs: int, processes: int, before: str = "") -> subprocess.Popen[str]:
+    """The script; ``before`` is Python that each process runs first."""
+    out.mkdir(exist_ok=True)
+    (out / "sitecustomize.py").write_text(before)
+    command = [sys.executable, str(ROOT / "workflow_scripts" / "pretrain.py"), *options(data, out, epochs, processes)]
     path = os.pathsep.join([str(out), str(ROOT)])
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path})
 
 
 @pytest.mark.slow
 def test_two_processes_write_what_one_does(data, tmp_path):
-    for processes in (1, 2):
-        run = start(data, tmp_path / str(processes), 4, processes)
-        assert run.wait(300) == 0, run.stderr.read()
+    pretrain.main(options(data, tmp_path / "1", 4, 1))
+    run = start(data, tmp_path / "2", 4, 2)
+    assert run.wait(300) == 0, run.stderr.read()
     one, two = (load_file(tmp_path / str(n) / "encoder.safetensors") for n in (1, 2))
     assert one.keys() == two.keys()
     assert [name for name in one if not torch.allclose(one[name], two[name], rtol=1e-4, atol=1e-4)] == []

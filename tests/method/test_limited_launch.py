@@ -16,6 +16,7 @@ from luss_core.config import EncoderConfig
 from luss_core.models.encoder import Encoder
 from luss_core.models.weights import save_weights
 from tests.unit import annotated
+from workflow_scripts import limited
 
 ROOT = Path(__file__).parents[2]
 LONG = 20
@@ -33,8 +34,8 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def start(data: Path, out: Path, epochs: int, processes: int = 1) -> subprocess.Popen[str]:
-    """The script, for 100 % of six labels."""
+def options(data: Path, out: Path, epochs: int, processes: int = 1) -> list[str]:
+    """Of the script, for 100 % of six labels."""
     settings = {
         "data": {"format": "camvid", "root": str(data / "camvid")},
         "limited": {
@@ -60,9 +61,12 @@ def start(data: Path, out: Path, epochs: int, processes: int = 1) -> subprocess.
         "threads": 1,
         "device": "cpu",
     }
-    options = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    return [text for name, value in given.items() for text in (f"--{name}", str(value))]
+
+
+def start(data: Path, out: Path, epochs: int, processes: int = 1) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "workflow_scripts" / "limited.py"), *options]
+    command = [sys.executable, str(ROOT / "workflow_scripts" / "limited.py"), *options(data, out, epochs, processes)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
 
@@ -70,7 +74,7 @@ def start(data: Path, out: Path, epochs: int, processes: int = 1) -> subprocess.
 def whole(data, tmp_path_factory) -> Path:
     """What a training of LONG epochs writes that nobody stops."""
     out = tmp_path_factory.mktemp("whole")
-    finish(start(data, out, LONG))
+    limited.main(options(data, out, LONG))
     return out
 
 
@@ -86,8 +90,8 @@ def finish(run: subprocess.Popen[str]) -> str:
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(data, tmp_path):
-    for processes in (1, 2):
-        finish(start(data, tmp_path / str(processes), 3, processes))
+    limited.main(options(data, tmp_path / "1", 3))
+    finish(start(data, tmp_path / "2", 3, 2))
     one, two = (load_file(tmp_path / str(n) / "probe.safetensors") for n in (1, 2))
     assert one.keys() == two.keys()
     assert [name for name in one if not torch.allclose(one[name], two[name], rtol=1e-4, atol=1e-4)] == []

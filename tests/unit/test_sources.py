@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from luss_core import sources
+from luss_core import source_facts, sources
 from luss_core.config import PROBES, STAGES, TAUGHT
 from luss_core.errors import UserError
 
@@ -81,7 +81,7 @@ print(json.dumps(found))
 def test_a_stage_counts_every_module_that_it_loads_and_no_other_stage():
     """The static walk against what Python loads."""
     command = [sys.executable, "-c", LOADED, *STAGES, *PROBES, *TAUGHT]
-    command += ["compare", "ablation", "benchmark", "probes", "cacl", "transfer"]
+    command += ["align", "compare", "ablation", "benchmark", "probes", "cacl", "transfer"]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     for stage, modules in found.items():
         training = stage in sources.TRAININGS
@@ -154,7 +154,7 @@ def test_readers_count_for_a_stage_before_the_training():
 
 def test_the_root_of_the_package_holds_nothing_that_would_have_to_count():
     body = ast.parse((ROOT / "luss_core" / "__init__.py").read_text()).body
-    made = [ast.unparse(node) for node in body if not sources._is_text(node)]
+    made = [ast.unparse(node) for node in body if not source_facts._is_text(node)]
     assert [text.partition("(")[0].partition(" =")[0] for text in made] == ["__version__", "def __getattr__"]
 
 
@@ -218,6 +218,34 @@ def test_every_other_change_counts(tmp_path, other):
     assert digest(tmp_path, other) != digest(tmp_path, SOURCE)
 
 
+def test_what_a_file_holds_is_kept_beside_its_byte_code(tmp_path, monkeypatch):
+    """And trusted for the same content alone, whoever wrote what is kept."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "a.py"
+    file.write_text("from . import b\nfrom ..c import d\nimport e.f\n")
+
+    def found():
+        source_facts.facts.cache_clear()
+        return source_facts.facts(file)
+
+    first = found()
+    assert first.imports == (".", "..c", "..c.d", ".b", "e.f")
+    (kept,) = (tmp_path / "__pycache__").iterdir()
+    monkeypatch.setattr(source_facts.ast, "parse", None)
+    assert found() == first
+    monkeypatch.undo()
+    for damaged in (b"", kept.read_bytes()[:-9], b'{"a": 1}', b"[1, 2, 3]", b"3"):
+        kept.write_bytes(damaged)
+        assert found() == first
+    file.write_text("import g\n")
+    assert found().imports == ("g",)
+    assert found().digest != first.digest
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    kept.unlink()
+    found()
+    assert list((tmp_path / "__pycache__").iterdir()) == []
+
+
 def test_other_pythons_give_the_same_digest():
     """A new Python is no reason to train for a week again."""
     program = "from luss_core import sources; from pathlib import Path; print(sources.digest(Path('luss_core/io.py')))"
@@ -246,7 +274,7 @@ def test_the_record_changes_only_when_the_source_does(tmp_path, package, monkeyp
     def edited():
         script.write_text(script.read_text() + "x = 2\n")
         sources.digest.cache_clear()
-        sources._parse.cache_clear()
+        source_facts.facts.cache_clear()
         return {"script.py": sources.digest(script)}
 
     before = record.read_text()
