@@ -45,6 +45,7 @@ LAYERS = (
         "names",
         "running",
         "probed",
+        "source_facts",
         "sources",
         "runtime",
         "group",
