@@ -36,6 +36,7 @@ include: "rules/linear.smk"
 include: "rules/limited.smk"
 include: "rules/probes.smk"
 include: "rules/cacl.smk"
+include: "rules/wsss.smk"
 include: "rules/segment.smk"
 include: "rules/transfer.smk"
 include: "rules/suggest.smk"
@@ -45,7 +46,7 @@ take_benchmarks_off_cached_rules()
 
 
 rule all:
-    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes`, `cacl` and `transfer` set runs side by side; `suggest` says how many categories they show."""
+    """The report of every run, and the file that segments as it did; `snakemake compare`, `controls`, `ablation`, `benchmark`, `probes`, `cacl`, `wsss` and `transfer` set runs side by side; `suggest` says how many categories they show."""
     default_target: True
     input:
         of_runs(rules.report.output.page, CONFIG.run),
@@ -58,5 +59,5 @@ onsuccess:
 
 
 onerror:
-    show_unfinished_benchmark()
+    show_unfinished()
     atexit.register(FAILURES.tell)  # behind Snakemake's own last words

@@ -30,6 +30,8 @@ RUN = "results/my-photographs/frozen/seed0"
 NAMES = {"arrow": "arrows", "crescent": "moons", "heart": "hearts"}
 """What a person calls the category with most of such scenes, to show that they can."""
 WINDOW, WIDTH, QUALITY = {"width": 1200, "height": 760}, 960, 60
+TOP = {"x": 0, "y": 0, "width": 1200, "height": 1100}
+"""Of the page: down to the pictures with what was found."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ALLOWED = 300_000
 """Bytes of all pictures together."""
@@ -77,7 +79,7 @@ def shoot(work: Path) -> None:
         chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         page = chromium.new_page(viewport=WINDOW, color_scheme="light")
         page.goto((work / RUN / "report" / "index.html").as_uri())
-        keep(page.screenshot(), "report")
+        keep(page.screenshot(full_page=True, clip=TOP), "report")
         page.goto(address)
         page.wait_for_selector(".tile")
         name_categories(page)

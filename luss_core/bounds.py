@@ -12,15 +12,16 @@ from luss_core.paper_rows import judged
 if TYPE_CHECKING:
     from luss_core.data.images import ListedFile
 
-IMAGES, FOLDERS, MASKS, FRAMES, BATCH = "images", "folders", "masks", "frames", "batch"
+IMAGES, FOLDERS, LABELS, MASKS, FRAMES, BATCH = "images", "folders", "labels", "masks", "frames", "batch"
 
 
 class Need(NamedTuple):
     """One thing that the training images must have."""
 
     kind: str
-    """images: at least so many; folders: category folders, at least so many; masks: every image has one; frames: some
-    video has so many, at least; batch: at least so many images, to be looked at together."""
+    """images: at least so many; folders: category folders, at least so many; labels: exactly so many of them; masks:
+    every image has one; frames: some video has so many, at least; batch: at least so many images, to be looked at
+    together."""
     least: int
     key: str
     """Of the setting that asks for it."""
@@ -53,10 +54,16 @@ def needs_of(config: Config, presets: Mapping[str, Stages]) -> list[Need]:
         found += [Need(MASKS, 1, f"{key} {method.name}")] if "masks" in method.needs else []
         found += _pairs(f"{key}.stride", method) if "pairs" in method.needs else []
         found += [Need(FOLDERS, config.classes, "classes")] if stages.cluster.assign == "folders" else []
+    found += [Need(LABELS, config.classes, "wsss.labels")] if _labelled(config) else []
     for name in judged(config):
         method = presets[name].pretrain.method
         found += _pairs(f"the stride of {name}", method) if "pairs" in method.needs else []
     return [need for need in dict.fromkeys(found) if (need.kind, need.least) != (IMAGES, 1)]
+
+
+def _labelled(config: Config) -> bool:
+    """Whether rows of `snakemake wsss` take the folders for labels."""
+    return bool(config.wsss.encoders) and "folders" in config.wsss.labels
 
 
 def _pairs(key: str, method: MethodConfig) -> list[Need]:
@@ -128,6 +135,11 @@ def _lacking(need: Need, there: Counts) -> str:
         return (
             f"{need.key} needs the images of each category in a folder of its own, at least {need.least} folders, and"
             f" there are {there.folders}; sort the images into folders, or change this setting"
+        )
+    if need.kind == LABELS and there.folders is not None and there.folders != need.least:
+        return (
+            f"{need.key} has folders: the training images lie in {there.folders}, and classes = {need.least}; sort them"
+            " into one folder for each category, set classes to the number of folders, or wsss.labels: [clusters]"
         )
     if need.kind == MASKS and there.masks is not None and there.masks < there.images:
         return f"{need.key} needs a mask for each of the {there.images} training images, and {there.masks} have one"

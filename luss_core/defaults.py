@@ -17,17 +17,8 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
-from luss_core.config import (
-    CAMS,
-    FAMILIES,
-    METHODS,
-    STAGES,
-    BackboneConfig,
-    CamMethodConfig,
-    Config,
-    MethodConfig,
-    Section,
-)
+from luss_core.config import FAMILIES, METHODS, STAGES, BackboneConfig, Config, MethodConfig, Section
+from luss_core.config.cams import CAMS, CamMethodConfig
 
 WIDTH = 120
 

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from luss_core.config import CAMS, FAMILIES, METHODS, Section
+from luss_core.config import FAMILIES, METHODS, Section
+from luss_core.config.cams import CAMS
 
 KINDS = {**{name: method.config for name, method in METHODS.items()}, **CAMS, **FAMILIES}
 """What pydantic names in the place of a setting beside its keys: methods and families of backbones."""

@@ -103,7 +103,13 @@ def progress(results: Iterable[R], total: int, what: str, count: Callable[[R], i
                 last = now
                 rate = done / (now - start)
                 log.info(
-                    "%d of %d %s, %.0f a second, about %s left", done, total, what, rate, _left(total - done, rate)
+                    "%d of %d %s, %.*f a second, about %s left",
+                    done,
+                    total,
+                    what,
+                    0 if rate >= 10 else 1,  # not "0 a second" where one takes long
+                    rate,
+                    _left(total - done, rate),
                 )
     log.info("%d %s in %.1f s", done, what, time.monotonic() - start)
 

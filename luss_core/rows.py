@@ -1,4 +1,4 @@
-"""What the pages of ablation, benchmark and CACL tables are told of their rows. Imports no torch."""
+"""What the pages of ablation, benchmark, CACL tables and wsss are told of their rows. Imports no torch."""
 
 import json
 from collections.abc import Mapping
@@ -21,9 +21,11 @@ from luss_core.config import (
     TransferRows,
 )
 from luss_core.config.cacl import BESIDE, LIMITED
+from luss_core.config.wsss import WSSSRow, WSSSRows
 from luss_core.paper_rows import CACL
 from luss_core.presets import COMMON, PIPELINE
 from luss_core.runs import CHAIN, makers, presets
+from luss_core.wsss_rows import WSSS, name_of
 
 
 def rows(config: Config) -> RowsConfig:
@@ -82,6 +84,34 @@ def paper_tables(config: Config) -> PaperTablesConfig:
         )
     common = whole.model_dump(mode="json", exclude={"method"})
     return PaperTablesConfig(tables=tuple(tables), seeds=config.seeds, pretrain=common)
+
+
+def wsss_table(config: Config) -> WSSSRows:
+    """The rows of `snakemake wsss`, and the presets in whose folders their results lie: what is equal is made once."""
+    found, asked = presets(config), config.wsss
+    by_stage = {stage: makers(found, stage) for stage in CHAIN if stage != "infer"}
+    told = []
+    for encoder in asked.encoders:
+        for labels in asked.labels:
+            for method in asked.methods:
+                name = name_of(encoder, labels, method)
+                own = {stage: by_stage.get(stage, by_stage["evaluate"])[name] for stage in CHAIN}
+                if not own["evaluate"].endswith(WSSS):  # a preset is scored with the segmenter that is its own
+                    own["finetune"] = own["evaluate"]
+                pretrain = found[encoder].pretrain
+                told.append(
+                    WSSSRow(
+                        name=name,
+                        method=pretrain.method.name,
+                        stages=own,
+                        encoder=encoder,
+                        learned=learned(pretrain),
+                        labels=labels,
+                        segmented=method,
+                        size=found[name].infer.size,
+                    )
+                )
+    return WSSSRows(seeds=config.seeds, rows=tuple(told))
 
 
 def transfer_rows(config: Config) -> TransferRows:

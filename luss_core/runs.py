@@ -17,6 +17,7 @@ from luss_core.io import provenance, read_json
 from luss_core.names import read_names
 from luss_core.paper_rows import CACL, judged, paper_rows
 from luss_core.presets import COMMON, PIPELINE, check_beginnings, in_common, merge, resolve
+from luss_core.wsss_rows import WSSS, wsss_rows
 
 CHAIN = ("pretrain", *PIPELINE, "evaluate")
 """Each works on what the one before it made."""
@@ -48,6 +49,8 @@ def load(values: Mapping[str, Any]) -> Config:
         check_pairs(preset, found[preset].pretrain, config.prepare.video)
     for preset in config.run:
         found[preset].check_classes(config.classes, preset)
+    for row in (name for name in found if name.endswith(WSSS)):
+        _check_batches(config, row, found[row])
     for row in config.rows:
         _check_batches(config, row, found[row + COMMON])
     return config
@@ -61,7 +64,7 @@ def over_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_name(preset: str) -> None:
-    for end, what in ((COMMON, "ablation and benchmark"), (CACL, "`snakemake cacl`")):
+    for end, what in ((COMMON, "ablation and benchmark"), (CACL, "`snakemake cacl`"), (WSSS, "`snakemake wsss`")):
         if preset.endswith(end):
             raise UserError(f"config: presets.{preset}: names in {end} are those of {what}; rename it")
 
@@ -89,7 +92,7 @@ def _check_batches(config: Config, preset: str, stages: Stages) -> None:
 
 
 def presets(config: Config) -> dict[str, Stages]:
-    """Every preset, resolved, and behind them rows: <row>+common of ablation and benchmark, <row>+cacl of CACL.
+    """Every preset, resolved, and behind them rows: <row>+common of ablation and benchmark, +cacl and +wsss.
 
     Those of config.yaml come first, in its order, whatever the order in which a user's file brings them: Snakemake puts
     that before them, and ``makers`` goes by the order.
@@ -97,7 +100,7 @@ def presets(config: Config) -> dict[str, Stages]:
     ours = [name for name in Config.model_fields["presets"].default if name in config.presets]
     found = {name: resolve(config, name) for name in dict.fromkeys((*ours, *config.presets))}
     common = {row + COMMON: in_common(config, row, found[row].pretrain) for row in config.rows}
-    return found | common | paper_rows(config, found)
+    return found | common | paper_rows(config, found) | wsss_rows(config, found)
 
 
 def makers(presets: Mapping[str, Stages], stage: str) -> dict[str, str]:

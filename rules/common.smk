@@ -25,6 +25,7 @@ from luss_core import (
     signs,
     sources,
     unfinished,
+    wsss_rows,
 )
 from luss_core.as_typed import as_typed
 from luss_core.config import METHODS, PROBES, RUN_STAGES, STAGES, TAUGHT
@@ -67,13 +68,14 @@ WORKS = workflow.is_main_process and running.works(sys.argv[1:])
 PRESETS = runs.presets(CONFIG)
 MAKERS = {
     stage: runs.makers(PRESETS, stage)
-    for stage in ("pretrain", "extract", "cluster", "evaluate")
+    for stage in ("pretrain", "extract", "cluster", "finetune", "evaluate")
 }
 # Each row of the ablation, and the preset whose masks are those of its encoder in the common pipeline.
 ROWS = {row: row for row in CONFIG.ablation}
 COMMON = {row: MAKERS["evaluate"][row + runs.COMMON] for row in ROWS}
 ABLATION = list(dict.fromkeys((*COMMON.values(), *ROWS)))
 BENCHMARK = rows.benchmark_rows(CONFIG)
+WSSS = or_stop(rows.wsss_table, CONFIG)
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 MAPS = or_stop(runs.saliency_maps, CONFIG)
 CORRECTED = or_stop(corrected.folders, CONFIG, PRESETS)
@@ -120,6 +122,7 @@ ACROSS = (
     "benchmark",
     "probes",
     "cacl",
+    "wsss",
     "transfer",
     "suggest",
     "join",
@@ -360,6 +363,21 @@ def labels_of(wildcards):
     return made_for(wildcards, "cluster", rules.cluster.output.clusters)
 
 
+def segmenter_of(wildcards):
+    """The network of a run. Rows of wsss that differ in infer alone share one; any other run has its own."""
+    segmenter = rules.finetune.output.segmenter
+    if wildcards.preset.endswith(wsss_rows.WSSS):
+        return made_for(wildcards, "finetune", segmenter)
+    return expand(segmenter, preset=wildcards.preset, seed=wildcards.seed)[0]
+
+
+def scores_of_wsss(wildcards):
+    """The scores of all rows of wsss. Looked at first, where that is asked for: whether there is anything to compare."""
+    or_stop(wsss_rows.check_asked, CONFIG, Path(DATA, "prepare", "images.csv"))
+    presets = dict.fromkeys(row.stages["evaluate"] for row in WSSS.rows)
+    return of_runs(rules.evaluate.output.scores, presets)
+
+
 def balance_of(wildcards):
     return made_for(wildcards, "cluster", rules.cluster.output.balance)
 
@@ -473,29 +491,39 @@ def run_arguments(presets, option="--run"):
     )
 
 
-def show_unfinished_benchmark():
-    """Make the page of what is there, where jobs failed: Snakemake makes nothing of which an input is missing."""
+def show_unfinished():
+    """Make the pages of what is there, where jobs failed: Snakemake makes nothing of which an input is missing."""
     left = list(workflow.dag.needrun_jobs())
     waiting = {str(Path(file).parent) for job in left for file in job.output}
-    wanted = f"{DATA}/benchmark" in waiting and f"{DATA}/prepare" not in waiting
-    if not FAILURES.jobs or not wanted:
+    if not FAILURES.jobs or f"{DATA}/prepare" in waiting:
         return
-    made = rules.benchmark.output
-    Path(made.complete).unlink(missing_ok=True)
     failed = [log for _, logs, _ in FAILURES.jobs.values() for log in logs]
-    missing = unfinished.missing_runs(BENCHMARK, Path(DATA), failed, waiting)
-    if not missing.runs:  # it is the page that failed
-        return
-    found = unfinished.scored_runs(BENCHMARK, Path(DATA), missing)
-    told = [runs.settings(section) for section in (BENCHMARK, missing, CONFIG.report)]
-    images, log = rules.prepare.output.images, f"{DATA}/logs/benchmark.log"
+    for name, table in (("benchmark", BENCHMARK), ("wsss", WSSS)):
+        if f"{DATA}/{name}" in waiting:
+            Path(DATA, name, "complete").unlink(missing_ok=True)
+            missing = unfinished.missing_runs(table, Path(DATA), failed, waiting)
+            if missing.runs:  # else it is the page that failed
+                show_what_is_there(name, table, missing)
+
+
+def show_what_is_there(name, table, missing):
+    """The page of the runs that are whole, by the script of its rule."""
+    made = getattr(rules, name).output
+    found = unfinished.scored_runs(table, Path(DATA), missing)
+    told = [runs.settings(section) for section in (table, missing, CONFIG.report)]
+    images, log = rules.prepare.output.images, f"{DATA}/logs/{name}.log"
+    pictures = (
+        f"--store {rules.prepare.output.store}"
+        if name == "wsss"
+        else f"--figure {made.figure}"
+    )
     try:
         shell(
-            "python -m workflow_scripts.benchmark {found} --rows {told[0]:q} --missing {told[1]:q} --images {images}"
-            " --out {made.page} --table {made.table} --summary {made.summary} --figure {made.figure}"
+            "python -m workflow_scripts.{name} {found} --rows {told[0]:q} --missing {told[1]:q} --images {images}"
+            " --out {made.page} --table {made.table} --summary {made.summary} {pictures}"
             " --settings {told[2]:q} 2>&1 | tee -i {log}"
         )
-        print(f"\nThe benchmark with what is there: {made.page}")
+        print(f"\nThe {name} with what is there: {made.page}")
     except subprocess.CalledProcessError:
         print(f"\nThe page of what is there could not be made; its log is {log}")
 
@@ -510,6 +538,7 @@ def pages_message():
         rules.benchmark.output.page,
         rules.probes.output.page,
         rules.cacl.output.page,
+        rules.wsss.output.page,
         rules.transfer.output.page,
         rules.suggest.output.page,
     ]

@@ -3,7 +3,7 @@ rule infer:
     input:
         images=rules.prepare.output.images,
         store=rules.prepare.output.store,
-        segmenter=rules.finetune.output.segmenter,
+        segmenter=segmenter_of,
         source=source("infer"),
     output:
         masks=in_parts(directory(MASKS), directory(f"{INFERRED}/masks")),

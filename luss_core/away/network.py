@@ -25,8 +25,9 @@ from luss_core.data.images import read_images
 from luss_core.data.store import Store
 from luss_core.errors import UserError
 from luss_core.io import atomic
+from luss_core.methods.advcam import AdvCAM
 from luss_core.methods.exported import Exported, load_exported
-from luss_core.methods.segmenter import Segmented
+from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.models.tensor_file import read_about, read_tensors, write_tensors
 
 ONNX = ("onnx", "onnxscript", "onnxruntime")
@@ -104,6 +105,11 @@ def _loaded(run: Path) -> tuple[Exported, dict[str, Any]]:
     """The model of a run, and what its other forms say of it: all that masks need besides the network."""
     file = model_file(run)
     model, about = load_exported(file), read_about(file, "export")
+    if isinstance(model.network, AdvCAM):
+        raise UserError(
+            f"{file} climbs each image with AdvCAM (infer.advcam), which needs gradients that such a file cannot take;"
+            " carry it away with --to model, or set infer.advcam: null and run infer again"
+        )
     legend = legend_of_model(about)
     edits = edits_beside(file, about, len(legend) - 1)
     said = {
@@ -127,7 +133,12 @@ def _example(model: Exported) -> Tensor:
 
 def _traceable(run: Path, model: Exported) -> Whole:
     """Of a copy: the masks of the form are compared with those of the network as it was."""
-    return traceable(load_exported(model_file(run)).network, _example(model))
+    return traceable(_plain(load_exported(model_file(run))), _example(model))
+
+
+def _plain(model: Exported) -> Segmenter:
+    assert isinstance(model.network, Segmenter)  # _loaded refuses what climbs
+    return model.network
 
 
 def _sizes(model: Exported) -> dict[str, dict[int, Any]]:
@@ -144,7 +155,7 @@ def _compare(run: Path, model: Exported, answer: Callable[[Tensor], Any]) -> Non
     for image in _images(run):
         whole = model.input_of([image])
         with torch.inference_mode():
-            ours = Whole(model.network).eval()(whole)
+            ours = Whole(_plain(model)).eval()(whole)
             theirs = tuple(answer(whole))
             largest = max([largest, *(float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True))])
             mask, other = (model.cut(_segmented(found), [image])[0] for found in (ours, theirs))

@@ -70,6 +70,7 @@ from luss_core.config.training import (
     TrainConfig,
 )
 from luss_core.config.views import ColourConfig, CropConfig, ViewsConfig
+from luss_core.config.wsss import WSSSConfig
 
 __all__ = [
     "AnnotatedConfig",
@@ -213,6 +214,7 @@ class Config(Stages):
     """Which file of envs/ `snakemake --use-conda` installs."""
     probes: ProbesConfig = Field(default_factory=ProbesConfig)
     cacl: CACLTablesConfig = Field(default_factory=CACLTablesConfig)
+    wsss: WSSSConfig = Field(default_factory=WSSSConfig)
     segment: SegmentConfig = Field(default_factory=SegmentConfig)
     transfer: TransferConfig = Field(default_factory=TransferConfig)
     suggest: SuggestConfig = Field(default_factory=SuggestConfig)
@@ -252,14 +254,14 @@ class Config(Stages):
     def named(self) -> dict[str, tuple[str, ...]]:
         """Presets, by the key that names them."""
         keys = {"run": self.run, "controls": self.controls, "ablation": self.ablation}
-        benchmark = self.benchmark
-        keys |= {"benchmark.methods": benchmark.methods, "benchmark.own_pipeline": benchmark.own_pipeline}
-        return {**keys, "transfer.encoders": self.transferred}
+        keys |= {f"benchmark.{key}": getattr(self.benchmark, key) for key in ("methods", "own_pipeline")}
+        return {**keys, "transfer.encoders": self.transferred, "wsss.encoders": self.wsss.encoders}
 
     @property
     def transferred(self) -> tuple[str, ...]:
         """Presets whose encoders `snakemake transfer` compares."""
-        return self.transfer.encoders or tuple(dict.fromkeys(("random", *self.run)))
+        control = ("random",) if "random" in self.presets else ()
+        return self.transfer.encoders or tuple(dict.fromkeys((*control, *self.run)))
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -26,6 +26,11 @@ class CamMethodConfig(Section):
     in the image to 1 at its maximum. So it seems to be in Table 4 of the LUSS paper, where refined maps change no image
     accuracy. several: the same with every category that is more probable than not, and with one at the least."""
 
+    @property
+    def freezes_batchnorm(self) -> bool:
+        """Whether BatchNorm of the encoder stays as it is."""
+        return False
+
     def check(self, finetune: "FinetuneConfig") -> None:
         """Compare with the rest of the section.
 
@@ -60,6 +65,14 @@ class WeakConfig(CamMethodConfig):
     classification: Literal["soft-margin", "cross-entropy"] = "soft-margin"
     """The loss of labels. soft-margin: a sigmoid for each category on its own, as published for images that show
     several. cross-entropy: one category excludes the others, as in method cam."""
+    batchnorm: Literal["frozen", "trained"] = "frozen"
+    """BatchNorm of the encoder. frozen: keeps its statistics and weights, as published; two views of different sizes
+    have different statistics, and small batches poor ones. Learning rates must suit it: sgd with 0.01 does, adamw with
+    0.001 ruins a ready encoder. trained suits random weights."""
+
+    @property
+    def freezes_batchnorm(self) -> bool:
+        return self.batchnorm == "frozen"
 
     def check(self, finetune: "FinetuneConfig") -> None:
         self._need(finetune, f"method {self.name}")

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from luss_core.config.advcam import AdvCAMConfig
 from luss_core.config.base import Fraction, Positive, Section
 
 LAST_THRESHOLD = 0.8
@@ -92,6 +93,9 @@ class InferConfig(Section):
     """Who decides on a category. object: all pixels of a connected piece of the foreground together, by the sum of
     their probabilities, so that one object is not painted as several categories; objects that do not touch keep their
     own. pixel: each pixel for itself."""
+    advcam: AdvCAMConfig | None = None
+    """null: maps of the image as it is. {} climbs as published, on top of any finetune.method: each image takes up to
+    200 passes in place of one, so lower `sample` as well (docs/wsss.md)."""
 
     @field_validator("threshold", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from luss_core.config.advcam import check_maps
 from luss_core.config.base import Section
 from luss_core.config.cams import check_scale
 from luss_core.config.dataset import PrepareConfig, PriorConfig, SynthesizeConfig
@@ -57,6 +58,7 @@ class Stages(Section):
                 "finetune.segmenter.attend is true, but pretrain.attention is false: set attend: false and, as in the"
                 " paper, encoder: trained"
             )
+        check_maps(self.infer.advcam, self.finetune.segmenter.attend)
         return self
 
     @model_validator(mode="after")

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from luss_core.config.advcam import AdvCAMConfig
 from luss_core.data.decode import FULL, Decoded, reduced, stored_size
 from luss_core.data.normalization import MEAN, STD
 from luss_core.data.whole import to_network
 from luss_core.errors import UserError
+from luss_core.methods.advcam import AdvCAM, with_advcam
 from luss_core.methods.cams import make_segmenter
 from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.methods.vote import VOTES
@@ -29,7 +31,7 @@ CPU = torch.device("cpu")
 class Exported:
     """Segments images as the stage infer does, and calls the categories what evaluate found that they are."""
 
-    network: Segmenter
+    network: Segmenter | AdvCAM
     short_side: int
     """Larger images are first reduced to this, as the stage prepare does."""
     size: int
@@ -104,6 +106,7 @@ def load_exported(path: Path, device: torch.device = CPU) -> Exported:
         UserError: the file is missing or damaged, holds something else, or is of a newer version of this program.
     """
     settings: dict[str, Any] = {}
+    climb: list[AdvCAMConfig] = []
 
     def build(about: dict[str, Any]) -> Segmenter:
         _check_version(path, about.get("version", 1))
@@ -114,10 +117,12 @@ def load_exported(path: Path, device: torch.device = CPU) -> Exported:
             raise ValueError(f"vote is {settings['vote']!r}, not one of {', '.join(VOTES)}")
         if (tuple(about["mean"]), tuple(about["std"])) != (MEAN, STD):
             raise ValueError(f"images are normalised by {about['mean']} and {about['std']}, not by {MEAN} and {STD}")
+        if about.get("advcam"):
+            climb.append(AdvCAMConfig.model_validate(about["advcam"]))
         return make_segmenter(about)
 
-    network = load_network(path, "network that segments on its own", "export", build)
-    return Exported(network.to(device), **settings)
+    network = load_network(path, "network that segments on its own", "export", build).to(device)
+    return Exported(with_advcam(network, climb[0] if climb else None), **settings)
 
 
 def _check_version(path: Path, version: object) -> None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from luss_core import group
-from luss_core.config import SCCamConfig, SegmenterConfig
+from luss_core.config import SegmenterConfig
+from luss_core.config.cams import SCCamConfig
 from luss_core.data.batch import Batch
 from luss_core.data.features import Features
 from luss_core.data.ordered import TrainingImages

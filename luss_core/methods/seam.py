@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luss_core.config import SeamConfig, SegmenterConfig, check_scale, smaller_side
+from luss_core.config import SegmenterConfig
+from luss_core.config.cams import SeamConfig, check_scale, smaller_side
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.losses.cams import (
@@ -116,10 +117,10 @@ class Seam(Segmenter):
         values = torch.cat([background, _of(shares, label)], dim=1)
         return Seen(pooled(found), _of(cam, label), self.correlation(images, maps.stages, values))
 
-    def segment(self, images: Tensor) -> Segmented:
+    def segment(self, images: Tensor, cams: Tensor | None = None) -> Segmented:
         """(B, 3, H, W) -> refined maps of the categories that each image shows, 0..1, and -1 for the others."""
         maps = self.encoded(images)
-        found = self.activated(maps)
+        found = self.activated(maps) if cams is None else Segmented(cams, None)
         logits, shares = pooled(found), competing(found.maps.float())[1]
         if self.method.present == "one":
             shares = _of(shares, logits.argmax(dim=1))

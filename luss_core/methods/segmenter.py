@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luss_core.config import CamConfig, CamMethodConfig, SegmenterConfig
+from luss_core.config import SegmenterConfig
+from luss_core.config.cams import CamConfig, CamMethodConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.losses.cams import alone, unit
@@ -54,6 +55,9 @@ class Segmenter(Method):
         for part in (encoder.attention, encoder.decoder if cfg.features == "stage4" else None):
             if part is not None:  # No label reaches it, and several processes wait for gradients of what learns.
                 part.requires_grad_(False)
+        if self.method.freezes_batchnorm:
+            for layer in batchnorms(encoder):
+                layer.requires_grad_(False)
         self.head = head or _convolution(encoder.width_of(cfg.features), classes, self.method.bias)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
@@ -64,13 +68,18 @@ class Segmenter(Method):
         accuracy = (logits.argmax(dim=1) == label).float().mean()
         return Output(F.cross_entropy(logits, label), {"accuracy": accuracy})
 
-    def segment(self, images: Tensor) -> Segmented:
-        """(B, 3, H, W) -> what masks are made of: the activations, or the maps of the categories that images show."""
-        return self.shown(self.activated(self.encoded(images)))
+    def segment(self, images: Tensor, cams: Tensor | None = None) -> Segmented:
+        """(B, 3, H, W) -> what masks are made of: the activations, or the maps of the categories that images show.
+
+        Args:
+            cams: (B, C, h, w) in place of the activations of the images.
+        """
+        return self.shown(self.activated(self.encoded(images)) if cams is None else Segmented(cams, None))
 
     def encoded(self, images: Tensor) -> Maps:
         """(B, 3, H, W) -> what the encoder makes of images."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.cfg.encoder == "trained"):
+        learns = self.cfg.encoder == "trained" or images.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             maps: Maps = self.encoder(images)
         return maps
 
@@ -94,11 +103,19 @@ class Segmenter(Method):
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """A frozen encoder stays in evaluation mode."""
+        """A frozen encoder stays in evaluation mode, and so does frozen BatchNorm."""
         super().train(mode)
+        if self.method.freezes_batchnorm:
+            for layer in batchnorms(self.encoder):
+                layer.eval()
         if self.cfg.encoder == "frozen":
             self.encoder.eval()
         return self
+
+
+def batchnorms(module: nn.Module) -> list[nn.Module]:
+    """All layers of BatchNorm."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 def present(logits: Tensor, rule: Literal["one", "several"]) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from luss_core.data.whole import resize_short, to_network
+from luss_core.methods.advcam import AdvCAM
 from luss_core.methods.segmenter import Segmented, Segmenter
 from luss_core.methods.vote import voted
 from luss_core.metrics.threshold import THRESHOLDS
@@ -50,7 +51,7 @@ def to_levels(score: np.ndarray) -> np.ndarray:
 
 
 def segment_image(
-    network: Segmenter,
+    network: Segmenter | AdvCAM,
     image: np.ndarray,
     size: int,
     shape: tuple[int, int],

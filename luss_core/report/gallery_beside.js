@@ -116,4 +116,4 @@ const begin = (runs) => {
   if (Object.keys(change).length) page.choose(change);
   if (change.beside) choosing(runs, change.beside);
 };
-page.begun = page.load("runs.html").then(begin);
+page.load("runs.html").then(begin);

@@ -17,23 +17,23 @@ luss.meaning = (partners, own, other) => {
 };
 
 luss.IGNORED = 1000;
-const LOOKS = { object: [130, 255], veil: [130, 255], pale: [150, 150] }; // opacity inside and of the outline, as in pictures.py
+// Red, green, blue and opacity of what is no object, as in pictures.py.
+const VEIL = [24, 26, 30, 130];
+const PALE = [200, 200, 200, 150];
 
 // A PNG with a palette, in other colours. `ids` of the entries; those behind them are their outlines. `colour` gives
 // "#rrggbb", or null for what is background.
 luss.painted = (base64, ids, colour) => {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const palette = [], opacity = [];
-  for (const outline of [0, 1]) {
-    for (const id of ids) {
-      const found = id === luss.IGNORED ? null : id ? colour(id) : null;
-      const look = id === luss.IGNORED ? LOOKS.pale : found ? LOOKS.object : LOOKS.veil;
-      const plain = id === luss.IGNORED ? [200, 200, 200] : found ? [1, 3, 5].map((at) => parseInt(found.slice(at, at + 2), 16)) : [24, 26, 30];
-      palette.push(...plain.map((level) => (outline && found ? level + Math.floor((255 - level) / 3) : level)));
-      opacity.push(found || id === luss.IGNORED ? look[outline] : 130);
-    }
-  }
-  luss.chunks(bytes, { PLTE: palette, tRNS: opacity });
+  const entry = (id, outline) => {
+    if (id === luss.IGNORED) return PALE;
+    const shown = id && colour(id);
+    if (!shown) return VEIL;
+    const levels = [1, 3, 5].map((at) => parseInt(shown.slice(at, at + 2), 16));
+    return outline ? [...levels.map((level) => level + Math.floor((255 - level) / 3)), 255] : [...levels, 130];
+  };
+  const entries = [...ids.map((id) => entry(id, false)), ...ids.map((id) => entry(id, true))];
+  luss.chunks(bytes, { PLTE: entries.flatMap((one) => one.slice(0, 3)), tRNS: entries.map((one) => one[3]) });
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
   return `data:image/png;base64,${btoa(text)}`;

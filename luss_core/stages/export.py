@@ -26,7 +26,7 @@ WHAT = (
 
 VERSION, WITH_METHOD = 2, 3
 """Of what the metadata say. 1 had neither this number nor ``categories``, ``white`` and ``vote``; 3 says in
-``method`` how maps become masks, where that is not as it always was."""
+``method`` how maps become masks, or in ``advcam`` how images climb, where that is not as it always was."""
 
 MAKE = ("encoder", "segmenter", "classes")
 """What a file of weights says so that its network can be made."""
@@ -40,10 +40,10 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     from which of others it began (null: random ones); ``mean``, ``std``,
     ``short_side`` (to which prepare reduced images) and ``size`` (the shorter side in pixels) make its input;
     ``score_max`` and ``threshold`` (hundredths of it) say what is foreground; ``vote`` (pixel, object)
-    whether its pieces get one category each; ``match`` (cluster to class) and ``names`` (of the classes, other first)
-    are null without ground truth; ``categories`` says what each id is called and coloured, whether or not there is
-    truth, and ``white`` which value of images of 16 bits is white. ``version`` goes up when a reader of today could not
-    make the same masks any more.
+    whether its pieces get one category each; ``advcam``, where there is one, how images climb; ``match`` (cluster to
+    class) and ``names`` (of the classes, other first) are null without ground truth; ``categories`` says what each id
+    is called and coloured, whether or not there is truth, and ``white`` which value of images of 16 bits is white.
+    ``version`` goes up when a reader of today could not make the same masks any more.
 
     Raises:
         UserError: an input is missing or damaged.
@@ -65,7 +65,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
     match, names = (result["match"], result["names"]) if result["truth"] else (None, None)
     content = {
         "what": WHAT,
-        "version": WITH_METHOD if about.get("method") else VERSION,
+        "version": WITH_METHOD if about.get("method") or cut.get("advcam") else VERSION,
         **{name: about[name] for name in MAKE},
         "centroids": about.get("centroids"),
         "method": about.get("method"),
@@ -77,6 +77,7 @@ def export(cfg: ExportConfig, *, images: Path, segmenter: Path, threshold: Path,
         "score_max": cut["score_max"],
         "threshold": cut["automatic"],
         "vote": cut.get("vote", "pixel"),  # of runs from before there was a choice
+        **({"advcam": cut["advcam"]} if cut.get("advcam") else {}),
         "match": match,
         "names": names,
         "categories": to_json(make_legend(about["classes"], match, names)),

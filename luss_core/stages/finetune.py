@@ -7,14 +7,15 @@ from typing import Any
 import torch
 
 from luss_core import group, sources
-from luss_core.config import CamConfig, FinetuneConfig
+from luss_core.config import FinetuneConfig
+from luss_core.config.cams import CamConfig
 from luss_core.data.features import read_clusters
 from luss_core.data.loader import Views
 from luss_core.data.store import Store
 from luss_core.digests import content
 from luss_core.edits import Edits
 from luss_core.io import provenance
-from luss_core.methods.cams import build_segmenter
+from luss_core.methods.learners import build_segmenter
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.centroids import NearestCentroid, of_clusters
 from luss_core.models.encoder import load_encoder

@@ -20,6 +20,7 @@ from luss_core.data.scored import ScoredWriter, join_scored, pack, write_scored
 from luss_core.data.store import Store
 from luss_core.data.whole import portion, resize_short, to_network
 from luss_core.io import provenance, write_json
+from luss_core.methods.advcam import AdvCAM, with_advcam
 from luss_core.methods.cams import load_segmenter
 from luss_core.methods.segmenter import Segmenter
 from luss_core.methods.whole_images import foreground, segment_image, to_levels
@@ -67,18 +68,19 @@ def infer(
         part: which of how many parts of the images.
     """
     network, listing, pixels = load_segmenter(segmenter).to(device), read_images(images), Store(store)
+    climbing = with_advcam(network, cfg.advcam)
     about = provenance({"infer": cfg.model_dump(mode="json")})
     splits = [split for split in listing.splits if split in cfg.splits] or listing.splits
     rows = portion(np.concatenate([listing.rows(split) for split in splits]), 1, *part)
     own_rows = rows[group.own_slice(len(rows))]
     with torch.inference_mode(), autocast("auto", device):
-        scale = score_scale(network, pixels, listing.rows("train"), cfg, device)
+        scale = score_scale(climbing, pixels, listing.rows("train"), cfg, device)
         level = otsu(scale.histogram) if cfg.threshold == "otsu" else round(cfg.threshold * 100)
         logger.info(
             "infer: %d images of %s, threshold %.2f (%s)", len(rows), "+".join(splits), level / 100, cfg.threshold
         )
         vote_from = level if cfg.vote == "object" else None
-        maps = segment(network, pixels, listing, own_rows, cfg.size, scale.greatest, vote_from)
+        maps = segment(climbing, pixels, listing, own_rows, cfg.size, scale.greatest, vote_from)
         with group.folder_of_all(masks) as folder, _shared_scored(scored, about) as writer:
             _write_all(progress(maps, len(own_rows), "images"), folder, writer, listing, level, threads)
     if group.rank():
@@ -92,13 +94,16 @@ def infer(
             "score_max": scale.greatest,
             "size": cfg.size,
             "vote": cfg.vote,
+            **({} if cfg.advcam is None else {"advcam": cfg.advcam.model_dump(mode="json")}),
             "weights": foreign(read_about(segmenter, "finetune")),
             "provenance": about,
         },
     )
 
 
-def score_scale(network: Segmenter, pixels: Store, rows: np.ndarray, cfg: InferConfig, device: torch.device) -> Scale:
+def score_scale(
+    network: Segmenter | AdvCAM, pixels: Store, rows: np.ndarray, cfg: InferConfig, device: torch.device
+) -> Scale:
     """The range and the histogram of the scores over an even sample of the training images, at map resolution."""
     sample, scores = sampled(rows, cfg.sample), []
     for row in progress(sample, len(sample), "training images for the threshold"):
@@ -120,7 +125,7 @@ def scale_of(scores: np.ndarray) -> Scale:
 
 
 def segment(
-    network: Segmenter,
+    network: Segmenter | AdvCAM,
     pixels: Store,
     listing: ImageList,
     rows: np.ndarray,

@@ -24,7 +24,7 @@ from luss_core.data.batch import Batch
 from luss_core.data.loader import Plane, Views
 from luss_core.errors import UserError
 from luss_core.methods import Method, Progress, build_method
-from luss_core.methods.cams import build_segmenter
+from luss_core.methods.learners import build_segmenter
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder
 from luss_core.train.diagnostics import WORDS, Diagnostics

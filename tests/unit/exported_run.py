@@ -26,7 +26,13 @@ SMALLEST: dict[str, Any] = {"backbone": {"family": "timm", "name": "test_efficie
 
 
 def make_run(
-    folder: Path, *, attention: bool = True, network: dict[str, Any] = NETWORK, vote: str = "pixel", size: int = 40
+    folder: Path,
+    *,
+    attention: bool = True,
+    network: dict[str, Any] = NETWORK,
+    vote: str = "pixel",
+    size: int = 40,
+    advcam: dict[str, Any] | None = None,
 ) -> dict[str, Path]:
     """Where everything lies that infer, evaluate and export wrote, and ``run``, the folder of the run."""
     root = prepared(folder)
@@ -55,7 +61,8 @@ def make_run(
     }
     save_weights(files["segmenter"], made_of, about)
     made = {name: files[name] for name in ("images", "store", "segmenter", "masks", "scored", "threshold")}
-    infer(InferConfig.model_validate({"size": size, "vote": vote}), **made, device=torch.device("cpu"), threads=1)
+    settings = InferConfig.model_validate({"size": size, "vote": vote, "advcam": advcam})
+    infer(settings, **made, device=torch.device("cpu"), threads=1)
     score(files, files["images"])
     return files
 

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from luss_core.config import FinetuneConfig, SeamConfig, SegmenterConfig
+from luss_core.config import FinetuneConfig, SegmenterConfig
+from luss_core.config.cams import SeamConfig
 from luss_core.losses import cams
 from luss_core.losses.contrast import in_parts
 from luss_core.methods.base import Progress
-from luss_core.methods.cams import build_segmenter
+from luss_core.methods.learners import build_segmenter
 from luss_core.methods.seam import Seam
 from luss_core.methods.segmenter import Segmented, Segmenter, only, pooled, present
 from luss_core.models import correlation
@@ -207,6 +208,19 @@ def test_each_loss_of_seam_teaches_its_part():
         taught[name] = parts
     assert taught["classification"] == taught["er"] == {"encoder", "head"}
     assert taught["least_quarter"] == taught["ecr"] == {"correlation"}
+
+
+@pytest.mark.parametrize("batchnorm", ["frozen", "trained"])
+def test_batchnorm_of_the_encoder_stays_as_it_was_or_learns(batchnorm):
+    method = seam(batchnorm=batchnorm).train()
+    before = {name: value.clone() for name, value in method.encoder.named_buffers()}
+    parts = method.losses(draw(3, 3, 40, 40).float(), torch.tensor([0, 3, 1]))
+    parts["classification"].backward()
+    same = [torch.equal(before[name], value) for name, value in method.encoder.named_buffers()]
+    assert all(same) if batchnorm == "frozen" else not any(same)
+    layer = method.encoder.backbone.bn1
+    assert (layer.weight.grad is None) == (batchnorm == "frozen")
+    assert method.encoder.backbone.conv1.weight.grad.any()
 
 
 def test_the_loss_of_seam_is_the_sum_that_was_published():

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luss_core import defaults
-from luss_core.config import CAMS, FAMILIES, METHODS, RUN_STAGES, STAGES, Config, Stages
+from luss_core.config import FAMILIES, METHODS, RUN_STAGES, STAGES, Config, Stages
+from luss_core.config.cams import CAMS
 
 ROOT = Path(__file__).parents[2]
 

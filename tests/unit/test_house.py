@@ -42,6 +42,7 @@ LAYERS = (
         "rows",
         "presets",
         "paper_rows",
+        "wsss_rows",
         "names",
         "running",
         "probed",
@@ -106,7 +107,7 @@ def test_a_stage_has_one_name_in_five_places(stage):
     assert callable(getattr(importlib.import_module(f"{stages.__name__}.{stage}"), stage))
 
 
-ACROSS = ("align", "compare", "ablation", "benchmark", "probes", "cacl", "transfer", "suggest")
+ACROSS = ("align", "compare", "ablation", "benchmark", "probes", "cacl", "wsss", "transfer", "suggest")
 """Pages of several runs."""
 JOIN = "join"
 """Puts the parts of a stage together; its rules stand with the stage."""
@@ -146,6 +147,7 @@ def test_a_rule_states_what_it_needs_and_gives_the_script_all_of_it(stage):
         "suggest": {"features"},
         "ablation": {"scores", "masks", "measures", "attention"},
         "benchmark": {"scores", "complete"},
+        "wsss": {"scores", "complete"},
     }
     assert named - used - {"source"} == implied.get(stage, set())
 

@@ -11,7 +11,7 @@ from luss_core import probed
 from luss_core.config import AnnotatedConfig
 from luss_core.data.annotated import read_annotated
 
-NOTICED = "probes.data.root {root} has changed since probes learned from it: {what}. The stages linear and limited run"
+NOTICED = "probes.data.root {root} has changed since probes learned from it: {what}. What learned from it runs again"
 
 
 @pytest.fixture

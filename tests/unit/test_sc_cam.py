@@ -9,7 +9,7 @@ from luss_core.data.features import Features, write_features
 from luss_core.errors import UserError
 from luss_core.explain import explain
 from luss_core.methods.base import Progress
-from luss_core.methods.cams import build_segmenter
+from luss_core.methods.learners import build_segmenter
 from luss_core.methods.sc_cam import _parts, within_categories
 from luss_core.methods.segmenter import Segmenter
 from luss_core.models.encoder import Encoder

@@ -81,7 +81,7 @@ print(json.dumps(found))
 def test_a_stage_counts_every_module_that_it_loads_and_no_other_stage():
     """The static walk against what Python loads."""
     command = [sys.executable, "-c", LOADED, *STAGES, *PROBES, *TAUGHT]
-    command += ["compare", "ablation", "benchmark", "probes", "cacl", "transfer"]
+    command += ["align", "compare", "ablation", "benchmark", "probes", "cacl", "transfer"]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     for stage, modules in found.items():
         training = stage in sources.TRAININGS

@@ -1,6 +1,7 @@
 """The studio without a browser: what can be done to categories, who is let in, and which run is meant."""
 
 import json
+import shutil
 import socket
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from luss_core.data.masks import read_mask
 from luss_core.edits import Conflict, Edits
 from luss_core.edits_file import NAME, read_edits
 from luss_core.errors import UserError
+from luss_core.report.aligned import write_runs
+from luss_core.report.gallery_data import areas
 from luss_core.stages.all_images import GALLERY, Files, all_images, read_files
 from luss_core.studio import command
 from luss_core.studio.app import make_app
@@ -133,6 +136,20 @@ def test_a_session_writes_and_shows(session: Session, run: Path):
         session.do(Operation(do="undo", base=99))
 
 
+def test_several_images_are_moved_at_once(session: Session, run: Path):
+    rows = tuple(session.rows[-3:])
+    session.do(Operation(do="move", base=0, images=rows, into=2))
+    edits = read_edits(run / NAME)
+    for row in rows:
+        held = [k for k, _ in areas(session.source.mask(row)) or []]
+        assert {edits.category_of(k, session.source.name(row)) for k in held} == {2}
+    assert session.state()["undoable"] == 1
+    session.do(Operation(do="undo", base=1))
+    assert read_edits(run / NAME).empty
+    with pytest.raises(UserError, match="no image is chosen"):
+        session.do(Operation(do="move", base=2, into=2))
+
+
 def test_corrections_of_another_clustering_are_kept_aside(run: Path):
     (run / NAME).write_text("clustering: another\nnames: {1: tulip}\n")
     session = Session(*read_files(run), threads=1)
@@ -171,6 +188,19 @@ def test_the_page_comes_without_the_token(client: TestClient):
     assert answer.headers["x-frame-options"] == "DENY"
     assert client.get("/photo/0.jpg").content[:2] == b"\xff\xd8"
     assert client.get("/mask/20.png").content[:4] == b"\x89PNG"
+
+
+def test_other_runs_are_served_once_they_are_aligned(client: TestClient, run: Path):
+    folder = run.parents[1] / "align"
+    assert client.get("/align/runs.html").status_code == 404
+    folder.mkdir()
+    try:
+        write_runs(folder, {"runs": []})
+        assert client.get("/align/runs.html").json() == {"runs": []}
+        assert client.get("/align/1.html").status_code == 404
+        assert client.get("/align/..%2Fruns.html").status_code == 404
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""What the page of `snakemake wsss` shows of its rows, and of the paper's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from luss_core.config.wsss import WSSSRows
+from luss_core.report.benchmark_page import Reason
+from luss_core.report.beyond import groups
+from luss_core.report.comparison import cells
+from luss_core.report.tables import RULES
+from luss_core.report.wsss_paper import COLUMNS, TABLE4, title
+from luss_core.report.wsss_table import LABELS, spread
+
+
+def blocks(
+    table: pd.DataFrame,
+    rows: WSSSRows,
+    kinds: Mapping[str, str],
+    networks: Mapping[str, Mapping[str, Any]],
+    why: Sequence[Reason],
+) -> list[dict[str, Any]]:
+    """The table of each threshold rule, and of what rows learned from beyond the images one each.
+
+    Rows without any run stand in the first table of a rule.
+    """
+    by_name, found = {row.name: row for row in rows.rows}, []
+    for rule in RULES:
+        values = spread(table, rows.rows, rule)
+        with_runs = [row.name for row in rows.rows if row.name in kinds]
+        for number, (beyond, members) in enumerate(groups(with_runs, kinds) or [("", [])]):
+            names = [name for name in by_name if name in members or (not number and name not in kinds)]
+            lines = [
+                {
+                    "row": by_name[name],
+                    "title": title(by_name[name].segmented),
+                    "labels": LABELS[by_name[name].labels],
+                    "seeds": int(values.seeds.loc[name].max()),
+                    "network": networks.get(name),
+                    "cells": own,
+                    "why": [reason for reason in why if reason.row == name],
+                }
+                for name, own in zip(names, cells(values.mean.loc[names], values.std.loc[names]), strict=True)
+            ]
+            found.append({"rule": rule, "beyond": beyond, "columns": COLUMNS, "rows": lines})
+    return found
+
+
+PAPER = [(title(row.method), LABELS[row.labels], row) for row in TABLE4]
+"""The rows of the paper, as the page shows them."""
+
+
+def paper_lines() -> list[dict[str, Any]]:
+    """The same for the CSV."""
+    labels = [column.label for column in COLUMNS]
+    return [
+        {"source": "paper", "method": row.method, "pretrained": row.pretrained, "labels": row.labels, "seeds": 1}
+        | {"architecture": row.architecture, "parameters": row.parameters * 1e6, "macc": row.macc * 1e9}
+        | dict(zip(labels, row.scores, strict=True))
+        for row in TABLE4
+    ]
