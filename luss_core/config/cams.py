@@ -64,7 +64,8 @@ class WeakConfig(CamMethodConfig):
 
     classification: Literal["soft-margin", "cross-entropy"] = "soft-margin"
     """The loss of labels. soft-margin: a sigmoid for each category on its own, as published for images that show
-    several. cross-entropy: one category excludes the others, as in method cam."""
+    several. cross-entropy: one category excludes the others, as in method cam; not
+    divided by their number, so that it wants a learning rate that many times lower."""
     batchnorm: Literal["frozen", "trained"] = "frozen"
     """BatchNorm of the encoder. frozen: keeps its statistics and weights, as published; two views of different sizes
     have different statistics, and small batches poor ones. Learning rates must suit it: sgd with 0.01 does, adamw with
