@@ -4,7 +4,7 @@ from luss_core.report.papers import Reported
 
 WHOLE = "100 %"
 S50, S300 = "S50", "S300"
-SOURCES = {S50: "ImageNet-S50, ResNet-18", S300: "ImageNet-S300, ResNet-50"}
+SOURCES = {S50: "ImageNet-S50", S300: "ImageNet-S300"}
 """What was pre-trained on. Table 7 names no network; where the paper does, ResNet-18 goes with ImageNet-S50 and
 ResNet-50 with the larger sets."""
 

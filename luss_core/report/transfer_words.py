@@ -50,8 +50,8 @@ def _of_encoder(seen: Seen, control: str) -> list[str]:
     ):
         more = few.mean - whole.mean
         texts.append(
-            f"It is worth {abs(more):.1f} points {'more' if more > 0 else 'less'} where labels are few than where they"
-            " are many."
+            f"Its lead is {abs(more):.1f} points {'larger' if more > 0 else 'smaller'} where labels are few than where"
+            " they are many."
         )
     return texts
 

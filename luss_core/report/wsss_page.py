@@ -23,14 +23,19 @@ def blocks(
 ) -> list[dict[str, Any]]:
     """The table of each threshold rule, and of what rows learned from beyond the images one each.
 
-    Rows without any run stand in the first table of a rule.
+    Rows without any run stand with those of the same encoder and labels, else of the same labels, else in the first.
     """
     by_name, found = {row.name: row for row in rows.rows}, []
     for rule in RULES:
         values = spread(table, rows.rows, rule)
         with_runs = [row.name for row in rows.rows if row.name in kinds]
-        for number, (beyond, members) in enumerate(groups(with_runs, kinds) or [("", [])]):
-            names = [name for name in by_name if name in members or (not number and name not in kinds)]
+        parts = groups(with_runs, kinds) or [("", [])]
+        for number, (beyond, members) in enumerate(parts):
+            names = [
+                name
+                for name in by_name
+                if name in members or (name not in kinds and _place(name, rows, parts) == number)
+            ]
             lines = [
                 {
                     "row": by_name[name],
@@ -45,6 +50,22 @@ def blocks(
             ]
             found.append({"rule": rule, "beyond": beyond, "columns": COLUMNS, "rows": lines})
     return found
+
+
+def _place(name: str, rows: WSSSRows, parts: Sequence[tuple[str, Sequence[str]]]) -> int:
+    """In which of the tables a row without a run stands."""
+    by_name = {row.name: row for row in rows.rows}
+    own = by_name[name]
+    for like in (("encoder", "labels"), ("labels",)):
+        for number, (_, members) in enumerate(parts):
+            if any(all(getattr(by_name[k], key) == getattr(own, key) for key in like) for k in members):
+                return number
+    return 0
+
+
+def called(rows: WSSSRows) -> dict[str, str]:
+    """What each row is called where it stands alone."""
+    return {row.name: f"{title(row.segmented)} on {row.encoder}, {LABELS[row.labels]}" for row in rows.rows}
 
 
 PAPER = [(title(row.method), LABELS[row.labels], row) for row in TABLE4]

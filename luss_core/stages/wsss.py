@@ -88,6 +88,7 @@ def wsss(
         said=tables.told(frame, gained, rows.rows, found.split),
         shrunk=[tables.told_of(one) for one in shrunk],
         paper=shown.PAPER,
+        called=shown.called(rows),
         titles=title,
         columns=COLUMNS,
         pictures=pictures(runs, found.scores, rows.rows, found.listing, Store(store), found.split, palette)

@@ -46,6 +46,7 @@ LAYERS = (
         "names",
         "running",
         "probed",
+        "source_facts",
         "sources",
         "runtime",
         "group",

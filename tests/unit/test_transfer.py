@@ -106,7 +106,7 @@ def test_what_is_seen_is_computed_from_the_numbers(judged):
     assert texts[0].startswith(
         "shape against random: +6.0 ± 0.2 points with 10 % of the labels, +2.0 ± 0.2 points with"
     )
-    assert texts[1] == "It is worth 4.0 points more where labels are few than where they are many."
+    assert texts[1] == "Its lead is 4.0 points larger where labels are few than where they are many."
     assert len(texts) == 4
     one = told(spread, [Seen("shape", compared(frame[frame["seed"] == 0], shares, "random", "shape"))], "random")
     assert "(one seed: chance cannot be told)" in one[0]

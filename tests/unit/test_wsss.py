@@ -85,6 +85,9 @@ def test_gains_are_paired_and_the_text_says_whether_they_shrink(made: Path) -> N
 def test_a_row_that_failed_says_why_and_scores_stand_apart_by_labels(made: Path) -> None:
     page = (made / "index.html").read_text(encoding="utf-8")
     assert "seeds 0, 1, 2: finetune failed: too &lt;few&gt; epochs" in page
+    assert "SC-CAM on swav, true labels, seeds 0, 1, 2:" in text_of(made)
+    taught = [text for _, text in Page(page).all("table") if "With labels of the category folders." in text]
+    assert all("finetune failed" in text for text in taught)
     captions = [text for _, text in Page(page).all("caption")]
     assert sum("With labels of the category folders." in text for text in captions) == 2  # both rules
     assert sum("From these images alone." in text for text in captions) == 2
