@@ -102,6 +102,13 @@ def test_departures_are_rows_of_one_table_with_settings_that_there_are():
     assert {name for name in names if not re.search(rf"\b{name}\b *:", known)} == set()
 
 
+def test_pictures_are_small_and_shown():
+    pictures = sorted((ROOT / "docs" / "pictures").iterdir())
+    assert sum(file.stat().st_size for file in pictures) < 300_000
+    shown = re.findall(r"\]\(pictures/([\w.]+)\)", "".join(page.read_text(encoding="utf-8") for page in PAGES))
+    assert {file.name for file in pictures} == set(shown)
+
+
 def test_the_readme_is_one_screen_with_three_commands():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 80
