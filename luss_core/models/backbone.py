@@ -1,12 +1,12 @@
-"""What an encoder needs of a backbone, and ResNet as a module that returns the maps of its four stages."""
+"""ResNet as a module that returns the maps of its four stages, made of torchvision's blocks."""
 
 from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from luss_core.config import AnyBackbone, BackboneConfig
 from luss_core.errors import UserError
-from luss_core.models.blocks import BasicBlock, Bottleneck
 
 ARCHITECTURES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),

@@ -3,17 +3,18 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.segmentation.deeplabv3 import ASPP
+from torchvision.ops import Conv2dNormActivation
 
 from luss_core.config import DecoderConfig
 from luss_core.models.backbone import initialize
-from luss_core.models.blocks import ASPP, convolution
 
 
 class DeepLabHead(nn.Module):
     """Chen et al. 2018, arXiv:1802.02611, without separable convolutions and without the classifier.
 
     Two departures from the published head. It ends with the map after the last 3x3 convolution, which is the
-    representation z of the pixels. And the dropout after ASPP is left out: z of two views of a pixel is to be
+    representation z of the pixels. And torchvision's dropout after ASPP is left out: z of two views of a pixel is to be
     the same, and half of the channels at random would be noise in that comparison and in the codes of the views.
 
     ASPP has a BatchNorm over one value an image, so training needs two images or more.
@@ -27,10 +28,11 @@ class DeepLabHead(nn.Module):
         self.cfg = cfg
         self.width = cfg.channels
         self.aspp = ASPP(widths[-1], cfg.rates, cfg.channels)
-        self.low_level = convolution(widths[cfg.low_level_stage - 1], cfg.low_level_channels, 1)
+        self.aspp.project.pop(-1)  # the dropout
+        self.low_level = Conv2dNormActivation(widths[cfg.low_level_stage - 1], cfg.low_level_channels, 1)
         self.decoder = nn.Sequential(
-            convolution(cfg.channels + cfg.low_level_channels, cfg.channels, 3),
-            convolution(cfg.channels, cfg.channels, 3),
+            Conv2dNormActivation(cfg.channels + cfg.low_level_channels, cfg.channels, 3),
+            Conv2dNormActivation(cfg.channels, cfg.channels, 3),
         )
         self.apply(initialize)
 

@@ -6,10 +6,10 @@ The head of `models.deeplab` is the low-cost one of representation learning, wit
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation
 
 from luss_core.config import DeepLabV3PlusConfig
 from luss_core.models.backbone import Backbone, initialize
-from luss_core.models.blocks import convolution
 
 QUARTER = 4
 """Pixels of the image from one position of the decoder to the next."""
@@ -52,7 +52,7 @@ class Head(nn.Module):
         """
         super().__init__()
         self.aspp = ASPP(cfg, deep)
-        self.low_level = convolution(low, cfg.low_level_channels, 1)
+        self.low_level = Conv2dNormActivation(low, cfg.low_level_channels, 1)
         self.decoder = nn.Sequential(
             wide(cfg.channels + cfg.low_level_channels, cfg.channels, cfg.separable),
             wide(cfg.channels, cfg.channels, cfg.separable),
@@ -78,9 +78,9 @@ class ASPP(nn.Module):
     def __init__(self, cfg: DeepLabV3PlusConfig, inputs: int):
         super().__init__()
         dilated = [wide(inputs, cfg.channels, cfg.separable, rate) for rate in cfg.dilations]
-        self.branches = nn.ModuleList([convolution(inputs, cfg.channels, 1), *dilated])
-        self.pool = convolution(inputs, cfg.channels, 1)
-        self.project = convolution(5 * cfg.channels, cfg.channels, 1)
+        self.branches = nn.ModuleList([Conv2dNormActivation(inputs, cfg.channels, 1), *dilated])
+        self.pool = Conv2dNormActivation(inputs, cfg.channels, 1)
+        self.project = Conv2dNormActivation(5 * cfg.channels, cfg.channels, 1)
         self.dropout = nn.Dropout(cfg.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,9 +93,10 @@ class ASPP(nn.Module):
 def wide(inputs: int, outputs: int, separable: bool, dilation: int = 1) -> nn.Sequential:
     """A 3x3 convolution, BatchNorm and ReLU; a separable one is a depthwise and a 1x1 one, with these behind each."""
     if not separable:
-        return convolution(inputs, outputs, 3, dilation)
+        return Conv2dNormActivation(inputs, outputs, 3, dilation=dilation)
     depthwise = nn.Conv2d(inputs, inputs, 3, 1, dilation, dilation, inputs, bias=False)
-    return nn.Sequential(depthwise, nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), *convolution(inputs, outputs, 1))
+    mixed = Conv2dNormActivation(inputs, outputs, 1)
+    return nn.Sequential(depthwise, nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), *mixed)
 
 
 def padded(images: Tensor, multiple: int) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torchvision
 from torch import nn
 
 from luss_core.config import BackboneConfig, PretrainConfig, TimmConfig
@@ -61,8 +62,6 @@ def _of_timm(encoder: Encoder, cfg: TimmConfig) -> Loaded:
 
 
 def _of_torchvision(encoder: Encoder, cfg: BackboneConfig) -> Loaded:
-    import torchvision  # takes as long as torch
-
     weights = torchvision.models.get_model_weights(cfg.arch).DEFAULT
     try:
         state = weights.get_state_dict(progress=False, check_hash=True)
