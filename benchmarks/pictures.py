@@ -37,10 +37,10 @@ ALLOWED = 300_000
 """Bytes of all pictures together."""
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path)
-    given = parser.parse_args().work
+    parser.add_argument("--work", type=Path, help="folder for the run, kept; without it a temporary one")
+    given = parser.parse_args(argv).work
     with tempfile.TemporaryDirectory() as folder:
         work = (given or Path(folder)).resolve()
         follow(work)

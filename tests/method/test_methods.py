@@ -71,7 +71,12 @@ def make(name: str) -> Method:
         return Segmenter(SegmenterConfig(encoder="trained", attend=name == "attended"), Encoder(ENCODERS[name]), 4)
     if name in CAMS:
         cfg = FinetuneConfig.model_validate(
-            {"method": CAMS[name], "segmenter": {"encoder": "trained", "attend": False}, "train": {"epochs": 3}}
+            {
+                "method": CAMS[name],
+                "segmenter": {"encoder": "trained", "attend": False},
+                "views": {"crops": [{"count": 1, "size": 128, "scale": [0.4, 1]}]},  # room for networks of stride 32
+                "train": {"epochs": 3},
+            }
         )
         return build_segmenter(cfg, Encoder(ENCODERS[name]), 4, np.arange(IMAGES) % 4)
     return build_method(TINY[name], Encoder(ENCODERS[name]), IMAGES, categories=4)
