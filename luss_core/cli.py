@@ -58,6 +58,30 @@ def parser(description: str | None, stage: str) -> argparse.ArgumentParser:
     return result
 
 
+def add_rows(parser: argparse.ArgumentParser, kind: str) -> None:
+    """Add --run, --rows and --missing: rows that are set beside each other, also those of which a run failed.
+
+    Args:
+        kind: the class in luss_core/config of what --rows is given.
+    """
+    parser.add_argument(
+        "--run",
+        action="append",
+        default=[],
+        metavar="ROW:SEED:DIR",
+        help="one run and its folder, which holds evaluate/scores.json; give it once a run",
+    )
+    parser.add_argument(
+        "--rows",
+        required=True,
+        metavar="JSON|FILE",
+        help=f"the rows in their order, and where their results lie: {kind} of luss_core/config",
+    )
+    parser.add_argument(
+        "--missing", default="{}", metavar="JSON|FILE", help="runs without scores and why: MissingRuns, likewise"
+    )
+
+
 def add_inputs(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add the inputs of a stage by name; see INPUTS."""
     for name in names:

@@ -22,22 +22,7 @@ OUTPUTS = {
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "report")
     cli.add_inputs(parser, "images", "store")
-    parser.add_argument(
-        "--run",
-        action="append",
-        default=[],
-        metavar="ROW:SEED:DIR",
-        help="one run and its folder, which holds evaluate/scores.json; give it once a run",
-    )
-    parser.add_argument(
-        "--rows",
-        required=True,
-        metavar="JSON|FILE",
-        help="the rows in their order, and where their results lie: WSSSRows of luss_core/config",
-    )
-    parser.add_argument(
-        "--missing", default="{}", metavar="JSON|FILE", help="runs without scores and why: MissingRuns, likewise"
-    )
+    cli.add_rows(parser, "WSSSRows")
     for name, text in OUTPUTS.items():
         parser.add_argument(f"--{name}", type=Path, required=True, help=text)
     args = parser.parse_args(argv)
