@@ -470,6 +470,15 @@ def paired(presets):
     return [name for name in presets if "pairs" in PRESETS[name].pretrain.method.needs]
 
 
+def share_of_labels(wildcards):
+    """The share, once the encoder and the labels are found fit for it: before any job runs."""
+    pretrain = PRESETS[wildcards.preset].pretrain
+    or_stop(
+        probed.check_transfer, CONFIG, wildcards.preset, pretrain, wildcards.percent
+    )
+    return wildcards.percent
+
+
 def judged_by(probe):
     """The presets that train the encoders of those tables of the CACL paper that are of a probe."""
     tables = [

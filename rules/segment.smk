@@ -1,12 +1,3 @@
-def share_of_labels(wildcards):
-    """The share, once the encoder and the labels are found fit for it: before any job runs."""
-    pretrain = PRESETS[wildcards.preset].pretrain
-    or_stop(
-        probed.check_transfer, CONFIG, wildcards.preset, pretrain, wildcards.percent
-    )
-    return wildcards.percent
-
-
 rule segment:
     """Supervised segmentation: DeepLabV3+ begun from an encoder, taught by a share of the labels of an annotated data set."""
     input:
