@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from pictures import picture
+from picture_files import picture
 
 from luss_core.config import PrepareConfig
 from luss_core.data.masks import write_mask

@@ -36,6 +36,7 @@ SCRIPTS = sorted({file.stem for file in FOLDER.glob("*.py")} - BESIDE)
 def test_a_benchmark_shows_its_help(name, monkeypatch, capsys):
     monkeypatch.syspath_prepend(FOLDER)
     script = importlib.import_module(name)
+    assert Path(script.__file__).parent == FOLDER, "a helper of the tests has the name of a benchmark"
     with pytest.raises(SystemExit) as end:
         script.main(["--help"])
     assert end.value.code == 0

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from pictures import picture
+from picture_files import picture
 from PIL import ExifTags, Image, ImageOps
 
 from luss_core.data.decode import decode, stored_size

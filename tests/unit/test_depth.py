@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folders import prepare, save
-from pictures import deep_png
+from picture_files import deep_png
 from PIL import Image
 
 from luss_core.config import PrepareConfig

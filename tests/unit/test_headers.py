@@ -2,7 +2,7 @@
 
 import pytest
 from folders import prepare
-from pictures import bomb, picture
+from picture_files import bomb, picture
 from PIL import ExifTags, Image
 
 from luss_core.config import PrepareConfig

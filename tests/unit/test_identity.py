@@ -8,7 +8,7 @@ import pytest
 from folders import prepare, save
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import picture
+from picture_files import picture
 
 from luss_core.config import PrepareConfig
 from luss_core.data.arrange import arrange

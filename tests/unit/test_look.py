@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fake_run import FakeRun, write_data, write_run
 from folders import imagenet_s, prepare, put, save
-from pictures import deep_png, picture
+from picture_files import deep_png, picture
 from PIL import ExifTags, Image
 
 from luss_core.config import PrepareConfig, ReportConfig

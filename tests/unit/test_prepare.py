@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from folders import OUTPUTS, PATIENT, imagenet_s, prepare, put, rejected, save
-from pictures import bomb, picture
+from picture_files import bomb, picture
 from PIL import ExifTags, Image
 
 from luss_core import io

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import picture
+from picture_files import picture
 from prior_data import prepared, save_map, state_of
 
 from luss_core import io
