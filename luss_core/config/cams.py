@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Present = Literal["any", "one", "several"]
 """Which categories an image may show, see CamConfig."""
+Classification = Literal["soft-margin", "cross-entropy"]
+BatchNorm = Literal["frozen", "trained"]
 
 
 class CamMethodConfig(Section):
@@ -26,10 +28,19 @@ class CamMethodConfig(Section):
     in the image to 1 at its maximum. So it seems to be in Table 4 of the LUSS paper, where refined maps change no image
     accuracy. several: the same with every category that is more probable than not, and with one at the least."""
 
+    classification: Classification = "cross-entropy"
+    """The loss of labels. cross-entropy: one category excludes the others, as in the LUSS paper. soft-margin: a sigmoid
+    for each category on its own, divided by their number, as SEAM, SC-CAM and the CAM that they are compared with were
+    published; it wants a learning rate that many times higher."""
+    batchnorm: BatchNorm = "trained"
+    """BatchNorm of the encoder. frozen: keeps its statistics and weights, as SEAM, SC-CAM and their CAM were published:
+    crops have other statistics than whole images, and small batches poor ones. Learning rates must suit it: sgd with
+    0.01 does, adamw with 0.001 ruins a ready encoder. trained suits random weights."""
+
     @property
     def freezes_batchnorm(self) -> bool:
         """Whether BatchNorm of the encoder stays as it is."""
-        return False
+        return self.batchnorm == "frozen"
 
     def check(self, finetune: "FinetuneConfig") -> None:
         """Compare with the rest of the section.
@@ -62,18 +73,10 @@ class CamConfig(CamMethodConfig):
 class WeakConfig(CamMethodConfig):
     """What SEAM and SC-CAM have in common."""
 
-    classification: Literal["soft-margin", "cross-entropy"] = "soft-margin"
-    """The loss of labels. soft-margin: a sigmoid for each category on its own, as published for images that show
-    several. cross-entropy: one category excludes the others, as in method cam; not
-    divided by their number, so that it wants a learning rate that many times lower."""
-    batchnorm: Literal["frozen", "trained"] = "frozen"
-    """BatchNorm of the encoder. frozen: keeps its statistics and weights, as published; two views of different sizes
-    have different statistics, and small batches poor ones. Learning rates must suit it: sgd with 0.01 does, adamw with
-    0.001 ruins a ready encoder. trained suits random weights."""
-
-    @property
-    def freezes_batchnorm(self) -> bool:
-        return self.batchnorm == "frozen"
+    classification: Classification = "soft-margin"
+    """As of cam."""
+    batchnorm: BatchNorm = "frozen"
+    """As of cam. Two views of different sizes have different statistics."""
 
     def check(self, finetune: "FinetuneConfig") -> None:
         self._need(finetune, f"method {self.name}")

@@ -34,13 +34,19 @@ class WSSSConfig(Section):
     """Which of `rows`, in this order."""
     pipeline: dict[str, dict[str, Any]] = {
         "finetune": {
-            "method": {"name": "cam", "present": "one"},
+            "method": {
+                "name": "cam",
+                "present": "one",
+                "classification": "soft-margin",
+                "batchnorm": "frozen",
+            },
             "segmenter": {"attend": False, "encoder": "trained", "head": "linear", "label": "pixel"},
             "corrected": None,
         },
         "infer": {"vote": "pixel", "advcam": None},
     }
-    """Laid over finetune and infer of every row: activation maps alone decide what is foreground, as in the paper."""
+    """Laid over finetune and infer of every row: activation maps alone decide what is foreground, as in the paper, and
+    all methods learn labels by the same loss. With random weights batchnorm: trained."""
     rows: dict[Name, dict[str, dict[str, Any]]] = {
         "cam": {},
         "seam": {"finetune": {"method": {"name": "seam"}}},

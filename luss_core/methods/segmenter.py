@@ -3,14 +3,13 @@
 from typing import Literal, NamedTuple, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luss_core.config import SegmenterConfig
 from luss_core.config.cams import CamConfig, CamMethodConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
-from luss_core.losses.cams import alone, unit
+from luss_core.losses.cams import alone, of_labels, unit
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, Maps, attention_weights, pool
 from luss_core.models.heads import global_average
@@ -26,7 +25,7 @@ class Segmented(NamedTuple):
 
 
 class Segmenter(Method):
-    """Encoder, 1x1 convolution to C maps, global average pooling, cross-entropy."""
+    """Encoder, 1x1 convolution to C maps, global average pooling, the loss of labels."""
 
     head: nn.Module
 
@@ -66,7 +65,7 @@ class Segmenter(Method):
         logits = torch.cat([pooled(maps) for maps in found])
         label = batch.label.repeat(len(views))
         accuracy = (logits.argmax(dim=1) == label).float().mean()
-        return Output(F.cross_entropy(logits, label), {"accuracy": accuracy})
+        return Output(of_labels(logits, label, self.method.classification), {"accuracy": accuracy})
 
     def segment(self, images: Tensor, cams: Tensor | None = None) -> Segmented:
         """(B, 3, H, W) -> what masks are made of: the activations, or the maps of the categories that images show.
