@@ -1,5 +1,7 @@
 """SEAM: losses and modules against definitions written out in float64."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -221,6 +223,23 @@ def test_batchnorm_of_the_encoder_stays_as_it_was_or_learns(batchnorm):
     layer = method.encoder.backbone.bn1
     assert (layer.weight.grad is None) == (batchnorm == "frozen")
     assert method.encoder.backbone.conv1.weight.grad.any()
+
+
+@pytest.mark.parametrize("batchnorm", ["frozen", "trained"])
+@pytest.mark.parametrize("rule", ["soft-margin", "cross-entropy"])
+def test_plain_maps_can_learn_as_those_that_they_are_compared_with(rule, batchnorm):
+    settings = {
+        "method": {"name": "cam", "classification": rule, "batchnorm": batchnorm},
+        "segmenter": {"attend": False},
+    }
+    method = build_segmenter(FinetuneConfig.model_validate(settings), Encoder(NETWORK), 4, np.zeros(3)).train()
+    images, label = draw(3, 3, 40, 40).float(), torch.tensor([0, 3, 1])
+    logits = method.activated(method.encoded(images)).maps.mean(dim=(2, 3))
+    out = method([images], SimpleNamespace(label=label), Progress(0, 1, 1))
+    torch.testing.assert_close(out.loss, cams.of_labels(logits, label, rule))
+    out.loss.backward()
+    assert (method.encoder.backbone.bn1.weight.grad is None) == (batchnorm == "frozen")
+    assert method.encoder.backbone.bn1.training == (batchnorm == "trained")
 
 
 def test_the_loss_of_seam_is_the_sum_that_was_published():

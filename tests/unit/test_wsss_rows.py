@@ -9,7 +9,7 @@ import yaml
 from luss_core import runs
 from luss_core.bounds import LABELS, Counts, Need, needs_of, stop_if_not_enough
 from luss_core.config import Config
-from luss_core.config.wsss import before
+from luss_core.config.wsss import WSSSConfig, before
 from luss_core.errors import UserError
 from luss_core.rows import wsss_table
 from luss_core.wsss_rows import check_asked, name_of
@@ -65,7 +65,7 @@ def test_a_row_that_is_a_preset_already_is_that() -> None:
     """With the settings of a preset in every row, its scores stand in the table, and its own segmenter beside them."""
     segmenter = {"attend": False, "encoder": "trained", "head_lr": 1.0}
     mine = {"mine": {"pretrain": {"decoder": None, "attention": False, "method": {"name": "swav"}}}}
-    mine["mine"]["finetune"] = {"segmenter": segmenter, "method": {"name": "cam", "present": "one"}}
+    mine["mine"]["finetune"] = {"segmenter": segmenter, "method": dict(WSSSConfig().pipeline["finetune"]["method"])}
     rows = wsss_table(load({"encoders": ["mine"], "methods": ["cam", "cam+advcam"]}, presets=mine)).rows
     clusters = [row for row in rows if row.labels == "clusters"]
     assert [row.stages["evaluate"] for row in clusters] == ["mine", "mine+clusters+cam+advcam+wsss"]
