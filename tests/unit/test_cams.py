@@ -230,9 +230,8 @@ def test_batchnorm_of_the_encoder_stays_as_it_was_or_learns(batchnorm):
 def test_plain_maps_can_learn_as_those_that_they_are_compared_with(rule, batchnorm):
     settings = {
         "method": {"name": "cam", "classification": rule, "batchnorm": batchnorm},
-        "segmenter": {"attend": False},
+        "segmenter": {"attend": False, "encoder": "trained"},
     }
-    settings["segmenter"] = {"attend": False, "encoder": "trained"}
     method = build_segmenter(FinetuneConfig.model_validate(settings), Encoder(NETWORK), 4, np.zeros(3)).train()
     images, label = draw(3, 3, 40, 40).float(), torch.tensor([0, 3, 1])
     logits = method.activated(method.encoded(images)).maps.mean(dim=(2, 3))
