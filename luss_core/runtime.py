@@ -83,10 +83,11 @@ def _best() -> str:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc reuse the memory of large tensors instead of returning it: page faults are 5 % of a training step."""
+    """Let glibc reuse the memory of large tensors instead of returning it: page faults are 10 % of a training step."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        for option, value in ((-3, 32 << 20), (-1, 1 << 30)):  # M_MMAP_THRESHOLD (its greatest), M_TRIM_THRESHOLD
+        # M_MMAP_THRESHOLD, of which old versions refuse more than the first, and M_TRIM_THRESHOLD
+        for option, value in ((-3, 32 << 20), (-3, 1 << 30), (-1, 1 << 30)):
             mallopt(option, value)
 
 
