@@ -164,12 +164,17 @@ def improve(blocks: Blocks, centroids: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def around_means(blocks: Blocks, label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(count, D) means of the vectors of each label, zeros without any, and (n,) float32 squared distances to them."""
+    """(count, D) means of the vectors of each label, zeros without any, and (n,) float32 squared distances to them.
+
+    Args:
+        label: (n,), or (n, K) where vectors have several, of which the first counts for the distance; -1: none.
+    """
     starts = np.cumsum([0, *(len(vectors) for vectors in blocks())])
     parts = [slice(*ends) for ends in itertools.pairwise(starts)]
     sums = sum(_membership(label[part], count).T @ vectors for part, vectors in zip(parts, blocks(), strict=True))
-    means = sums / np.maximum(np.bincount(label, minlength=count), 1)[:, None]
-    apart = (vectors - means[label[part]] for part, vectors in zip(parts, blocks(), strict=True))
+    means = sums / np.maximum(np.bincount(label[label >= 0], minlength=count), 1)[:, None]
+    first = label if label.ndim == 1 else label[:, 0]
+    apart = (vectors - means[first[part]] for part, vectors in zip(parts, blocks(), strict=True))
     return means, np.concatenate([(d**2).sum(axis=1) for d in apart]).astype(np.float32)
 
 
@@ -190,6 +195,7 @@ def _assigned(blocks: Blocks, centroids: np.ndarray) -> Iterator[tuple[np.ndarra
 
 
 def _membership(label: np.ndarray, count: int) -> csr_array:
-    """(n, count) with a one for the label of each row."""
-    ones, rows = np.ones(len(label), np.float32), np.arange(len(label) + 1)
-    return csr_array((ones, label, rows), (len(label), count))
+    """(n, count) with a one for the label of each row, or for each of its (n, K) labels; -1: none."""
+    there = label.reshape(len(label), -1) >= 0
+    rows = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    return csr_array((np.ones(rows[-1], np.float32), label.reshape(there.shape)[there], rows), (len(label), count))

@@ -122,10 +122,18 @@ class Clusters:
     """(n,) float32, squared distance to its centroid."""
     change: Change
     """Of the vectors, before distances were measured."""
+    several: np.ndarray | None = None
+    """(n, K) int32 categories of images that were given several, -1 behind the last; the first is ``label``. None where
+    each image has one."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n,), or (n, K) where images have several."""
+        return self.label if self.several is None else self.several
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(self.row.tobytes() + self.label.tobytes()).hexdigest()
+        return hashlib.sha256(self.row.tobytes() + self.labels.tobytes()).hexdigest()
 
 
 def write_clusters(path: Path, clusters: Clusters, about: dict[str, Any]) -> None:
@@ -133,6 +141,8 @@ def write_clusters(path: Path, clusters: Clusters, about: dict[str, Any]) -> Non
         file.attrs["provenance"] = json.dumps(about)
         for name in ("centroids", "row", "label", "distance"):
             file.create_dataset(name, data=getattr(clusters, name))
+        if clusters.several is not None:
+            file.create_dataset("several", data=clusters.several)
         change = file.create_group("change")
         change.attrs["normalize"], change.attrs["normalize_after"] = (
             clusters.change.normalize,
@@ -151,4 +161,6 @@ def read_clusters(path: Path) -> Clusters:
         group = file["change"]
         flags = {name: bool(group.attrs[name]) for name in ("normalize", "normalize_after")}
         change = Change(matrix=group["matrix"][:], offset=group["offset"][:], **flags)
-        return Clusters(**{name: file[name][:] for name in ("centroids", "row", "label", "distance")}, change=change)
+        several = file["several"][:] if "several" in file else None
+        found = {name: file[name][:] for name in ("centroids", "row", "label", "distance")}
+        return Clusters(**found, change=change, several=several)

@@ -21,17 +21,27 @@ def soft_margin(logits: Float[Tensor, "B C"], present: Bool[Tensor, "B C"]) -> F
 
 
 def of_labels(
-    logits: Float[Tensor, "B C"], label: Int[Tensor, " B"], rule: Literal["soft-margin", "cross-entropy"]
+    logits: Float[Tensor, "B C"],
+    label: Int[Tensor, " B"] | Int[Tensor, "B K"],
+    rule: Literal["soft-margin", "cross-entropy"],
 ) -> Float[Tensor, ""]:
-    """The loss of images of one category each."""
+    """The loss of images of one category each, or of several: -1 is none, and soft-margin the rule."""
     if rule == "cross-entropy":
         return F.cross_entropy(logits, label)
-    return soft_margin(logits, alone(label, logits.shape[1]))
+    found = alone(label, logits.shape[1])
+    return soft_margin(logits, found if label.ndim == 1 else found.any(dim=1))
 
 
-def alone(label: Int[Tensor, " B"], classes: int) -> Bool[Tensor, "B C"]:
-    """True for the label of each row; unlike torch's, no GPU is waited for."""
-    return label[:, None] == torch.arange(classes, device=label.device)
+def accuracy(logits: Float[Tensor, "B C"], label: Int[Tensor, " B"] | Int[Tensor, "B K"]) -> Float[Tensor, ""]:
+    """Share of the images of which the greatest logit is their category, or one of them."""
+    if label.ndim == 1:
+        return (logits.argmax(dim=1) == label).float().mean()
+    return (logits.argmax(dim=1, keepdim=True) == label).any(dim=1).float().mean()
+
+
+def alone(label: Int[Tensor, " *B"], classes: int) -> Bool[Tensor, " *B C"]:
+    """True for the label of each row, nowhere for -1; unlike torch's, no GPU is waited for."""
+    return label[..., None] == torch.arange(classes, device=label.device)
 
 
 def unit(maps: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K h w"]:

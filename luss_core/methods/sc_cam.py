@@ -14,7 +14,7 @@ from luss_core.data.batch import Batch
 from luss_core.data.features import Features
 from luss_core.data.ordered import TrainingImages
 from luss_core.kmeans import assign, fit_centroids
-from luss_core.losses.cams import of_labels
+from luss_core.losses.cams import accuracy, of_labels
 from luss_core.methods.base import Output, Progress
 from luss_core.methods.segmenter import Segmenter, pooled
 from luss_core.models.encoder import Encoder, pool
@@ -38,14 +38,14 @@ class SCCam(Segmenter):
     """
 
     method: SCCamConfig
-    category: Tensor  # (N,) of each training image
-    subcategory: Tensor  # (N,) category x subcategories + cluster within it
+    category: Tensor  # (N,) of each training image, or (N, K) where images have several, -1 behind the last
+    subcategory: Tensor  # of the same shape: category x subcategories + cluster within it; negative where none is
 
     def __init__(self, cfg: SegmenterConfig, encoder: Encoder, classes: int, labels: np.ndarray, method: SCCamConfig):
         """Args:
-        labels: (N,) category of each training image, 0-based.
+        labels: (N,) category of each training image, 0-based; or (N, K), -1 behind the last.
         """
-        super().__init__(cfg, encoder, classes, method=method)
+        super().__init__(cfg, encoder, classes, method=method, several=labels if labels.ndim == 2 else None)
         self.sub_head = nn.Linear(encoder.width_of(cfg.features), classes * method.subcategories, bias=False)
         nn.init.normal_(self.sub_head.weight, std=0.01)
         self.lr_scale = {**self.lr_scale, "sub_head.": cfg.head_lr}
@@ -53,15 +53,15 @@ class SCCam(Segmenter):
         self.register_buffer("subcategory", self.category * method.subcategories)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        assert batch.label is not None
         rule, weight = self.method.classification, self.method.weight if self.round_of(progress) else 0.0
         maps = [self.encoded(view) for view in views]
         logits = torch.cat([pooled(self.activated(found)) for found in maps])
         vectors = torch.cat([pool(found, self.cfg.features, attend=False) for found in maps])
-        label = batch.label.repeat(len(views))
+        label = torch.cat([self.label_of(batch)] * len(views))
         whole = of_labels(logits, label, rule)
-        part = of_labels(self.sub_head(vectors).float(), self.subcategory[batch.index].repeat(len(views)), rule)
-        logs = {"accuracy": (logits.argmax(dim=1) == label).float().mean(), "category_loss": whole.detach()}
+        parts = torch.cat([self.subcategory[batch.index]] * len(views))
+        part = of_labels(self.sub_head(vectors).float(), parts, rule)
+        logs = {"accuracy": accuracy(logits, label), "category_loss": whole.detach()}
         return Output(whole + weight * part, logs | {"subcategory_loss": part.detach()})
 
     def round_of(self, progress: Progress) -> int:
@@ -101,15 +101,18 @@ class SCCam(Segmenter):
 def within_categories(features: Features, label: np.ndarray, count: int, iterations: int, seed: int) -> np.ndarray:
     """(n,) int64 cluster of each vector among those of its label, by k-means in each, on the vectors as they are.
 
+    Or (n, K): a vector of several labels has a cluster in each, and 0 where it has none.
+
     A label with no more vectors than ``count`` has a cluster for each of them. Vectors are read in blocks, and never
     more held than HELD_BYTES, or 256 a cluster of one label.
 
     Args:
         features: n vectors.
-        label: (n,) 0-based.
+        label: (n,) 0-based, or (n, K), -1 where there is none.
     """
+    shape, label = label.shape, label.reshape(len(label), -1)
     random, centroids = np.random.default_rng(seed), dict[int, np.ndarray]()
-    members = {int(c): np.flatnonzero(label == c) for c in np.unique(label)}
+    members = {int(c): np.flatnonzero((label == c).any(axis=1)) for c in np.unique(label[label >= 0])}
     samples = {c: _sample(rows, SAMPLE * count, random) for c, rows in members.items()}
     for part in _parts(samples, HELD_BYTES // (4 * features.dim)):
         chosen = np.sort(np.concatenate([samples[c] for c in part]))
@@ -118,14 +121,14 @@ def within_categories(features: Features, label: np.ndarray, count: int, iterati
             own = np.ascontiguousarray(vectors[np.searchsorted(chosen, samples[c])])
             few = len(own) <= count
             centroids[c] = own if few else fit_centroids(own, count, iterations, RESTARTS, seed)[0]
-    found, start = np.zeros(len(label), np.int64), 0
+    found, start = np.zeros(label.shape, np.int64), 0
     for block in features.blocks():
         labels = label[start : start + len(block)]
-        for c in np.unique(labels):
-            own = np.flatnonzero(labels == c)
-            found[start + own] = assign(partial(list, [block[own]]), centroids[int(c)])[0]
+        for c in np.unique(labels[labels >= 0]):
+            own, place = np.nonzero(labels == c)
+            found[start + own, place] = assign(partial(list, [block[own]]), centroids[int(c)])[0]
         start += len(block)
-    return found
+    return found.reshape(shape)
 
 
 def _sample(rows: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,6 +13,7 @@ from luss_core.config.cams import SeamConfig, check_scale, smaller_side
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
 from luss_core.losses.cams import (
+    accuracy,
     competing,
     equivariance,
     hardest_difference,
@@ -32,9 +34,9 @@ class Seen(NamedTuple):
     logits: Tensor
     """(B, C) of the categories of images."""
     cam: Tensor
-    """(B, 1, h, w) activation map of the image's own category."""
+    """(B, K, h, w) activation maps of the image's own categories, K = 1 where each has one; zeros behind the last."""
     refined: Tensor
-    """(B, 2, h', w') background and the own category, after the pixel correlation module."""
+    """(B, 1 + K, h', w') background and the own categories, after the pixel correlation module."""
 
 
 class Seam(Segmenter):
@@ -45,8 +47,8 @@ class Seam(Segmenter):
     and ER teach encoder and head, all others the pixel correlation module alone: maps and features reach it without
     gradient. It segments by the refined map.
 
-    Departures: an image has one label, as in LUSS, and the maps of others, which the code multiplies with 0, are not
-    computed; the smaller side is whole positions of the coarsest map, so that both maps cover the whole image, and
+    Departures: the maps of categories that an image does not have, which the code multiplies with 0, are not computed,
+    nor any but one where each image has one label, as in LUSS; the smaller side is whole positions of the coarsest map, so that both maps cover the whole image, and
     interpolation is between centres of pixels; no dropout before the head, which is that of the published network.
     Where no label says which categories an image shows, its own classification does. Of the transformations of the
     paper resizing alone, as in the code.
@@ -62,14 +64,16 @@ class Seam(Segmenter):
         *,
         method: SeamConfig,
         sizes: Sequence[int] = (),
+        several: np.ndarray | None = None,
     ):
         """Args:
+        several: as of Segmenter.
         sizes: sides in pixels of the views that it will be trained with.
 
         Raises:
             UserError: they are too small for the network.
         """
-        super().__init__(cfg, encoder, classes, method=method)
+        super().__init__(cfg, encoder, classes, method=method, several=several)
         try:
             if sizes:
                 check_scale(method, list(sizes), encoder.backbone.strides[-1])
@@ -79,14 +83,14 @@ class Seam(Segmenter):
         self.lr_scale = {**self.lr_scale, "correlation.": cfg.head_lr}
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        assert batch.label is not None
-        found = [self.losses(view, batch.label) for view in views]
+        label = self.label_of(batch)
+        found = [self.losses(view, label) for view in views]
         logs = {name: torch.stack([losses[name] for losses in found]).mean() for name in found[0]}
         loss = logs["classification"] + logs["least_quarter"] + logs["er"] + logs["ecr"]
         return Output(loss, {name: value.detach() for name, value in logs.items()})
 
     def losses(self, images: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """The parts of the loss of (B, 3, H, W) images of categories (B,), and the accuracy."""
+        """The parts of the loss of (B, 3, H, W) images of categories (B,) or (B, K), and the accuracy."""
         sides, stride = images.shape[-2:], self.encoder.backbone.strides[-1]
         rule = self.method.classification
         small = [smaller_side(side, self.method.scale, stride) for side in sides]
@@ -105,7 +109,7 @@ class Seam(Segmenter):
             "least_quarter": (least_quarter(refined[0][:, 1:]) + least_quarter(refined[1][:, 1:])) / 2,
             "er": equivariance(one, two, self.classes),
             "ecr": hard[0] + hard[1],
-            "accuracy": (large.logits.argmax(dim=1) == label).float().mean(),
+            "accuracy": accuracy(large.logits, label),
         }
 
     def seen(self, images: Tensor, label: Tensor) -> Seen:
@@ -129,9 +133,12 @@ class Seam(Segmenter):
 
 
 def _of(maps: Tensor, label: Tensor) -> Tensor:
-    """(B, 1, h, w) of (B, C, h, w) maps those of categories (B,)."""
-    index = label[:, None, None, None].expand(-1, 1, *maps.shape[-2:])
-    return maps.gather(1, index)
+    """(B, 1, h, w) of (B, C, h, w) maps those of categories (B,); (B, K, h, w) of (B, K), zeros for -1."""
+    if label.ndim == 1:
+        return maps.gather(1, label[:, None, None, None].expand(-1, 1, *maps.shape[-2:]))
+    there = (label >= 0)[:, :, None, None]
+    index = label.clamp(min=0)[:, :, None, None].expand(-1, -1, *maps.shape[-2:])
+    return torch.where(there, maps.gather(1, index), 0.0)
 
 
 def _resized(x: Tensor, sides: Sequence[int]) -> Tensor:

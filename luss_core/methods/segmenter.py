@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +10,7 @@ from luss_core.config import SegmenterConfig
 from luss_core.config.cams import CamConfig, CamMethodConfig
 from luss_core.data.batch import Batch
 from luss_core.errors import UserError
-from luss_core.losses.cams import alone, of_labels, unit
+from luss_core.losses.cams import accuracy, alone, of_labels, unit
 from luss_core.methods.base import Method, Output, Progress
 from luss_core.models.encoder import Encoder, Maps, attention_weights, pool
 from luss_core.models.heads import global_average
@@ -28,6 +29,7 @@ class Segmenter(Method):
     """Encoder, 1x1 convolution to C maps, global average pooling, the loss of labels."""
 
     head: nn.Module
+    several: Tensor | None  # (N, K) categories of each training image, -1 behind the last; None: one each
 
     def __init__(
         self,
@@ -36,10 +38,12 @@ class Segmenter(Method):
         classes: int,
         head: nn.Module | None = None,
         method: CamMethodConfig | None = None,
+        several: np.ndarray | None = None,
     ):
         """Args:
         head: in place of a new 1x1 convolution; nearest centroids, where cfg.head says so.
         method: how it learns, and which categories an image may show; None: as CamConfig.
+        several: (N, K) categories of each training image, -1 behind the last, where images have more than one.
         """
         super().__init__()
         if cfg.attend and encoder.attention is None:
@@ -57,15 +61,21 @@ class Segmenter(Method):
         if self.method.freezes_batchnorm:
             for layer in batchnorms(encoder):
                 layer.requires_grad_(False)
+        self.register_buffer("several", None if several is None else torch.from_numpy(several), persistent=False)
         self.head = head or _convolution(encoder.width_of(cfg.features), classes, self.method.bias)
 
     def forward(self, views: list[Tensor], batch: Batch, progress: Progress) -> Output:
-        assert batch.label is not None
         found = [self.activated(self.encoded(view)) for view in views]
         logits = torch.cat([pooled(maps) for maps in found])
-        label = batch.label.repeat(len(views))
-        accuracy = (logits.argmax(dim=1) == label).float().mean()
-        return Output(of_labels(logits, label, self.method.classification), {"accuracy": accuracy})
+        label = torch.cat([self.label_of(batch)] * len(views))
+        return Output(of_labels(logits, label, self.method.classification), {"accuracy": accuracy(logits, label)})
+
+    def label_of(self, batch: Batch) -> Tensor:
+        """(B,) category of each image, or (B, K) categories, -1 behind the last, where images have several."""
+        if self.several is not None:
+            return self.several[batch.index].long()
+        assert batch.label is not None
+        return batch.label
 
     def segment(self, images: Tensor, cams: Tensor | None = None) -> Segmented:
         """(B, 3, H, W) -> what masks are made of: the activations, or the maps of the categories that images show.

@@ -65,11 +65,12 @@ def finetune(
     network = load_encoder(encoder)
     views = Views(Store(store), found.row, cfg.views, seed, found.label)
     seen = inputs(views) | {"encoder": content(encoder)}
+    seen |= {} if found.several is None else {"several": found.fingerprint}
     folder = TrainingFolder(state, settings | seen, sources.of_training("finetune"))
     last = folder
     with folder.locked():
         centroids = of_clusters(found) if cfg.segmenter.head == "centroids" else None
-        method = build_segmenter(cfg, network, classes, found.label, centroids)
+        method = build_segmenter(cfg, network, classes, found.labels, centroids)
         logger.info(
             "finetune: %d images, %d pseudo categories, %s", len(views), classes, group.described(resources.device)
         )
