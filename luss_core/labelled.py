@@ -1,12 +1,11 @@
 """Labels from a file: which presets learn from one, and what is looked at before any work. Imports no torch."""
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from luss_core.config import Config, Stages
-from luss_core.data.image_labels import ImageLabels, matched, read_labels
+from luss_core.data.image_labels import ImageLabels, check_loss, matched, read_labels, without_suffix
 from luss_core.data.images import read_images
 from luss_core.errors import UserError
 
@@ -42,14 +41,14 @@ def files(config: Config, presets: Mapping[str, Stages]) -> dict[str, Path]:
 
 
 def check(
-    config: Config, presets: Mapping[str, Stages], named: Mapping[str, Path], root: Path | None, images: Path
+    config: Config, presets: Mapping[str, Stages], named: Mapping[str, Path], root: Path | None, images: Path | None
 ) -> None:
     """Read the files of the presets that are run, so that a mistake shows before any work.
 
     Args:
         named: of ``files``.
         root: the folder of images; None where the data set is generated.
-        images: images.csv of prepare, which may not be there yet.
+        images: images.csv of prepare, which may not be there yet; None where it is of other images.
 
     Raises:
         UserError: a file is not in its form, has more or fewer categories than there are to be, or labels for none of
@@ -63,7 +62,7 @@ def check(
         if finetune.train.epochs:
             check_loss(finetune.method.classification, labels.several, len(labels.image), f" of {name}")
     for labels in map(read, dict.fromkeys(named[name] for name in config.asked if name in named)):
-        if images.exists():
+        if images is not None and images.exists():
             listing = read_images(images)
             matched(labels, [listing.path[row] for row in listing.rows("train").tolist()] or listing.path)
         elif root is not None and not _any_there(labels, root):
@@ -74,28 +73,16 @@ def check(
             )
 
 
-def check_loss(classification: str, several: int, images: int, where: str = "") -> None:
-    """Raises:
-    UserError: images have several labels, and the loss lets one category exclude the others.
-    """
-    if several and classification == "cross-entropy":
-        raise UserError(
-            f"finetune.method.classification{where}: cross-entropy lets one category exclude the others, and"
-            f" {several} of {images} labelled images have several; set classification: soft-margin (and a higher"
-            " learning rate, see docs/wsss.md), or give each image one label"
-        )
-
-
 def _any_there(labels: ImageLabels, root: Path) -> bool:
     """Whether any image of the file lies in the folder; each folder is listed once."""
     listed: dict[str, set[str]] = {}
     for image in labels.image:
         if (root / image).is_file():
             return True
-        folder, name = os.path.split(image)
+        folder, _, name = image.rpartition("/")
         if folder not in listed:
             try:
-                listed[folder] = {os.path.splitext(entry)[0] for entry in os.listdir(root / folder)}
+                listed[folder] = {without_suffix(entry.name) for entry in (root / folder).iterdir()}
             except OSError:
                 listed[folder] = set()
         if name in listed[folder]:

@@ -12,7 +12,7 @@ from luss_core.presets import merge, validated
 
 WSSS = "+wsss"
 """Behind the name of a row of the table of weakly supervised methods."""
-NO_KMEANS = ("folders", "single")
+NO_KMEANS = ("folders", "file", "single")
 """Labels that are not clusters of the features."""
 
 

@@ -3,6 +3,7 @@ rule cluster:
     input:
         features=features_of,
         images=rules.prepare.output.images,
+        labels=labels_file_of,
         source=source("cluster"),
     output:
         clusters="<run>/cluster/clusters.h5",
@@ -20,7 +21,9 @@ rule cluster:
     params:
         settings=settings("cluster"),
         classes=CONFIG.classes,
+        labels=labels_file_argument,
     shell:
         "python -m workflow_scripts.cluster --features {input.features} --images {input.images}"
         " --classes {params.classes} --seed {wildcards.seed} --out {output.clusters} --balance {output.balance}"
+        " {params.labels}"
         " --settings {params.settings:q} --threads {threads} 2>&1 | tee -i {log}"

@@ -16,6 +16,7 @@ from luss_core import (
     corrected,
     dry_run,
     edits_file,
+    labelled,
     last_words,
     probed,
     rows,
@@ -78,6 +79,9 @@ BENCHMARK = rows.benchmark_rows(CONFIG)
 WSSS = or_stop(rows.wsss_table, CONFIG)
 PHOTOGRAPHS = or_stop(runs.photographs, CONFIG)
 MAPS = or_stop(runs.saliency_maps, CONFIG)
+LABELLED = or_stop(
+    as_input, "cluster.labels", lambda config: labelled.files(config, PRESETS)
+)
 CORRECTED = or_stop(corrected.folders, CONFIG, PRESETS)
 ANNOTATED = or_stop(probed.annotated, CONFIG)
 if workflow.is_main_process:  # and not again for each job
@@ -232,6 +236,16 @@ def weights_of_preset(wildcards):
     """The file of weights that the preset of a run begins from, which its settings name."""
     file = PRESETS[wildcards.preset].pretrain.weight_file
     return [] if file is None else str(Path(file).expanduser())
+
+
+def labels_file_of(wildcards):
+    """The user's file of labels, where the preset of a run learns from one."""
+    return str(LABELLED.get(wildcards.preset, "")) or []
+
+
+def labels_file_argument(wildcards, input):
+    """--labels, where a rule has it as an input."""
+    return f"--labels {shlex.quote(str(input.labels))}" if input.labels else ""
 
 
 def encoder_begun_from(wildcards):
@@ -439,7 +453,9 @@ def look_before_work():
         return
     made = Path(DATA, "prepare")
     current = mark_of_photographs(None)
-    if PHOTOGRAPHS is None or changed.is_known(made / changed.NAME, current):
+    known = PHOTOGRAPHS is None or changed.is_known(made / changed.NAME, current)
+    labelled.check(CONFIG, PRESETS, LABELLED, PHOTOGRAPHS, made / "images.csv" if known else None)
+    if known:
         there = bounds.counts_before(CONFIG, made / "summary.json")
         bounds.stop_if_not_enough(NEEDS, there)
     mark_of_maps(None)

@@ -12,6 +12,7 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_inputs(parser, "features", "images", "classes", "seed")
     parser.add_argument("--out", type=Path, required=True, help="clusters.h5, to be written")
     parser.add_argument("--balance", type=Path, required=True, help="balance.json, to be written")
+    parser.add_argument("--labels", type=Path, help="CSV file of labels, with cluster.assign: file")
     args = parser.parse_args(argv)
     cluster(
         cli.section(ClusterConfig, "cluster", args.settings),
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
         out=args.out,
         balance=args.balance,
         threads=args.threads,
+        labels=args.labels,
     )
 
 

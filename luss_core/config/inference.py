@@ -53,9 +53,15 @@ class ExtractConfig(Section):
 class ClusterConfig(Section):
     """Step 2b: k-means with K = number of categories."""
 
-    assign: Literal["kmeans", "single", "folders"] = "kmeans"
+    assign: Literal["kmeans", "single", "folders", "file"] = "kmeans"
     """single gives every image the same label: the control without categories. folders takes the category folders of
-    the images for labels: supervised, the upper rows of Table 4 of the LUSS paper. Pages say so."""
+    the images for labels: supervised, the upper rows of Table 4 of the LUSS paper. file takes those of `labels`:
+    supervised as well, and an image may have several. Pages say so."""
+    labels: Annotated[str, Field(min_length=1)] | None = None
+    """With assign: file, a CSV file in UTF-8 whose first line is image,category: a line for each label, so an image
+    with several has several lines. image: path below the data folder, with its ending, or without where that means one
+    image. category: any name; as many as classes, and numbered in the order of their names. Images without a line are
+    not trained on (docs/wsss.md)."""
     restarts: Positive = 30
     iterations: Positive = 20
     sample: int = Field(256, ge=0)
@@ -74,6 +80,15 @@ class ClusterConfig(Section):
     what they know."""
     normalize_after: bool = False
     """L2-normalise what is left, and the centroids: the nearest is that of the greatest cosine."""
+
+    @model_validator(mode="after")
+    def _labelled(self) -> Self:
+        if self.assign == "file" and self.labels is None:
+            raise ValueError(
+                "assign: file needs a file of labels: set labels to a CSV file with the columns image and category, or"
+                " assign to kmeans"
+            )
+        return self
 
 
 class InferConfig(Section):

@@ -85,6 +85,11 @@ class Features:
                     )
                 yield vectors
 
+    def positions(self, row: np.ndarray) -> np.ndarray:
+        """(m,) positions of the vectors of images ``row``, (m,) rows of the image list that are all there."""
+        order = np.argsort(self.row, kind="stable")
+        return order[np.searchsorted(self.row, row, sorter=order)]
+
     def take(self, chosen: np.ndarray) -> np.ndarray:
         """(m, D) float32 vectors at ``chosen``, (m,) ascending positions: one pass over the file."""
         vectors, filled, start = np.empty((len(chosen), self.dim), np.float32), 0, 0

@@ -1,7 +1,6 @@
 """A file that says which categories images show: CSV with the columns image and category, a line for each label."""
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +118,18 @@ def _label(path: Path, line: int, row: Sequence[str], header: Sequence[str], at:
     return image.removeprefix("./"), category
 
 
+def check_loss(classification: str, several: int, images: int, where: str = "") -> None:
+    """Raises:
+    UserError: images have several labels, and the loss lets one category exclude the others.
+    """
+    if several and classification == "cross-entropy":
+        raise UserError(
+            f"finetune.method.classification{where}: cross-entropy lets one category exclude the others, and"
+            f" {several} of {images} labelled images have several; set classification: soft-margin (and a higher"
+            " learning rate, see docs/wsss.md), or give each image one label"
+        )
+
+
 class Matched(NamedTuple):
     """The labels of images of a data set."""
 
@@ -156,6 +167,13 @@ def matched(found: ImageLabels, paths: Sequence[str]) -> Matched:
     return Matched(kept, labels, [name for line, name in enumerate(found.image) if line not in known])
 
 
+def without_suffix(path: str) -> str:
+    """The path of a file without its last ending."""
+    folder, slash, name = path.rpartition("/")
+    stem, _, _ = name.rpartition(".")
+    return folder + slash + (stem or name)
+
+
 def _owners(found: ImageLabels, paths: Sequence[str]) -> list[list[int]]:
     """Of each path the names in the file that mean it: none, one, or one with and one without suffix."""
     line = {name: k for k, name in enumerate(found.image)}
@@ -163,7 +181,7 @@ def _owners(found: ImageLabels, paths: Sequence[str]) -> list[list[int]]:
     whole = {paths[k] for k, lines in enumerate(owner) if lines}
     meant: dict[str, str] = {}
     for k, path in enumerate(paths):
-        stem = os.path.splitext(path)[0]
+        stem = without_suffix(path)
         if stem in line and stem not in whole:
             if stem in meant:
                 raise UserError(

@@ -5,7 +5,7 @@ from torch import nn
 
 from luss_core.config import FinetuneConfig
 from luss_core.config.cams import SCCamConfig, SeamConfig
-from luss_core.labelled import check_loss
+from luss_core.data.image_labels import check_loss
 from luss_core.methods.sc_cam import SCCam
 from luss_core.methods.seam import Seam
 from luss_core.methods.segmenter import Segmenter

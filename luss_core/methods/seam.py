@@ -48,10 +48,10 @@ class Seam(Segmenter):
     gradient. It segments by the refined map.
 
     Departures: the maps of categories that an image does not have, which the code multiplies with 0, are not computed,
-    nor any but one where each image has one label, as in LUSS; the smaller side is whole positions of the coarsest map, so that both maps cover the whole image, and
-    interpolation is between centres of pixels; no dropout before the head, which is that of the published network.
-    Where no label says which categories an image shows, its own classification does. Of the transformations of the
-    paper resizing alone, as in the code.
+    nor any but one where each image has one label, as in LUSS; the smaller side is whole positions of the coarsest map,
+    so that both maps cover the whole image, and interpolation is between centres of pixels; no dropout before the head,
+    which is that of the published network. Where no label says which categories an image shows, its own classification
+    does. Of the transformations of the paper resizing alone, as in the code.
     """
 
     method: SeamConfig

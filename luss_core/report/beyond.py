@@ -1,4 +1,4 @@
-"""What a run learned from beyond the images: weights that others trained, labels of the folders.
+"""What a run learned from beyond the images: weights that others trained, labels of the folders or of a file.
 
 Scores of runs that differ in that never stand in one column.
 """
@@ -16,7 +16,8 @@ DIGITS = 12
 def kind(scores: Mapping[str, Any]) -> str:
     """Of a run, by its scores.json; empty where it had the images alone."""
     parts = ["weights that others trained"] if scores.get("weights") else []
-    parts += ["labels of the category folders"] if scores.get("supervised") else []
+    if scores.get("supervised"):
+        parts.append("labels of a file" if scores.get("labels_file") else "labels of the category folders")
     return " and ".join(parts)
 
 
@@ -31,7 +32,8 @@ def weights_of(scores: Mapping[str, Any]) -> str:
 
 def beyond_context(scores: Mapping[str, Any]) -> dict[str, Any]:
     """The same for the page of a run."""
-    return {"weights": weights_of(scores), "supervised": bool(scores.get("supervised"))}
+    given = {name: bool(scores.get(name)) for name in ("supervised", "labels_file")}
+    return {"weights": weights_of(scores), **given}
 
 
 def by_preset(

@@ -168,8 +168,9 @@ def _nearness(source: Source, rows: Sequence[int]) -> tuple[dict[int, list[list[
         distance = np.sqrt(np.maximum(source.found.distance[positions], 0)).astype(float).round(4).tolist()
         label = (source.found.label[positions] + 1).tolist()
         return {row: [[k, d]] for row, k, d in zip(clustered, label, distance, strict=True)}, {}
+    features = Features(source.features)
     order = np.argsort(positions)
-    vectors = members(Features(source.features), positions[order], source.found.change)
+    vectors = members(features, features.positions(source.found.row[positions[order]]), source.found.change)
     clustered = [clustered[k] for k in order]
     ids, distances = nearest(vectors, source.found.centroids, NEAREST)
     pairs = [

@@ -111,7 +111,7 @@ def evaluate(
         "foreground": {s: result.foreground for s, result in results.items()},
         "match": matching,
         **about,
-        **agreement(cfg, listing, classes, results, balance, about["supervised"]),
+        **agreement(cfg, listing, classes, results, balance, about["supervised"] and "labels_file" not in about),
         "confusion": _confusion(judged),
         "corrected": corrected and corrected.to_json(cfg.absent),
         "provenance": provenance({"evaluate": cfg.model_dump(mode="json"), "classes": classes}),
@@ -195,7 +195,8 @@ def _origin(threshold: Path | None, balance: Path | None, pretrain_log: Path | N
     sign = sign_of(pretrain_log) if pretrain_log else None
     empty = read_fields(balance).get("warning") if balance else None
     warnings = [text for text in (sign and f"{NOTHING} {sign}", empty) if text]
-    return {**_read(balance, supervised=bool), "weights": weights, "warnings": warnings}
+    given = {"labels_file": True} if balance and read_fields(balance).get("labels_file") else {}
+    return {**_read(balance, supervised=bool), **given, "weights": weights, "warnings": warnings}
 
 
 def agreement(

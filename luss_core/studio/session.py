@@ -165,7 +165,9 @@ class Session:
         )
         if len(inside) < 2:
             raise UserError("a category needs two images to be split; of this one were fewer learned from")
-        return [names[k] for k in inside[smaller_half(members(Features(self.source.features), inside, found.change))]]
+        features = Features(self.source.features)
+        vectors = members(features, features.positions(found.row[inside]), found.change)
+        return [names[k] for k in inside[smaller_half(vectors)]]
 
 
 def smaller_half(vectors: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ LAYERS = (
         "parallel",
         "shortage",
     ),
-    ("losses", "models", "data", "metrics", "kmeans", "changed", "bounds", "corrected"),
+    ("losses", "models", "data", "metrics", "kmeans", "changed", "bounds", "corrected", "labelled"),
     ("methods",),
     ("train",),
     ("report",),
