@@ -65,7 +65,7 @@ def check(
         if images is not None and images.exists():
             listing = read_images(images)
             matched(labels, [listing.path[row] for row in listing.rows("train").tolist()] or listing.path)
-        elif root is not None and not _any_there(labels, root):
+        elif root is not None and not config.prepare.video.reads_files and not _any_there(labels, root):
             raise UserError(
                 f"config: {KEY}: {labels.path} has labels for none of the images in {root}: it names"
                 f" {labels.image[0]!r}, for instance, which is not there; write paths below that folder, with or"

@@ -151,7 +151,7 @@ def matched(found: ImageLabels, paths: Sequence[str]) -> Matched:
         UserError: labels for none of the images; a name without suffix that several have.
     """
     owner = _owners(found, paths)
-    own = [[found.categories[line] for line in lines] for lines in owner]
+    own = [[found.categories[line] for line in sorted(lines)] for lines in owner]
     several = [list(dict.fromkeys(k for categories in group for k in categories)) for group in own]
     kept = np.flatnonzero([bool(lines) for lines in owner])
     if not len(kept):
