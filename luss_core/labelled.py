@@ -55,13 +55,14 @@ def check(
             the images; or some images have several labels, and the loss allows one.
     """
     read = cache(read_labels)
-    for name in (name for name in config.asked if name in named):
-        labels = read(named[name])
-        labels.check_classes(config.classes)
+    for name in (name for name in config.run if name in named):
         finetune = presets[name].finetune
         if finetune.train.epochs:
+            labels = read(named[name])
             check_loss(finetune.method.classification, labels.several, len(labels.image), f" of {name}")
-    for labels in map(read, dict.fromkeys(named[name] for name in config.asked if name in named)):
+    for path in dict.fromkeys(named[name] for name in config.asked if name in named):
+        labels = read(path)
+        labels.check_classes(config.classes)
         if images is not None and images.exists():
             listing = read_images(images)
             matched(labels, [listing.path[row] for row in listing.rows("train").tolist()] or listing.path)

@@ -114,7 +114,7 @@ def test_the_file_is_looked_at_before_any_work(tmp_path):
     unused = settings(path) | {"cluster": {"labels": str(path)}}
     with pytest.raises(UserError, match=r"is named, and nothing reads it; set cluster.assign: file"):
         look(unused, tmp_path)
-    look(unused | {"run": ["taught"], "presets": {"taught": {"cluster": {"assign": "file"}}}}, tmp_path)
+    look(runs.over_defaults(unused | {"presets": {"taught": {"cluster": {"assign": "file"}}}}), tmp_path)
     listing = write_inputs(tmp_path, blobs(3)[0])["images"]
     with pytest.raises(UserError, match=r"none of the 3 training images"):
         look(settings(path), tmp_path, listing)

@@ -32,7 +32,7 @@ def method_of(name: str, labels: np.ndarray, **settings: object) -> Segmenter:
         "method": {"name": name, "classification": "soft-margin"} | settings,
         "segmenter": {"attend": False, "encoder": "trained"},
     }
-    return build_segmenter(FinetuneConfig.model_validate(values), Encoder(NETWORK), 4, labels).eval().double()
+    return build_segmenter(FinetuneConfig.model_validate(values), Encoder(NETWORK), 4, labels).eval()
 
 
 def batch(*index: int, label: np.ndarray | None = None) -> SimpleNamespace:
@@ -56,7 +56,7 @@ def test_labels_of_several():
 def test_one_label_each_is_the_same_in_both_ways(name):
     label = np.array([2, 0, 3], np.int32)
     padded = np.stack([label, np.full(3, -1)], axis=1).astype(np.int32)
-    images = draw(3, 3, 40, 40)
+    images = draw(3, 3, 40, 40).float()
     one, several = (method_of(name, labels) for labels in (label, padded))
     last = Progress(3, 4, 1)  # with sub-categories
     out = one([images], batch(0, 1, 2, label=label), last)
@@ -67,7 +67,7 @@ def test_one_label_each_is_the_same_in_both_ways(name):
 
 
 def test_maps_of_several_categories():
-    images = draw(3, 3, 40, 40)
+    images = draw(3, 3, 40, 40).float()
     method = method_of("cam", SEVERAL[:4])
     out = method([images, images.flip(3)], batch(0, 3, 2), FIRST)
     logits = torch.cat([pooled(method.activated(method.encoded(x))) for x in (images, images.flip(3))])
@@ -84,12 +84,12 @@ def resized(x: Tensor, side: int) -> Tensor:
 
 def published(method: Seam, images: Tensor, here: Tensor) -> dict[str, Tensor]:
     """All C maps and the background, multiplied with the labels, as the code of SEAM has them."""
-    whole = torch.cat([torch.ones(len(here), 1), here], dim=1)[:, :, None, None].double()
+    whole = torch.cat([torch.ones(len(here), 1), here], dim=1)[:, :, None, None]
     logits, found, refined = [], [], []
     for x in (images, resized(images, 16)):
         maps = method.encoded(x)
         cam = method.activated(maps).maps
-        values = torch.cat(cams.competing(cam.detach().float()), dim=1).double()
+        values = torch.cat(cams.competing(cam.detach()), dim=1)
         logits.append(cam.mean(dim=(2, 3)))
         found.append(cam)
         refined.append(method.correlation(x, maps.stages, values * whole))
@@ -106,7 +106,7 @@ def published(method: Seam, images: Tensor, here: Tensor) -> dict[str, Tensor]:
         hard = hard + rows.topk(int(0.2 * 5 * 16 * 16)).values.mean()
     quarter = [(r * whole)[:, 1:].amax(dim=1).flatten(1).sort(dim=1).values[:, : r[0, 0].numel() // 4] for r in full]
     return {
-        "classification": sum(F.multilabel_soft_margin_loss(x, here.double()) for x in logits) / 2,
+        "classification": sum(F.multilabel_soft_margin_loss(x, here.float()) for x in logits) / 2,
         "least_quarter": sum(q.mean() for q in quarter) / 2,
         "er": (one - two).abs().mean(),
         "ecr": hard,
@@ -114,11 +114,11 @@ def published(method: Seam, images: Tensor, here: Tensor) -> dict[str, Tensor]:
 
 
 def test_seam_of_several_categories_is_as_published():
-    method, images = method_of("seam", SEVERAL[:4]), draw(4, 3, 40, 40)
+    method, images = method_of("seam", SEVERAL[:4]), draw(4, 3, 40, 40).float()
     assert isinstance(method, Seam)
     found = method.losses(images, method.label_of(batch(0, 1, 2, 3)))
     for name, value in published(method, images, HERE[:4]).items():
-        torch.testing.assert_close(found[name].double(), value.double(), rtol=2e-4, atol=1e-6)
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
     total = sum(found[name] for name in ("classification", "least_quarter", "er", "ecr"))
     torch.testing.assert_close(method([images], batch(0, 1, 2, 3), FIRST).loss, total)
     method.train()
@@ -127,7 +127,7 @@ def test_seam_of_several_categories_is_as_published():
 
 
 def test_sub_categories_of_all_categories_that_an_image_has():
-    method, images = method_of("sc-cam", SEVERAL[:4], subcategories=3, rounds=1), draw(2, 3, 40, 40)
+    method, images = method_of("sc-cam", SEVERAL[:4], subcategories=3, rounds=1), draw(2, 3, 40, 40).float()
     assert isinstance(method, SCCam)
     method.subcategory.copy_(torch.tensor([[7, 2], [3, -3], [9, 5], [0, -3]]))
     target = torch.zeros(2, 12)
