@@ -60,8 +60,8 @@ class ClusterConfig(Section):
     labels: Annotated[str, Field(min_length=1)] | None = None
     """With assign: file, a CSV file in UTF-8 whose first line is image,category: a line for each label, so an image
     with several has several lines. image: path below the data folder, with its ending, or without where that means one
-    image. category: any name; as many as classes, and numbered in the order of their names. Images without a line are
-    not trained on (docs/wsss.md)."""
+    image. category: any name; as many as classes, and numbered in the order of their names. finetune leaves out
+    images without a line (docs/wsss.md)."""
     restarts: Positive = 30
     iterations: Positive = 20
     sample: int = Field(256, ge=0)

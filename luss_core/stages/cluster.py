@@ -112,9 +112,10 @@ def file_labels(path: Path, listing: ImageList, rows: np.ndarray, classes: int) 
     label = np.full((len(rows), own.shape[1]), -1, np.int32)
     label[kept] = own
     logger.info(
-        "cluster: %s: labels for %d of %d training images, %d of them with several; the others are not trained on",
+        "cluster: %s: labels for %d of %d training images, %d of them with several; finetune leaves the others out",
         *(path, len(kept), len(rows), int((own >= 0)[:, 1:].any(axis=1).sum())),
     )
+    logger.info("cluster: category %s", ", ".join(f"{k} is {name!r}" for k, name in enumerate(found.names[:SHOWN], 1)))
     if unknown:
         logger.warning("cluster: %s: %d images are no training images, such as %r", path, len(unknown), unknown[0])
     return label
