@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +24,8 @@ class ImageLabels:
     path: Path
     image: list[str]
     """(n,) the images that it names, each once, in order."""
-    categories: list[list[int]]
-    """(n,) numbers of the categories of each, each once, in order."""
+    categories: list[tuple[int, ...]]
+    """(n,) numbers of the categories of each, each once, in order; equal ones are one object, since images are many."""
     names: list[str]
     """(C,) of the categories, sorted: number k is names[k]."""
 
@@ -53,18 +54,22 @@ def read_labels(path: Path) -> ImageLabels:
     Raises:
         UserError: it is missing, or not in this form; the message names the line.
     """
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    held: dict[tuple[str, ...], tuple[str, ...]] = {}
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             for image, category in _lines(path, csv.reader(file, skipinitialspace=True)):
-                found.setdefault(image, {})[category] = None
+                before = found.get(image, ())
+                own = before if category in before else (*before, category)
+                found[image] = held.setdefault(own, own)
     except OSError as error:
         raise UserError(f"config: cluster.labels: {path} cannot be read: {error.strerror}") from error
     if not found:
         raise UserError(f"config: cluster.labels: {path} has no labels; it should look like this:\n{EXAMPLE}")
-    names = sorted({name for own in found.values() for name in own})
+    names = sorted({name for own in held for name in own})
     number = {name: k for k, name in enumerate(names)}
-    return ImageLabels(path, list(found), [[number[name] for name in own] for own in found.values()], names)
+    numbers = {own: tuple(number[name] for name in own) for own in held}
+    return ImageLabels(path, list(found), [numbers[own] for own in found.values()], names)
 
 
 def _lines(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[str, str]]:
@@ -151,20 +156,25 @@ def matched(found: ImageLabels, paths: Sequence[str]) -> Matched:
         UserError: labels for none of the images; a name without suffix that several have.
     """
     owner = _owners(found, paths)
-    own = [[found.categories[line] for line in sorted(lines)] for lines in owner]
-    several = [list(dict.fromkeys(k for categories in group for k in categories)) for group in own]
-    kept = np.flatnonzero([bool(lines) for lines in owner])
+    kept = np.array([k for k, lines in enumerate(owner) if lines], np.int64)
     if not len(kept):
         raise UserError(
             f"config: cluster.labels: {found.path} has labels for none of the {len(paths)} training images: it names"
             f" {found.image[0]!r}, for instance, and they have paths such as {paths[0]!r}; write paths below the data"
             " folder, with or without their ending"
         )
-    labels = np.full((len(kept), max(map(len, several))), -1, np.int32)
-    for k, position in enumerate(kept.tolist()):
-        labels[k, : len(several[position])] = several[position]
-    known = {line for lines in owner for line in lines}
-    return Matched(kept, labels, [name for line, name in enumerate(found.image) if line not in known])
+    own = [_united([found.categories[line] for line in lines]) for lines in owner if lines]
+    labels = np.full((len(kept), max(map(len, own))), -1, np.int32)
+    for row, categories in zip(labels, own, strict=True):
+        row[: len(categories)] = categories
+    known = np.zeros(len(found.image), bool)
+    known[[line for lines in owner for line in lines]] = True
+    return Matched(kept, labels, [found.image[line] for line in np.flatnonzero(~known).tolist()])
+
+
+def _united(categories: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Each once, in order."""
+    return categories[0] if len(categories) == 1 else tuple(dict.fromkeys(chain(*categories)))
 
 
 def without_suffix(path: str) -> str:
@@ -174,10 +184,10 @@ def without_suffix(path: str) -> str:
     return folder + slash + (stem or name)
 
 
-def _owners(found: ImageLabels, paths: Sequence[str]) -> list[list[int]]:
-    """Of each path the names in the file that mean it: none, one, or one with and one without suffix."""
+def _owners(found: ImageLabels, paths: Sequence[str]) -> list[tuple[int, ...]]:
+    """Of each path which names in the file mean it, in order: none, one, or one with and one without suffix."""
     line = {name: k for k, name in enumerate(found.image)}
-    owner = [[line[path]] if path in line else [] for path in paths]
+    owner: list[tuple[int, ...]] = [(line[path],) if path in line else () for path in paths]
     whole = {paths[k] for k, lines in enumerate(owner) if lines}
     meant: dict[str, str] = {}
     for k, path in enumerate(paths):
@@ -189,5 +199,5 @@ def _owners(found: ImageLabels, paths: Sequence[str]) -> list[list[int]]:
                     " its ending"
                 )
             meant[stem] = path
-            owner[k].append(line[stem])
+            owner[k] = tuple(sorted((*owner[k], line[stem])))
     return owner

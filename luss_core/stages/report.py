@@ -175,7 +175,10 @@ def clusters_context(found: Clusters | None) -> dict[str, Any]:
     """How many images were clustered, and how many clusters none is in."""
     if found is None:
         return {"trained_on": None, "empty": 0}
-    return {"trained_on": len(found.row), "empty": len(found.centroids) - len(np.unique(found.labels[found.labels >= 0]))}
+    return {
+        "trained_on": len(found.row),
+        "empty": len(found.centroids) - len(np.unique(found.labels[found.labels >= 0])),
+    }
 
 
 def balance_context(balance: Path | None, result: dict[str, Any]) -> dict[str, Any]:
