@@ -23,11 +23,14 @@ def blocks(
 ) -> list[dict[str, Any]]:
     """The table of each threshold rule, and of what rows learned from beyond the images one each.
 
-    Rows without any run stand with those of the same encoder and labels, else of the same labels, else in the first.
+    Scores that no run has, such as of a split that was not segmented, have no column. Rows without any run stand with
+    those of the same encoder and labels, else of the same labels, else in the first.
     """
     by_name, found = {row.name: row for row in rows.rows}, []
     for rule in RULES:
         values = spread(table, rows.rows, rule)
+        columns = [column for column in COLUMNS if values.mean[column.label].notna().any()] or COLUMNS
+        labels = [column.label for column in columns]
         with_runs = [row.name for row in rows.rows if row.name in kinds]
         parts = groups(with_runs, kinds) or [("", [])]
         for number, (beyond, members) in enumerate(parts):
@@ -46,9 +49,11 @@ def blocks(
                     "cells": own,
                     "why": [reason for reason in why if reason.row == name],
                 }
-                for name, own in zip(names, cells(values.mean.loc[names], values.std.loc[names]), strict=True)
+                for name, own in zip(
+                    names, cells(values.mean.loc[names, labels], values.std.loc[names, labels]), strict=True
+                )
             ]
-            found.append({"rule": rule, "beyond": beyond, "columns": COLUMNS, "rows": lines})
+            found.append({"rule": rule, "beyond": beyond, "columns": columns, "rows": lines})
     return found
 
 

@@ -1,5 +1,6 @@
 """The page and the tables of `snakemake wsss`: gains, whether they shrink, the paper, rows that failed."""
 
+import json
 import re
 from pathlib import Path
 
@@ -68,6 +69,19 @@ def test_the_summary_has_means_networks_and_the_rows_of_the_paper(made: Path) ->
     paper = table[table["source"] == "paper"]
     assert len(paper) == 14
     assert paper.iloc[-1][["mIoU_validation", "F_test"]].tolist() == [23.7, 43.9]
+
+
+def test_a_split_that_was_not_segmented_has_no_columns(tmp_path: Path, made: Path) -> None:
+    rows = rows_of("cam")
+    fakes = write_rows(tmp_path / "tiny", rows, {row.name: VALUES[row.name][:1] for row in rows.rows})
+    for fake in fakes:
+        file = fake.run / "evaluate" / "scores.json"
+        scores = json.loads(file.read_text())
+        del scores["splits"]["test"]
+        file.write_text(json.dumps(scores))
+    heading = "mIoU<br>test"
+    pages = [(folder / "index.html").read_text(encoding="utf-8") for folder in (make(tmp_path, fakes, rows), made)]
+    assert [page.count(heading) for page in pages] == [1, pages[1].count("F<br>val")]  # the first is that of the paper
 
 
 def test_gains_are_paired_and_the_text_says_whether_they_shrink(made: Path) -> None:
