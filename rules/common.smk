@@ -454,7 +454,9 @@ def look_before_work():
     made = Path(DATA, "prepare")
     current = mark_of_photographs(None)
     known = PHOTOGRAPHS is None or changed.is_known(made / changed.NAME, current)
-    labelled.check(CONFIG, PRESETS, LABELLED, PHOTOGRAPHS, made / "images.csv" if known else None)
+    labelled.check(
+        CONFIG, PRESETS, LABELLED, PHOTOGRAPHS, made / "images.csv" if known else None
+    )
     if known:
         there = bounds.counts_before(CONFIG, made / "summary.json")
         bounds.stop_if_not_enough(NEEDS, there)
