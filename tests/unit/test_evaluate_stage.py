@@ -169,3 +169,10 @@ def test_scored_maps_need_no_clusters_but_their_threshold(tmp_path: Path) -> Non
     assert run.evaluate() == run.evaluate(without=("balance",)) | {"nmi": 61.5, "supervised": True}
     with pytest.raises(UserError, match=r"scored\.h5 needs the threshold\.json"):
         run.evaluate(without=("threshold",))
+
+
+def test_labels_of_a_file_are_told_from_those_of_folders(tmp_path: Path) -> None:
+    run = make_run(tmp_path, {"test": 7})
+    found, (file,) = run.evaluate(), tmp_path.rglob("balance.json")
+    write_json(file, json.loads(file.read_text()) | {"labels_file": True})
+    assert run.evaluate() == found | {"labels_file": True}

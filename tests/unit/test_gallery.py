@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -153,6 +154,21 @@ def test_without_features_there_is_no_map(plain):
     (image,) = data["images"]
     assert image["p"] is None
     assert image["t"] == [[image["k"], pytest.approx(float(found.distance[2]) ** 0.5, abs=1e-4)]]
+
+
+def test_images_without_a_label_change_nothing_of_the_others(plain):
+    """Features are of all training images, clusters of those that have labels."""
+    fake, _, _ = plain
+    found, listing = read_clusters(fake.run / "cluster" / "clusters.h5"), read_images(fake.images)
+    result = json.loads((fake.run / "evaluate" / "scores.json").read_text())
+    kept = np.arange(1, len(found.row), 2)
+    few = replace(found, row=found.row[kept], label=found.label[kept], distance=found.distance[kept])
+    told = []
+    for clusters in (found, few):
+        given = listing, Store(fake.store), fake.run / "infer" / "masks", clusters, fake.run / "features.h5"
+        rows = found.row[kept].tolist()
+        told.append(gallery_data(source_of(result, *given), rows, [None] * len(rows), Edits(categories=3), "x"))
+    assert told[0]["images"] == told[1]["images"]
 
 
 def test_nearest_and_plane():
