@@ -5,6 +5,9 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/before.smk"
+include: "rules/after.smk"
 
 
 scattergather:
