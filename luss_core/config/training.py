@@ -120,6 +120,11 @@ class PretrainConfig(EncoderConfig):
         )
 
     @property
+    def method_train(self) -> TrainConfig:
+        """``train`` with the learning rate of the method."""
+        return self.train.model_copy(update={"lr": self.train.lr * self.method.lr_factor})
+
+    @property
     def weight_file(self) -> str | None:
         """The file that training begins from, if it is one."""
         return None if self.weights in PUBLISHERS else self.weights

@@ -83,7 +83,7 @@ def pretrain(
         fit(
             method,
             views,
-            cfg.train,
+            cfg.method_train,
             folder,
             resources,
             diagnostics=diagnostics(cfg, views, listing, folders, resources),

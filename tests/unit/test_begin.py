@@ -1,5 +1,6 @@
-"""A training that begins from the encoder of another preset."""
+"""A training that begins from the encoder of another preset, and the rates that it learns at."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,21 @@ def test_its_backbone_learns_at_backbone_lr():
     values = {"weights_of": "first", "backbone_lr": 0.5, "decoder": None, "attention": False}
     cfg = PretrainConfig.model_validate(values | {"method": {"name": "moco"}})
     assert lr_scale(cfg) == {"encoder.backbone.": 0.5}
+
+
+@pytest.mark.parametrize(("factor", "rate"), [({}, 0.03), ({"lr_factor": 1}, 0.01), ({"lr_factor": 0.5}, 0.005)])
+def test_a_method_learns_at_its_multiple_of_the_learning_rate(data, tmp_path, factor, rate):
+    method = {"name": "moco", "dim": 8, "queue": 20, **factor}
+    train = {"epochs": 1, "batch_size": 2, "warmup_epochs": 0, "lr": 0.01}
+    run(data, tmp_path, method=method, train=train)
+    first = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    assert json.loads(first)["lr"] == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("factor", [0, -1, "fast"])
+def test_a_multiple_is_above_zero(factor):
+    with pytest.raises(ValueError, match="lr_factor"):
+        PretrainConfig.model_validate({"method": {"name": "byol", "lr_factor": factor}})
 
 
 @pytest.mark.parametrize(("given", "named"), [(True, None), (False, "first")])

@@ -9,6 +9,7 @@ import yaml
 from luss_core import runs, unfinished
 from luss_core.config import METHODS, BenchmarkRows, Config, Stages
 from luss_core.config.benchmark import PAPER
+from luss_core.config.training import TrainConfig
 from luss_core.errors import UserError
 from luss_core.rows import benchmark_rows
 
@@ -51,6 +52,16 @@ def test_rows_without_a_decoder_have_one_network(recipe: Path | None) -> None:
     found = {row: runs.resolve(config, row).pretrain for row in config.benchmark.methods}
     plain = {row: pretrain.backbone for row, pretrain in found.items() if not pretrain.decoder}
     assert [row for row, backbone in plain.items() if backbone != plain["swav"]] == []
+
+
+@pytest.mark.parametrize("recipe", [None, *RECIPES], ids=lambda path: path.stem if path else "config")
+def test_rates_of_methods_stay_with_the_optimizer_that_they_were_found_with(recipe: Path | None) -> None:
+    config = load(recipe)
+    if config.pretrain.train.optimizer != TrainConfig().optimizer:
+        found = {name: runs.resolve(config, name).pretrain.method.lr_factor for name in config.benchmark.methods}
+        assert set(found.values()) == {1}, found
+    else:
+        assert runs.resolve(config, "swav").pretrain.method.lr_factor == 1
 
 
 def test_presets_without_a_decoder_may_have_another_backbone() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from luss_core.config.base import Section
+from luss_core.config.base import Factor, Section
 
 if TYPE_CHECKING:
     from luss_core.config.training import PretrainConfig
@@ -28,6 +28,8 @@ class MethodConfig(Section):
     """Images that a batch must have: 2 where they are compared, or a head normalises over them."""
 
     name: str
+    lr_factor: Factor = 1
+    """Learning rate in multiples of train.lr, from a trial with that optimizer: docs/benchmark.md."""
 
     @property
     def needs(self) -> frozenset[Need]:

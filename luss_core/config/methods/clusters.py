@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from luss_core.config.base import Fraction, Positive
+from luss_core.config.base import Factor, Fraction, Positive
 from luss_core.config.methods.base import MethodConfig, Registered
 from luss_core.config.methods.instance import MOCO_COLOURS, MoCoConfig
 
@@ -19,6 +19,8 @@ class DeepClusterConfig(MethodConfig):
     below_images: ClassVar[tuple[str, ...]] = ("clusters",)
 
     name: Literal["deepcluster"] = "deepcluster"
+    lr_factor: Factor = 0.33
+    """Learning rate in multiples of train.lr: NMI 7.3 in the trial of docs/benchmark.md, 2.2 with 1."""
     clusters: int = Field(64, gt=1)
     """10,000 in the paper for 1.28 million images; several times the categories."""
     components: int = Field(32, ge=1)
@@ -40,6 +42,8 @@ class ODCConfig(MethodConfig):
     least_batch: ClassVar[int] = 2
 
     name: Literal["odc"] = "odc"
+    lr_factor: Factor = 0.25
+    """Learning rate in multiples of train.lr: NMI 8.1 with a third in the trial of docs/benchmark.md, 4.7 with 1."""
     clusters: int = Field(32, gt=1)
     """10,000 in the paper; several times the categories."""
     hidden: Positive = 128
@@ -71,6 +75,7 @@ class PCLConfig(MoCoConfig):
     """
 
     name: Literal["pcl"] = "pcl"  # type: ignore[assignment]
+    lr_factor: Factor = 1
     clusters: Annotated[tuple[Annotated[int, Field(gt=1)], ...], Field(min_length=1)] = (32, 64, 128)
     """How many, in each clustering; 25,000, 50,000 and 100,000 in the paper, for 1.28 million images."""
     negatives: Positive = 128
@@ -106,7 +111,7 @@ METHODS = {
         ODCConfig,
         "luss_core.methods.odc:ODC",
         tiny={"clusters": 5, "hidden": 16, "dim": 8, "dropout": 0.5, "smallest": 7, "refresh_steps": 2},
-        pretrain={"views": _ODC_COLOURS, "train": {"lr": 1.5e-3}},
+        pretrain={"views": _ODC_COLOURS},
     ),
     "pcl": Registered(
         PCLConfig,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from luss_core.config.base import Fraction, Positive
+from luss_core.config.base import Factor, Fraction, Positive
 from luss_core.config.methods.base import MethodConfig, Registered
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ class BYOLConfig(MethodConfig):
     least_batch: ClassVar[int] = 2
 
     name: Literal["byol"] = "byol"
+    lr_factor: Factor = 3
+    """Learning rate in multiples of train.lr: NMI 17.5 in the trial of docs/benchmark.md, 13.3 with 1."""
     hidden: Positive = 256
     """Width of the hidden layers of projection and prediction; 4096 in the paper."""
     dim: Positive = 64
@@ -54,6 +56,8 @@ class NPIDConfig(MethodConfig):
     views: ClassVar[int] = 1
 
     name: Literal["npid"] = "npid"
+    lr_factor: Factor = 3
+    """Learning rate in multiples of train.lr: NMI 19.6 in the trial of docs/benchmark.md, 8.6 with 1."""
     dim: Positive = 64
     """Width of the embedding; 128 in the paper."""
     negatives: Positive = 512
@@ -69,6 +73,8 @@ class MoCoConfig(MethodConfig):
     below_images: ClassVar[tuple[str, ...]] = ("queue",)
 
     name: Literal["moco"] = "moco"
+    lr_factor: Factor = 3
+    """Learning rate in multiples of train.lr: NMI 22.1 in the trial of docs/benchmark.md, 17.2 with 1."""
     dim: Positive = 64
     """Width of the embedding; 128 in the paper. The hidden layer is as wide as the features."""
     queue: Positive = 512
