@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from luss_core import __main__, __version__, runs
-from luss_core.config import METHODS, RUN_STAGES
+from luss_core.config import METHODS, RUN_STAGES, Config
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -28,12 +28,20 @@ def test_commands_name_files_that_are_there(page):
     assert missing == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/methods.md"])
-def test_methods_that_pages_show_are_in_the_registry(page):
-    rows = re.findall(r"^\| `(\w+)`.*`(luss_core/methods/\w+\.py)`", (ROOT / page).read_text(encoding="utf-8"), re.M)
-    assert rows
+def test_methods_that_pages_show_are_in_the_registry():
+    text = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`.*`(luss_core/methods/\w+\.py)`", text, re.M)
+    assert {name for name, _ in rows} == set(METHODS)
     for name, file in rows:
         assert METHODS[name].implementation.partition(":")[0] == file.removesuffix(".py").replace("/", ".")
+
+
+def test_tables_of_all_methods_have_every_row_of_the_benchmark():
+    """Those of the README and of what was measured, whose numbers are of one run of it."""
+    for page, heading in (("README.md", "## Methods"), ("docs/measured.md", "## All methods")):
+        table = (ROOT / page).read_text(encoding="utf-8").partition(heading)[2].partition("\n## ")[0]
+        shown = set(re.findall(r"\| `?([a-z]\w*)`?[^|]*\| [\d.]+ ± [\d.]+ \|", table))
+        assert shown == set(Config().benchmark.methods), page
 
 
 COMMAND = re.compile(r"(?:^ {4}|`)(?:\S*/)?(?:luss|python -m luss_core)(?: +(?P<words>[^`\n]*))?(?:$|`)", re.M)
