@@ -207,7 +207,7 @@ def scatter_chart(points: Sequence[Point], *, label: str, x: str, y: str) -> str
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
         else:
-            axes.set_xlim(0, 1.3 * max(values, default=1))
+            axes.set_xlim(0, max((max(1.3 * point.x, point.x + point.spread[0]) for point in points), default=1))
         axes.set_ylim(0, 1.12 * max((point.y + point.spread[1] for point in points), default=1) or 1)
         figure.draw_without_rendering()
         _names(axes, points)
@@ -215,16 +215,29 @@ def scatter_chart(points: Sequence[Point], *, label: str, x: str, y: str) -> str
 
 
 def _names(axes: Axes, points: Sequence[Point]) -> None:
-    """The name of each point beside it, where it covers no other name and no dot as far as there is such a place."""
+    """The name of each point beside it, where it covers no other name, dot or bar as far as there is such a place.
+
+    Names stay in the axes, and near their dots: a name at the end of a long bar would seem to be that of another.
+    """
     scale = 72 / axes.figure.dpi
-    dots: Any = axes.transData.transform([(point.x, point.y) for point in points]) * scale
-    ends: Any = axes.transData.transform([(point.x + point.spread[0], point.y) for point in points]) * scale
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
-    for point, (x, y), end in zip(points, dots, ends, strict=True):
-        width, height, gap = 6.6 * len(point.name), 13, 8 + end[0] - x
-        places = [(dx, dy) for dy in (0, 12, -12, 24, -24, 36, -36) for dx in (gap, -gap - width)]
+    dots, ends = (
+        axes.transData.transform([(point.x + by * point.spread[0], point.y + by * point.spread[1]) for point in points])
+        * scale
+        for by in (0, 1)
+    )
+    (left, bottom), (right, top) = axes.bbox.get_points() * scale
+    taken = []
+    for (x, y), (across, up) in zip(dots, ends - dots, strict=True):
+        taken += [(x - 4, y - 4, x + 4, y + 4), (x - across, y - 1, x + across, y + 1), (x - 1, y - up, x + 1, y + up)]
+    for point, (x, y) in zip(points, dots, strict=True):
+        width, height, gap = 6.6 * len(point.name), 13, 8
+        aside = 0 if point.spread[0] == 0 else 9  # above or below a bar to both sides
+        heights = sorted({aside, -aside, *range(12, 49, 12), *range(-12, -49, -12)}, key=lambda dy: (abs(dy), -dy))
+        places = [(dx, dy) for dy in heights for dx in (gap, -gap - width)]
         boxes = [(x + dx, y + dy - height / 2, x + dx + width, y + dy + height / 2) for dx, dy in places]
-        place = min(range(len(boxes)), key=lambda k: (sum(_overlap(boxes[k], other) for other in taken), k))
+        outside = [width * height - _overlap(box, (left, bottom, right, top)) for box in boxes]
+        shared = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        place = min(range(len(boxes)), key=lambda k: (round(outside[k] + shared[k]), k))
         taken.append(boxes[place])
         axes.annotate(
             point.name,

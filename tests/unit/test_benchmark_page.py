@@ -6,6 +6,7 @@ import json
 import os
 import re
 import runpy
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from benchmark_run import SECONDS, rows_of, write_runs
 from fake_run import FakeRun
+from matplotlib.figure import Figure
 from page_reader import Page
 
 from luss_core.config import BackboneConfig, BenchmarkRows, MissingRun, MissingRuns, ReportConfig
@@ -23,6 +25,7 @@ from luss_core.models.architectures import Architecture
 from luss_core.models.count import count
 from luss_core.report.benchmark_page import reasons
 from luss_core.report.benchmark_table import unequal
+from luss_core.report.charts import Point, _names
 from luss_core.report.comparison import ScoredRun
 from luss_core.report.cost import run_cost, stage_seconds
 from luss_core.report.table2 import BY_SIZE, SCORES, SETS, TABLES, paper
@@ -247,3 +250,22 @@ def test_script(fakes: list[FakeRun], tmp_path: Path, monkeypatch: pytest.Monkey
     runpy.run_path(str(ROOT / "workflow_scripts" / "benchmark.py"), run_name="__main__")
     assert "Benchmark of 1 methods on tiny" in (tmp_path / "out").read_text()
     assert (tmp_path / "figure").read_text().startswith("<svg")
+
+
+def test_names_of_dots_stand_beside_them_and_in_the_axes() -> None:
+    """With long bars too, where names were once put behind the bar: beside other dots, or cut off."""
+    ways = [("MaskContrast", 340, 30, 160), ("LUSS", 400, 29, 110), ("PCL", 268, 12, 168), ("random weights", 59, 9, 0)]
+    points = [Point(name, x, y, (bar, 3.0)) for name, x, y, bar in ways]
+    axes = Figure(figsize=(6, 5)).add_subplot()
+    axes.set(xlim=(0, 520), ylim=(0, 60))
+    axes.figure.draw_without_rendering()
+    _names(axes, points)
+    drawn = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    assert set(drawn) == {point.name for point in points}
+    for point in points:
+        box, dot = drawn[point.name], axes.transData.transform((point.x, point.y))
+        assert axes.bbox.x0 <= box.x0 < box.x1 <= axes.bbox.x1, point
+        aside = max(box.x0 - dot[0], dot[0] - box.x1, 0), max(box.y0 - dot[1], dot[1] - box.y1, 0)
+        assert max(aside) < 30 * axes.figure.dpi / 72, point
+    for one, other in combinations(drawn.values(), 2):
+        assert not one.overlaps(other)
