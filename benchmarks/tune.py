@@ -5,7 +5,7 @@
 Every method is trained on the embedded set once with each rate, for a quarter of the epochs of the default, with a seed
 that no table uses; all else is as its preset says. Printed is the NMI of the clusters with the category folders of the
 training images. A method whose best rate beats train.lr by more than chance (some 3 points) gets it as its lr_factor;
-one whose best rate is the last of the grid is tried once more beyond. Runs that were there are not made again.
+where that is the first or the last rate, one more beyond is tried. Runs that were there are not made again.
 """
 
 import argparse
