@@ -76,6 +76,7 @@ class PCLConfig(MoCoConfig):
 
     name: Literal["pcl"] = "pcl"  # type: ignore[assignment]
     lr_factor: Factor = 1
+    """Learning rate in multiples of train.lr: NMI 17.0 in the trial of docs/benchmark.md, 19.3 with 3 (chance)."""
     clusters: Annotated[tuple[Annotated[int, Field(gt=1)], ...], Field(min_length=1)] = (32, 64, 128)
     """How many, in each clustering; 25,000, 50,000 and 100,000 in the paper, for 1.28 million images."""
     negatives: Positive = 128
